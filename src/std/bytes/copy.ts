@@ -1,0 +1,2 @@
+// @ts-types="./copy.d.ts"
+export * from "npm:deno-std@1.4.0/bytes/copy.js";
