@@ -1,0 +1,753 @@
+/**
+ * The keys of one shard: get, put, remove, expire, scan, over all of its databases. The room's one
+ * door for everything that is not particular to a type.
+ *
+ * Owns: the databases' roots, the deadlines, the counters that `INFO` shows of a keyspace. It does
+ * not know sockets, replies or replication; what must be told when a key expires goes to `listener`.
+ *
+ * An entry's address is good until the next call that may move it: every call that stores returns
+ * the address to use from then on.
+ *
+ * @module
+ */
+
+import { invariant } from "../base/invariant.ts";
+import type { Arena } from "../memory/arena.ts";
+import { Blobs } from "../memory/blob.ts";
+import {
+  Dict,
+  E_HASH,
+  E_KEY,
+  E_USER,
+  E_USER2,
+  ENTRY_HEAD_BYTES,
+  EntryList,
+  EXTRA,
+  KEY_AT,
+  KEY_BYTES_MASK,
+} from "../memory/dict.ts";
+import type { HashKey } from "../memory/siphash.ts";
+import {
+  ACCESS_SHIFT,
+  BLOB,
+  INLINE_BYTES_MAX,
+  KEY_BYTES_MAX,
+  NO_DEADLINE,
+  RAW,
+  TYPE_MASK,
+  TYPE_STRING,
+} from "./entry.ts";
+import type { FrozenViewData } from "./frozen_view.ts";
+
+/** Ask `storeString` to leave the deadline as it is. */
+export const KEEP_DEADLINE = -2;
+
+/** Hears of keys that the keyspace removes by itself, before it does. */
+export interface KeyspaceListener {
+  /** The key `u8[start..stop)` of `db` has passed its deadline and is about to go. */
+  expired(db: number, u8: Uint8Array, start: number, stop: number): void;
+}
+
+/** A detached dict that is taken apart in slices. */
+interface Grave {
+  root: number;
+  cursor: number;
+}
+
+/** See the module's text. Times are Unix milliseconds. */
+export class Keyspace {
+  /** The shard's memory. */
+  readonly arena: Arena;
+  /** Operations on its dicts. */
+  readonly dict: Dict;
+  /** Operations on its long values. */
+  readonly blobs: Blobs;
+  /** Number of databases. */
+  readonly databases: number;
+  /** The time that deadlines are compared with; its owner sets it at the start of a turn. */
+  nowMs = 0;
+  /** The 24-bit clock stamped on entries that are read or written. */
+  accessClock = 0;
+  /** Told of expiries; null while loading. */
+  listener: KeyspaceListener | null = null;
+  /**
+   * False on a replica: keys past their deadline are then invisible but stay until the primary
+   * deletes them. Also false for the commands of an upstream, which sees what it deleted itself.
+   */
+  removesExpired = true;
+  /** Whether keys past their deadline are invisible; false while an upstream's frames are applied. */
+  hidesExpired = true;
+  /** Whether the running client asked that its reads leave no trace (`CLIENT NO-TOUCH`). */
+  noTouch = false;
+  /** Reads that found their key. */
+  hits = 0;
+  /** Reads that did not. */
+  misses = 0;
+  /** Keys removed because of their deadline. */
+  expiredKeys = 0;
+  /** Changes since the last save; commands add to it. */
+  dirty = 0;
+
+  readonly #i32: Int32Array;
+  readonly #u8: Uint8Array;
+  readonly #f64: Float64Array;
+  readonly #roots: Int32Array;
+  readonly #volatile: Float64Array;
+  readonly #deadlineSum: Float64Array;
+  #hash = 0;
+  readonly #graves: Grave[] = [];
+  readonly #list = new EntryList();
+  #cycleDb = 0;
+  #cycleCursor = 0;
+
+  /** An empty keyspace of `databases` databases in `arena`. */
+  constructor(arena: Arena, databases: number, key: HashKey) {
+    this.arena = arena;
+    this.dict = new Dict(arena, key);
+    this.blobs = new Blobs(arena);
+    this.databases = databases;
+    this.#i32 = arena.i32;
+    this.#u8 = arena.u8;
+    this.#f64 = arena.f64;
+    this.#roots = new Int32Array(databases);
+    this.#volatile = new Float64Array(databases);
+    this.#deadlineSum = new Float64Array(databases);
+  }
+
+  /** The root of a database's dict, 0 when it never had a key. */
+  rootOf(db: number): number {
+    return this.#roots[db];
+  }
+
+  /** Keys of a database, those past their deadline but not yet removed included (as `DBSIZE`). */
+  size(db: number): number {
+    const root = this.#roots[db];
+    return root === 0 ? 0 : this.dict.count(root);
+  }
+
+  /** Keys of all databases. */
+  totalSize(): number {
+    let keys = 0;
+    for (let db = 0; db < this.databases; db++) keys += this.size(db);
+    return keys;
+  }
+
+  /** Keys of a database that have a deadline. */
+  volatileSize(db: number): number {
+    return this.#volatile[db];
+  }
+
+  /** Mean time to live of a database's volatile keys in ms, 0 without any. */
+  averageTtlMs(db: number): number {
+    const keys = this.#volatile[db];
+    return keys === 0 ? 0 : Math.max(0, Math.floor(this.#deadlineSum[db] / keys - this.nowMs));
+  }
+
+  /** The entry of a key whether or not it has passed its deadline, or 0; leaves no trace. */
+  peek(db: number, buf: Uint8Array, start: number, stop: number): number {
+    const root = this.#roots[db];
+    const hash = this.dict.hash(buf, start, stop);
+    this.#hash = hash;
+    return root === 0 ? 0 : this.dict.find(root, buf, start, stop, hash);
+  }
+
+  /** The entry of a key for a command that reads, or 0: counts the hit, stamps the access. */
+  lookup(db: number, buf: Uint8Array, start: number, stop: number): number {
+    const a = this.lookupQuiet(db, buf, start, stop);
+    if (a === 0) {
+      this.misses++;
+      return 0;
+    }
+    this.hits++;
+    if (!this.noTouch) this.touch(a);
+    return a;
+  }
+
+  /** As `lookup` without counting or stamping: for EXISTS, TTL, OBJECT and the like. */
+  lookupQuiet(db: number, buf: Uint8Array, start: number, stop: number): number {
+    const root = this.#roots[db];
+    const hash = this.dict.hash(buf, start, stop);
+    this.#hash = hash;
+    if (root === 0) return 0;
+    const a = this.dict.find(root, buf, start, stop, hash);
+    if (a !== 0 && this.#i32[a * 2 + E_KEY] < 0 && this.#isGone(db, a)) return 0;
+    return a;
+  }
+
+  /**
+   * The entry of a key for a command that writes, or 0. A following `storeString` or `createEntry`
+   * for the same key relies on it.
+   */
+  lookupWrite(db: number, buf: Uint8Array, start: number, stop: number): number {
+    const a = this.lookupQuiet(db, buf, start, stop);
+    if (a !== 0 && !this.noTouch) this.touch(a);
+    return a;
+  }
+
+  /** Stamps the access clock. */
+  touch(a: number): void {
+    const at = a * 2 + E_USER2;
+    this.#i32[at] = (this.#i32[at] & 0xff) | (this.accessClock << ACCESS_SHIFT);
+  }
+
+  /** Whether a volatile entry must be treated as missing; removes it where that is ours to do. */
+  #isGone(db: number, a: number): boolean {
+    if (this.#f64[a + 3] > this.nowMs || !this.hidesExpired) return false;
+    if (this.removesExpired) this.expire(db, a);
+    return true;
+  }
+
+  /** Removes an entry because of its deadline: the listener hears of it first. */
+  expire(db: number, a: number): void {
+    if (this.listener !== null) {
+      const start = this.keyStart(a);
+      this.listener.expired(db, this.#u8, start, start + this.keyLength(a));
+    }
+    this.expiredKeys++;
+    this.remove(db, a);
+  }
+
+  /** Byte index of an entry's key in the arena. */
+  keyStart(a: number): number {
+    return a * 8 + KEY_AT + (this.#i32[a * 2 + E_KEY] < 0 ? 8 : 0);
+  }
+
+  /** Bytes of an entry's key. */
+  keyLength(a: number): number {
+    return this.#i32[a * 2 + E_KEY] & KEY_BYTES_MASK;
+  }
+
+  /** An entry's type. */
+  typeOf(a: number): number {
+    return this.#i32[a * 2 + E_USER2] & TYPE_MASK;
+  }
+
+  /** An entry's deadline, or `NO_DEADLINE`. */
+  deadlineOf(a: number): number {
+    return this.#i32[a * 2 + E_KEY] < 0 ? this.#f64[a + 3] : NO_DEADLINE;
+  }
+
+  /** The 24 bits of an entry's access clock. */
+  accessOf(a: number): number {
+    return this.#i32[a * 2 + E_USER2] >>> ACCESS_SHIFT;
+  }
+
+  /** Sets the access clock (RESTORE's IDLETIME and FREQ). */
+  setAccess(a: number, clock: number): void {
+    const at = a * 2 + E_USER2;
+    this.#i32[at] = (this.#i32[at] & 0xff) | (clock << ACCESS_SHIFT);
+  }
+
+  // ---- strings -------------------------------------------------------------------------------
+
+  /** Bytes of a string value. */
+  stringBytes(a: number): number {
+    const e = a * 2;
+    const word = this.#i32[e + E_USER];
+    return (this.#i32[e + E_USER2] & BLOB) === 0 ? word : this.blobs.byteLength(word);
+  }
+
+  /** Whether a string lies in the entry's own block: then at `inlineStart`, in one piece. */
+  isInline(a: number): boolean {
+    return (this.#i32[a * 2 + E_USER2] & BLOB) === 0;
+  }
+
+  /** Byte index of an inline string value. */
+  inlineStart(a: number): number {
+    const keyWord = this.#i32[a * 2 + E_KEY];
+    return a * 8 + KEY_AT + (keyWord < 0 ? 8 : 0) + (keyWord & KEY_BYTES_MASK);
+  }
+
+  /** Root of a string that is a blob. */
+  blobOf(a: number): number {
+    return this.#i32[a * 2 + E_USER];
+  }
+
+  /** Copies bytes `[from, to)` of a string to `out` at `at`. */
+  readString(a: number, from: number, to: number, out: Uint8Array, at: number): void {
+    if (!this.isInline(a)) {
+      this.blobs.read(this.blobOf(a), from, to, out, at);
+      return;
+    }
+    const base = this.inlineStart(a);
+    copyBytes(this.#u8, base + from, base + to, out, at);
+  }
+
+  /** Whether the string was edited in place. */
+  isRaw(a: number): boolean {
+    return (this.#i32[a * 2 + E_USER2] & RAW) !== 0;
+  }
+
+  /**
+   * Stores a string under the key `buf[ks..ke)`, whatever was there. `a` is what `lookupWrite` (or
+   * `peek`) just answered for the key. `deadline` is in Unix ms, `NO_DEADLINE` or `KEEP_DEADLINE`.
+   * Returns the entry.
+   */
+  storeString(
+    db: number,
+    a: number,
+    buf: Uint8Array,
+    ks: number,
+    ke: number,
+    src: Uint8Array,
+    vs: number,
+    ve: number,
+    deadline: number,
+  ): number {
+    const i32 = this.#i32;
+    const length = ve - vs;
+    const e = a * 2;
+    if (a !== 0) {
+      const keyWord = i32[e + E_KEY];
+      const meta = i32[e + E_USER2];
+      const hasDeadline = keyWord < 0;
+      if (deadline === KEEP_DEADLINE && !hasDeadline) deadline = NO_DEADLINE;
+      if (
+        hasDeadline === (deadline !== NO_DEADLINE) && (meta & (BLOB | TYPE_MASK)) === 0 &&
+        this.arena.writable(a) &&
+        this.arena.fits(a, ENTRY_HEAD_BYTES + (hasDeadline ? 8 : 0) + ke - ks + length)
+      ) {
+        i32[e + E_USER] = length;
+        i32[e + E_USER2] = (meta & ~RAW & 0xff) | (this.accessClock << ACCESS_SHIFT);
+        const at = a * 8 + KEY_AT + (hasDeadline ? 8 : 0) + (keyWord & KEY_BYTES_MASK);
+        copyBytes(src, vs, ve, this.#u8, at);
+        if (hasDeadline && deadline !== KEEP_DEADLINE) this.#restampDeadline(db, a, deadline);
+        return a;
+      }
+      if (deadline === KEEP_DEADLINE) deadline = this.#f64[a + 3];
+    } else if (deadline === KEEP_DEADLINE) {
+      deadline = NO_DEADLINE;
+    }
+    const hash = a === 0 ? this.#hash : i32[e + E_HASH];
+    const isBlob = ke - ks + length > INLINE_BYTES_MAX;
+    const inline = isBlob ? 0 : length;
+    const fresh = this.#newEntry(hash, buf, ks, ke, inline, TYPE_STRING, deadline);
+    if (isBlob) {
+      const blob = this.blobs.create(length);
+      i32[fresh * 2 + E_USER] = this.blobs.write(blob, 0, src, vs, ve);
+      i32[fresh * 2 + E_USER2] |= BLOB;
+    } else {
+      i32[fresh * 2 + E_USER] = length;
+      copyBytes(src, vs, ve, this.#u8, this.inlineStart(fresh));
+    }
+    this.#link(db, a, fresh);
+    return fresh;
+  }
+
+  /** A head and a key in a new block with room for `inline` bytes of value; not yet linked. */
+  #newEntry(
+    hash: number,
+    buf: Uint8Array,
+    ks: number,
+    ke: number,
+    inline: number,
+    type: number,
+    deadline: number,
+  ): number {
+    const i32 = this.#i32;
+    const extra = deadline === NO_DEADLINE ? 0 : 8;
+    const fresh = this.arena.allocate(ENTRY_HEAD_BYTES + extra + (ke - ks) + inline);
+    const f = fresh * 2;
+    i32[f + E_HASH] = hash;
+    i32[f + E_KEY] = extra === 0 ? ke - ks : (ke - ks) | EXTRA;
+    i32[f + E_USER2] = type | (this.accessClock << ACCESS_SHIFT);
+    if (extra !== 0) this.#f64[fresh + 3] = deadline;
+    copyBytes(buf, ks, ke, this.#u8, fresh * 8 + KEY_AT + extra);
+    return fresh;
+  }
+
+  /** Puts `fresh` where `a` stood (0: nothing did) and frees `a` with its value. */
+  #link(db: number, a: number, fresh: number): void {
+    if (a === 0) {
+      this.#insert(db, fresh);
+      return;
+    }
+    this.#forgetDeadline(db, a);
+    this.#roots[db] = this.dict.replace(this.#roots[db], a, fresh);
+    this.#noteDeadline(db, fresh);
+    this.#releaseEntry(a);
+  }
+
+  #insert(db: number, fresh: number): void {
+    let root = this.#roots[db];
+    if (root === 0) root = this.dict.create();
+    this.#roots[db] = this.dict.insert(root, fresh);
+    this.#noteDeadline(db, fresh);
+  }
+
+  #noteDeadline(db: number, a: number): void {
+    if (this.#i32[a * 2 + E_KEY] >= 0) return;
+    const deadline = this.#f64[a + 3];
+    this.#volatile[db]++;
+    this.#deadlineSum[db] += deadline;
+    this.dict.hint(this.#roots[db], this.#i32[a * 2 + E_HASH], hintOf(deadline));
+  }
+
+  #forgetDeadline(db: number, a: number): void {
+    if (this.#i32[a * 2 + E_KEY] >= 0) return;
+    this.#volatile[db]--;
+    this.#deadlineSum[db] -= this.#f64[a + 3];
+  }
+
+  #restampDeadline(db: number, a: number, deadline: number): void {
+    this.#deadlineSum[db] += deadline - this.#f64[a + 3];
+    this.#f64[a + 3] = deadline;
+    this.dict.hint(this.#roots[db], this.#i32[a * 2 + E_HASH], hintOf(deadline));
+  }
+
+  /** Frees a block that is no longer linked, and its value. */
+  #releaseEntry(a: number): void {
+    const e = a * 2;
+    if ((this.#i32[e + E_USER2] & BLOB) !== 0) this.blobs.release(this.#i32[e + E_USER]);
+    this.arena.release(a);
+  }
+
+  /** An entry that may be written in place, still linked; content and address else as `a`. */
+  #ownEntry(db: number, a: number): number {
+    if (this.arena.writable(a)) return a;
+    const copy = this.arena.own(a);
+    if (copy !== a) this.#roots[db] = this.dict.replace(this.#roots[db], a, copy);
+    return copy;
+  }
+
+  /**
+   * Gives an entry an inline value of `bytes`, keeping head, key and as much of the value as fits;
+   * or makes its value a blob when that is too long. Returns the entry, owned.
+   */
+  #resizeString(db: number, a: number, bytes: number): number {
+    const i32 = this.#i32;
+    const e = a * 2;
+    if ((i32[e + E_USER2] & BLOB) !== 0) {
+      const owned = this.#ownEntry(db, a);
+      i32[owned * 2 + E_USER] = this.blobs.grow(i32[owned * 2 + E_USER], bytes);
+      return owned;
+    }
+    const keyWord = i32[e + E_KEY];
+    const extra = keyWord < 0 ? 8 : 0;
+    const keyBytes = keyWord & KEY_BYTES_MASK;
+    const before = i32[e + E_USER];
+    const start = this.inlineStart(a);
+    if (keyBytes + bytes > INLINE_BYTES_MAX) {
+      const fresh = this.arena.allocate(ENTRY_HEAD_BYTES + extra + keyBytes);
+      this.#copyHead(a, fresh, extra + keyBytes);
+      const blob = this.blobs.create(before);
+      const filled = this.blobs.write(blob, 0, this.#u8, start, start + before);
+      i32[fresh * 2 + E_USER] = this.blobs.grow(filled, bytes);
+      i32[fresh * 2 + E_USER2] |= BLOB;
+      this.#roots[db] = this.dict.replace(this.#roots[db], a, fresh);
+      this.arena.release(a);
+      return fresh;
+    }
+    const payload = ENTRY_HEAD_BYTES + extra + keyBytes + bytes;
+    let at = a;
+    if (!this.arena.writable(a) || this.arena.capacity(a) < payload) {
+      at = this.arena.allocate(payload);
+      this.#copyHead(a, at, extra + keyBytes + before);
+      this.#roots[db] = this.dict.replace(this.#roots[db], a, at);
+      this.arena.release(a);
+    }
+    const value = this.inlineStart(at);
+    if (bytes > before) this.#u8.fill(0, value + before, value + bytes);
+    i32[at * 2 + E_USER] = bytes;
+    return at;
+  }
+
+  /** Copies head and the following `bytes` from one block to another. */
+  #copyHead(from: number, to: number, bytes: number): void {
+    const head = 8 + ENTRY_HEAD_BYTES;
+    this.#u8.copyWithin(to * 8 + 8, from * 8 + 8, from * 8 + head + bytes);
+  }
+
+  /**
+   * Writes `src[vs..ve)` into a string at `offset`, growing it with zeros as needed (SETRANGE,
+   * APPEND). The deadline stays. Returns the entry.
+   */
+  writeString(
+    db: number,
+    a: number,
+    offset: number,
+    src: Uint8Array,
+    vs: number,
+    ve: number,
+  ): number {
+    const before = this.stringBytes(a);
+    const after = Math.max(before, offset + ve - vs);
+    const at = this.#resizeString(db, a, after);
+    const e = at * 2;
+    if ((this.#i32[e + E_USER2] & BLOB) !== 0) {
+      this.#i32[e + E_USER] = this.blobs.write(this.#i32[e + E_USER], offset, src, vs, ve);
+    } else {
+      copyBytes(src, vs, ve, this.#u8, this.inlineStart(at) + offset);
+    }
+    this.#i32[e + E_USER2] |= RAW;
+    return at;
+  }
+
+  /** Marks a string as edited in place (a SETRANGE that created it). */
+  markRaw(a: number): void {
+    this.#i32[a * 2 + E_USER2] |= RAW;
+  }
+
+  // ---- any type ------------------------------------------------------------------------------
+
+  /** Removes an entry and its value. */
+  remove(db: number, a: number): void {
+    this.#forgetDeadline(db, a);
+    this.#roots[db] = this.dict.remove(this.#roots[db], a);
+    this.#releaseEntry(a);
+  }
+
+  /** Sets or, with `NO_DEADLINE`, clears an entry's deadline. Returns the entry. */
+  setDeadline(db: number, a: number, deadline: number): number {
+    const hasDeadline = this.#i32[a * 2 + E_KEY] < 0;
+    if (hasDeadline === (deadline !== NO_DEADLINE)) {
+      if (!hasDeadline) return a;
+      const owned = this.#ownEntry(db, a);
+      this.#restampDeadline(db, owned, deadline);
+      return owned;
+    }
+    const start = this.keyStart(a);
+    const fresh = this.#rebuilt(
+      a,
+      this.#i32[a * 2 + E_HASH],
+      this.#u8,
+      start,
+      start + this.keyLength(a),
+      deadline,
+    );
+    this.#forgetDeadline(db, a);
+    this.#roots[db] = this.dict.replace(this.#roots[db], a, fresh);
+    this.#noteDeadline(db, fresh);
+    this.arena.release(a);
+    return fresh;
+  }
+
+  /**
+   * A new entry for a key with `a`'s value (shared, when it is not inline) and meta; not linked.
+   * A value that no longer fits beside the new key becomes a blob.
+   */
+  #rebuilt(
+    a: number,
+    hash: number,
+    buf: Uint8Array,
+    ks: number,
+    ke: number,
+    deadline: number,
+  ): number {
+    const i32 = this.#i32;
+    const meta = i32[a * 2 + E_USER2];
+    const word = i32[a * 2 + E_USER];
+    const isInline = (meta & (BLOB | TYPE_MASK)) === TYPE_STRING;
+    const stays = isInline && ke - ks + word <= INLINE_BYTES_MAX;
+    const fresh = this.#newEntry(hash, buf, ks, ke, stays ? word : 0, 0, deadline);
+    i32[fresh * 2 + E_USER2] = meta;
+    i32[fresh * 2 + E_USER] = word;
+    if (!isInline) return fresh;
+    const start = this.inlineStart(a);
+    if (stays) {
+      copyBytes(this.#u8, start, start + word, this.#u8, this.inlineStart(fresh));
+    } else {
+      const blob = this.blobs.create(word);
+      i32[fresh * 2 + E_USER] = this.blobs.write(blob, 0, this.#u8, start, start + word);
+      i32[fresh * 2 + E_USER2] = meta | BLOB;
+    }
+    return fresh;
+  }
+
+  /**
+   * Gives `a`'s value and deadline to the key `buf[ks..ke)` of `toDb`, replacing what is there, and
+   * removes `a`. The key must not be `a`'s own in the same database. Returns the new entry.
+   */
+  move(
+    db: number,
+    a: number,
+    toDb: number,
+    buf: Uint8Array,
+    ks: number,
+    ke: number,
+  ): number {
+    const target = this.peek(toDb, buf, ks, ke);
+    const hash = this.#hash;
+    const fresh = this.#rebuilt(a, hash, buf, ks, ke, this.deadlineOf(a));
+    // The value is the new entry's now: unlink and free the old block alone.
+    this.#forgetDeadline(db, a);
+    this.#roots[db] = this.dict.remove(this.#roots[db], a);
+    this.arena.release(a);
+    this.#link(toDb, target, fresh);
+    return fresh;
+  }
+
+  /** As `move` with a copy of the value; `a` stays. Returns the new entry. */
+  copy(a: number, toDb: number, buf: Uint8Array, ks: number, ke: number): number {
+    const target = this.peek(toDb, buf, ks, ke);
+    const hash = this.#hash;
+    const fresh = this.#rebuilt(a, hash, buf, ks, ke, this.deadlineOf(a));
+    const meta = this.#i32[a * 2 + E_USER2];
+    if ((meta & BLOB) !== 0) {
+      this.#i32[fresh * 2 + E_USER] = this.blobs.copy(this.#i32[a * 2 + E_USER]);
+    } else {
+      invariant((meta & TYPE_MASK) === TYPE_STRING, "a type without a copy");
+    }
+    this.touch(fresh);
+    this.#link(toDb, target, fresh);
+    return fresh;
+  }
+
+  /** Bytes that an entry takes in the arena: its block, its value, its slot. */
+  memoryBytes(a: number): number {
+    const e = a * 2;
+    const value = (this.#i32[e + E_USER2] & BLOB) === 0
+      ? 0
+      : this.blobs.memoryBytes(this.#i32[e + E_USER]);
+    return this.arena.blockBytes(a) + value + 4;
+  }
+
+  /** A random entry of a database that has not passed its deadline, or 0. */
+  randomEntry(db: number, random: () => number): number {
+    const root = this.#roots[db];
+    if (root === 0) return 0;
+    // A bound, since on a replica every key may be past its deadline without being removed.
+    for (let attempt = 0; attempt < 100; attempt++) {
+      const a = this.dict.random(root, random);
+      if (a === 0) return 0;
+      if (this.#i32[a * 2 + E_KEY] >= 0 || !this.#isGone(db, a)) return a;
+      if (this.#roots[db] !== root) return this.randomEntry(db, random);
+    }
+    return 0;
+  }
+
+  /**
+   * Collects about `count` entries from `cursor` (0: the start) on, those past their deadline left
+   * out. Returns the next cursor, a number below 2^32; 0 at the end.
+   */
+  scan(db: number, cursor: number, count: number, out: EntryList): number {
+    const root = this.#roots[db];
+    if (root === 0) return 0;
+    this.dict.scan(root, cursor, count, out);
+    const next = this.dict.nextCursor;
+    let kept = 0;
+    for (let i = 0; i < out.length; i++) {
+      const a = out.items[i];
+      if (this.#i32[a * 2 + E_KEY] < 0 && this.hidesExpired && this.#f64[a + 3] <= this.nowMs) {
+        continue;
+      }
+      out.items[kept++] = a;
+    }
+    out.length = kept;
+    return next;
+  }
+
+  /** Empties a database at once; its memory comes back in slices (`reclaim`). */
+  flush(db: number): void {
+    const root = this.#roots[db];
+    if (root === 0) return;
+    this.#roots[db] = 0;
+    this.#volatile[db] = 0;
+    this.#deadlineSum[db] = 0;
+    this.#graves.push({ root, cursor: 0 });
+  }
+
+  /** Exchanges two databases. */
+  swap(one: number, other: number): void {
+    for (const column of [this.#roots, this.#volatile, this.#deadlineSum]) {
+      const kept = column[one];
+      column[one] = column[other];
+      column[other] = kept;
+    }
+  }
+
+  /** Whether `reclaim` has anything to do. */
+  get hasGarbage(): boolean {
+    return this.#graves.length > 0;
+  }
+
+  /** Takes apart one page of what was flushed. False when there is nothing left. */
+  reclaim(): boolean {
+    const grave = this.#graves[this.#graves.length - 1];
+    if (grave === undefined) return false;
+    const list = this.#list;
+    list.clear();
+    grave.cursor = this.dict.dismantle(grave.root, grave.cursor, list);
+    for (let i = 0; i < list.length; i++) this.#releaseEntry(list.items[i]);
+    if (grave.cursor === 0) this.#graves.pop();
+    return true;
+  }
+
+  /**
+   * One step of the active expiry: visits the next page with due deadlines and removes what is due.
+   * Returns whether the pass over all databases has come to its end; a slice calls it until its
+   * time is up or the pass ends.
+   */
+  expireStep(): boolean {
+    const root = this.#cycleDb < this.databases ? this.#roots[this.#cycleDb] : 0;
+    if (root === 0 || this.#volatile[this.#cycleDb] === 0) return this.#nextCycleDb();
+    const list = this.#list;
+    list.clear();
+    const nowSeconds = hintOf(this.nowMs);
+    const db = this.#cycleDb;
+    let pages = 0;
+    do {
+      this.#cycleCursor = this.dict.dueEntries(root, this.#cycleCursor, nowSeconds, list);
+    } while (list.length === 0 && this.#cycleCursor !== 0 && ++pages < 256);
+    for (let i = 0; i < list.length; i++) {
+      const a = list.items[i];
+      if (this.#f64[a + 3] <= this.nowMs) this.expire(db, a);
+      else this.dict.hint(this.#roots[db], this.#i32[a * 2 + E_HASH], hintOf(this.#f64[a + 3]));
+    }
+    if (this.#cycleCursor === 0) return this.#nextCycleDb();
+    return false;
+  }
+
+  #nextCycleDb(): boolean {
+    this.#cycleCursor = 0;
+    this.#cycleDb++;
+    if (this.#cycleDb < this.databases) return false;
+    this.#cycleDb = 0;
+    return true;
+  }
+
+  /** Whether a key of that many bytes can be stored. */
+  static keyFits(bytes: number): boolean {
+    return bytes <= KEY_BYTES_MAX;
+  }
+
+  /** Freezes the keyspace as it is now; `thaw` ends it. What is returned can be posted to a worker. */
+  freeze(): FrozenViewData {
+    const sizes = new Float64Array(this.databases);
+    for (let db = 0; db < this.databases; db++) sizes[db] = this.size(db);
+    const epoch = this.arena.freeze();
+    return {
+      memory: this.arena.memory,
+      epoch,
+      roots: this.#roots.slice(),
+      sizes,
+      volatileSizes: this.#volatile.slice(),
+    };
+  }
+
+  /** Ends the frozen view. */
+  thaw(): void {
+    this.arena.endView();
+  }
+}
+
+/** Deadlines in the dict's hints: whole seconds, never later than the deadline, never 0. */
+function hintOf(ms: number): number {
+  const seconds = Math.floor(ms / 1000);
+  return seconds < 1 ? 1 : seconds > 0xffffffff ? 0xffffffff : seconds;
+}
+
+/** Copies bytes; short runs in a loop, which beats the call. */
+function copyBytes(
+  src: Uint8Array,
+  start: number,
+  stop: number,
+  out: Uint8Array,
+  at: number,
+): void {
+  if (stop - start > 96) {
+    out.set(src.subarray(start, stop), at);
+    return;
+  }
+  for (let i = start; i < stop; i++) out[at++] = src[i];
+}

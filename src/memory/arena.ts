@@ -1,0 +1,418 @@
+/**
+ * One shard's memory: blocks in a fixed-length `SharedArrayBuffer`, copy-on-write by epoch.
+ *
+ * Owns: which bytes belong to whom, and which may still be written. It never reads a payload; what
+ * the bytes mean is known to its users (`dict.ts`, `blob.ts`, the keyspace).
+ *
+ * An address is a count of 8-byte words; 0 is nobody. A block is one header word and a payload:
+ *
+ * ```text
+ * i32[2a]     size class
+ * i32[2a + 1] birth epoch
+ * i32[2a + 2] payload ...           (in a free block: address of the span's next free block)
+ * ```
+ *
+ * Blocks are cut from spans of 64 KiB, each serving one size class at a time. A span whose blocks
+ * are all free returns to the pool and can serve another class.
+ *
+ * The rules that every user obeys:
+ *
+ * - `own(a)` before writing into a block: it returns `a`, or, when a frozen view may still read the
+ *   block, a copy whose address the caller stores in the (owned) parent.
+ * - `release(a)` frees at once, or after the frozen view that may still read the block.
+ * - No address is kept across an `await`, no subarray across a mutation.
+ *
+ * @module
+ */
+
+import { invariant } from "../base/invariant.ts";
+
+/** Bytes of a word, the unit of addresses. */
+export const WORD_BYTES = 8;
+/** Bytes of a block's header. */
+export const HEADER_BYTES = 8;
+/** Bytes of a span. */
+export const SPAN_BYTES = 65_536;
+/** Largest payload of one block, in bytes: longer things are made of several blocks. */
+export const PAYLOAD_BYTES_MAX: number = SPAN_BYTES - HEADER_BYTES;
+/** Largest arena: int32 addresses of words. */
+export const ARENA_BYTES_MAX: number = 16 * 2 ** 30;
+/** Smallest arena that can hold an empty keyspace and its reserve. */
+export const ARENA_BYTES_MIN: number = 16 * SPAN_BYTES;
+
+const SPAN_WORDS = SPAN_BYTES / WORD_BYTES;
+const SPAN_SHIFT = 13;
+/** Blocks on one leaf of a deferred list: 32 KiB, small enough to be cheap, large enough to be rare. */
+const DEFERRED_LEAF = 8_192;
+/** Spans kept back for copies that a delete or a page split needs when everything else is full. */
+const RESERVE_SPANS = 8;
+
+/**
+ * Block sizes in words: every word up to 16, then eight steps per doubling up to 8 KiB, then the
+ * whole divisors of a span. 259 is a dict page of 512 slots to the word.
+ */
+const CLASS_WORDS: Int32Array = sizeClasses();
+const CLASS_OF: Uint8Array = classTable();
+
+function sizeClasses(): Int32Array {
+  const sizes = new Set<number>([259]);
+  for (let words = 2; words <= 16; words++) sizes.add(words);
+  for (let base = 16; base < 1024; base *= 2) {
+    for (let step = 1; step <= 8; step++) sizes.add(base + (base / 8) * step);
+  }
+  for (let perSpan = 7; perSpan >= 1; perSpan--) sizes.add(Math.floor(SPAN_WORDS / perSpan));
+  return Int32Array.from([0, ...[...sizes].sort((a, b) => a - b)]);
+}
+
+function classTable(): Uint8Array {
+  const table = new Uint8Array(SPAN_WORDS + 1);
+  let sizeClass = 1;
+  for (let words = 0; words <= SPAN_WORDS; words++) {
+    if (words > CLASS_WORDS[sizeClass]) sizeClass++;
+    table[words] = sizeClass;
+  }
+  return table;
+}
+
+/** Thrown when a block was asked for that `hasRoom` had not promised; a bug of ours, or a full reserve. */
+export class ArenaFullError extends Error {
+  override readonly name = "ArenaFullError";
+}
+
+/** What the arena asks of its owner when it runs out of spans. */
+export interface ArenaPressure {
+  /** Gives memory back that nobody can miss (lazily freed structures). True if it freed anything. */
+  reclaim(): boolean;
+  /** Ends the frozen view, whose reader must then discard what it read. */
+  abortView(): void;
+}
+
+/** See the module's text. All sizes are in bytes unless a name says otherwise. */
+export class Arena {
+  /** The memory itself, for posting to a worker. */
+  readonly memory: SharedArrayBuffer;
+  /** Bytes of the memory. */
+  readonly u8: Uint8Array;
+  /** Its int32s: a block's payload begins at index `2 * address + 2`. */
+  readonly i32: Int32Array;
+  /** Its doubles: a block's payload begins at index `address + 1`. */
+  readonly f64: Float64Array;
+  /** Blocks born at or before this epoch are frozen; 0 when no view is open. */
+  frozen = 0;
+  /** The epoch that new blocks are born in. */
+  epoch = 1;
+  /** Bytes of all blocks that are in use, the deferred ones included; exact. */
+  usedBytes = 0;
+  /** Highest `usedBytes` seen. */
+  peakBytes = 0;
+  /** Of `usedBytes`: released, but kept for a frozen view or not yet swept behind one. */
+  deferredBytes = 0;
+  /** Blocks copied because a frozen view held the original, since start. */
+  copiedBlocks = 0;
+  /** What to do when spans run out; set by the keyspace's owner. */
+  pressure: ArenaPressure | null = null;
+
+  readonly #spanCount: number;
+  #freshSpan = 1; // span 0 is never cut, so that address 0 is nobody
+  readonly #pool: Int32Array;
+  #pooled = 0;
+  readonly #spanListed: Uint8Array;
+  readonly #spanLive: Int32Array;
+  readonly #spanFree: Int32Array;
+  readonly #spanBump: Int32Array;
+  readonly #spanNext: Int32Array;
+  readonly #spanPrev: Int32Array;
+  /** Head of each class's list of spans with room. */
+  readonly #open: Int32Array = new Int32Array(CLASS_WORDS.length);
+  #deferred: Int32Array[] = [];
+  #deferredOnLeaf = DEFERRED_LEAF;
+  #sweep: Int32Array[] = [];
+  readonly #reserveSpans: number;
+
+  /** Reserves `bytes`; the operating system commits pages when they are first touched. */
+  constructor(bytes: number) {
+    invariant(
+      bytes >= ARENA_BYTES_MIN && bytes <= ARENA_BYTES_MAX,
+      `an arena has ${ARENA_BYTES_MIN} to ${ARENA_BYTES_MAX} bytes, not ${bytes}`,
+    );
+    const spans = Math.floor(bytes / SPAN_BYTES);
+    this.memory = new SharedArrayBuffer(spans * SPAN_BYTES);
+    this.u8 = new Uint8Array(this.memory);
+    this.i32 = new Int32Array(this.memory);
+    this.f64 = new Float64Array(this.memory);
+    this.#spanCount = spans;
+    this.#pool = new Int32Array(spans);
+    this.#spanListed = new Uint8Array(spans);
+    this.#spanLive = new Int32Array(spans);
+    this.#spanFree = new Int32Array(spans);
+    this.#spanBump = new Int32Array(spans);
+    this.#spanNext = new Int32Array(spans);
+    this.#spanPrev = new Int32Array(spans);
+    this.#reserveSpans = Math.min(RESERVE_SPANS, spans >> 3);
+  }
+
+  /** Bytes reserved: the hard ceiling of `usedBytes`. */
+  get sizeBytes(): number {
+    return this.memory.byteLength;
+  }
+
+  /** Bytes of the spans that are cut into blocks; minus `usedBytes` it is fragmentation. */
+  get spanBytes(): number {
+    return (this.#freshSpan - 1 - this.#pooled) * SPAN_BYTES;
+  }
+
+  /** Bytes of spans ever cut: what the operating system had to commit at most. */
+  get touchedBytes(): number {
+    return (this.#freshSpan - 1) * SPAN_BYTES;
+  }
+
+  /** Whether a view is open. */
+  get isFrozen(): boolean {
+    return this.frozen !== 0;
+  }
+
+  /**
+   * Whether a command that stores `bytes` more can run to its end. Under pressure it first takes
+   * back what nobody can miss and then, as a last resort, what a frozen view holds.
+   */
+  hasRoom(bytes: number): boolean {
+    if (this.#promise(bytes)) return true;
+    while (this.#takeBack()) {
+      if (this.#promise(bytes)) return true;
+    }
+    return false;
+  }
+
+  #promise(bytes: number): boolean {
+    const free = this.#pooled + this.#spanCount - this.#freshSpan;
+    // A quarter more than asked: classes round up, long values have an index.
+    if (free >= this.#reserveSpans + ((bytes + (bytes >>> 2)) >>> 16)) return true;
+    // No whole span to spare, yet deletes may have opened spans that hold blocks of this size.
+    return bytes <= 4096 && free >= this.#reserveSpans >> 1 &&
+      this.#open[CLASS_OF[(bytes + 64 + 2 * HEADER_BYTES - 1) >>> 3]] !== 0;
+  }
+
+  /** One step of giving back; false when there is nothing left to give. */
+  #takeBack(): boolean {
+    if (this.sweepDeferred(DEFERRED_LEAF) || this.#poolEmptyHeads()) return true;
+    if (this.pressure?.reclaim()) return true;
+    if (this.frozen === 0) return false;
+    this.pressure?.abortView();
+    if (this.frozen !== 0) this.endView();
+    return true;
+  }
+
+  /**
+   * A block with at least `payloadBytes`, its payload not cleared. Throws `ArenaFullError` when
+   * even the reserve is gone: callers ask `hasRoom` first.
+   */
+  allocate(payloadBytes: number): number {
+    const sizeClass = CLASS_OF[(payloadBytes + (HEADER_BYTES + WORD_BYTES - 1)) >>> 3];
+    const span = this.#open[sizeClass];
+    let a: number;
+    if (span !== 0 && (a = this.#spanFree[span]) !== 0) {
+      this.#spanFree[span] = this.i32[a * 2 + 2];
+    } else {
+      a = this.#cut(sizeClass);
+      if (a === 0) throw new ArenaFullError(`no span left for a block of ${payloadBytes} bytes`);
+    }
+    this.i32[a * 2] = sizeClass;
+    this.i32[a * 2 + 1] = this.epoch;
+    this.#spanLive[a >>> SPAN_SHIFT]++;
+    const used = this.usedBytes + CLASS_WORDS[sizeClass] * WORD_BYTES;
+    this.usedBytes = used;
+    if (used > this.peakBytes) this.peakBytes = used;
+    return a;
+  }
+
+  /** A block from the head span's uncut rest, from another span, or 0. */
+  #cut(sizeClass: number): number {
+    const words = CLASS_WORDS[sizeClass];
+    while (true) {
+      const span = this.#open[sizeClass];
+      if (span === 0) break;
+      const free = this.#spanFree[span];
+      if (free !== 0) {
+        this.#spanFree[span] = this.i32[free * 2 + 2];
+        return free;
+      }
+      const at = this.#spanBump[span];
+      if (at + words <= (span + 1) * SPAN_WORDS) {
+        this.#spanBump[span] = at + words;
+        return at;
+      }
+      this.#unlist(span, sizeClass);
+    }
+    let span = this.#takeSpan();
+    while (span === 0) {
+      if (!this.#takeBack()) return 0;
+      const opened = this.#open[sizeClass];
+      if (opened !== 0 && this.#spanFree[opened] !== 0) return this.#cut(sizeClass);
+      span = this.#takeSpan();
+    }
+    this.#spanFree[span] = 0;
+    this.#spanLive[span] = 0;
+    this.#spanBump[span] = span * SPAN_WORDS + words;
+    this.#list(span, sizeClass);
+    return span * SPAN_WORDS;
+  }
+
+  /** Returns the empty spans that head their class's list to the pool. */
+  #poolEmptyHeads(): boolean {
+    const before = this.#pooled;
+    for (let sizeClass = 1; sizeClass < this.#open.length; sizeClass++) {
+      const span = this.#open[sizeClass];
+      if (span === 0 || this.#spanLive[span] !== 0) continue;
+      this.#unlist(span, sizeClass);
+      this.#pool[this.#pooled++] = span;
+    }
+    return this.#pooled > before;
+  }
+
+  #takeSpan(): number {
+    if (this.#pooled > 0) return this.#pool[--this.#pooled];
+    if (this.#freshSpan < this.#spanCount) return this.#freshSpan++;
+    return 0;
+  }
+
+  #list(span: number, sizeClass: number): void {
+    const head = this.#open[sizeClass];
+    this.#spanNext[span] = head;
+    this.#spanPrev[span] = 0;
+    if (head !== 0) this.#spanPrev[head] = span;
+    this.#open[sizeClass] = span;
+    this.#spanListed[span] = 1;
+  }
+
+  #unlist(span: number, sizeClass: number): void {
+    const next = this.#spanNext[span];
+    const previous = this.#spanPrev[span];
+    if (previous !== 0) this.#spanNext[previous] = next;
+    else this.#open[sizeClass] = next;
+    if (next !== 0) this.#spanPrev[next] = previous;
+    this.#spanListed[span] = 0;
+  }
+
+  /** Whether the block may be written in place. */
+  writable(a: number): boolean {
+    return this.i32[a * 2 + 1] > this.frozen;
+  }
+
+  /** Payload bytes that the block has room for. */
+  capacity(a: number): number {
+    return CLASS_WORDS[this.i32[a * 2]] * WORD_BYTES - HEADER_BYTES;
+  }
+
+  /** Bytes that the block takes, its header included. */
+  blockBytes(a: number): number {
+    return CLASS_WORDS[this.i32[a * 2]] * WORD_BYTES;
+  }
+
+  /** Whether a payload of that many bytes would get a block of the same size as `a`. */
+  fits(a: number, payloadBytes: number): boolean {
+    return CLASS_OF[(payloadBytes + (HEADER_BYTES + WORD_BYTES - 1)) >>> 3] === this.i32[a * 2];
+  }
+
+  /** See the module's rules. Never fails: with no room for a copy, the view is given up instead. */
+  own(a: number): number {
+    if (this.i32[a * 2 + 1] > this.frozen) return a;
+    return this.#copy(a);
+  }
+
+  #copy(a: number): number {
+    const sizeClass = this.i32[a * 2];
+    const words = CLASS_WORDS[sizeClass];
+    const span = this.#open[sizeClass];
+    if (span === 0 || this.#spanFree[span] === 0) {
+      // Allocation may have to end the view; then the block itself is ours again.
+      const room = this.#cut(sizeClass);
+      if (room === 0 || this.frozen === 0) {
+        invariant(this.frozen === 0, "a full arena still has a frozen view");
+        if (room !== 0) this.#putBack(room);
+        return a;
+      }
+      this.#putBack(room);
+    }
+    const copy = this.allocate(words * WORD_BYTES - HEADER_BYTES);
+    this.i32.copyWithin(copy * 2 + 2, a * 2 + 2, (a + words) * 2);
+    this.copiedBlocks++;
+    this.release(a);
+    return copy;
+  }
+
+  /** Returns a block that `#cut` gave and nobody used. */
+  #putBack(a: number): void {
+    const span = a >>> SPAN_SHIFT;
+    this.i32[a * 2 + 2] = this.#spanFree[span];
+    this.#spanFree[span] = a;
+  }
+
+  /** See the module's rules. */
+  release(a: number): void {
+    if (this.i32[a * 2 + 1] <= this.frozen) this.#defer(a);
+    else this.#free(a);
+  }
+
+  #free(a: number): void {
+    const i32 = this.i32;
+    const sizeClass = i32[a * 2];
+    const span = a >>> SPAN_SHIFT;
+    i32[a * 2 + 2] = this.#spanFree[span];
+    this.#spanFree[span] = a;
+    this.usedBytes -= CLASS_WORDS[sizeClass] * WORD_BYTES;
+    const live = --this.#spanLive[span];
+    if (this.#spanListed[span] === 0) this.#list(span, sizeClass);
+    // The head of the list stays, so that a lone block coming and going does not move spans.
+    if (live === 0 && this.#open[sizeClass] !== span) {
+      this.#unlist(span, sizeClass);
+      this.#pool[this.#pooled++] = span;
+    }
+  }
+
+  #defer(a: number): void {
+    if (this.#deferredOnLeaf === DEFERRED_LEAF) {
+      this.#deferred.push(new Int32Array(DEFERRED_LEAF));
+      this.#deferredOnLeaf = 0;
+    }
+    this.#deferred[this.#deferred.length - 1][this.#deferredOnLeaf++] = a;
+    this.deferredBytes += this.blockBytes(a);
+  }
+
+  /** Opens a view: all blocks alive now stay as they are until `endView`. One view at a time. */
+  freeze(): number {
+    invariant(this.frozen === 0, "the arena has a frozen view already");
+    this.frozen = this.epoch;
+    this.epoch++;
+    return this.frozen;
+  }
+
+  /** Ends the view. What was deferred for it is freed by `sweepDeferred`, a slice at a time. */
+  endView(): void {
+    invariant(this.frozen !== 0, "the arena has no frozen view");
+    this.frozen = 0;
+    if (this.#deferred.length === 0) return;
+    const last = this.#deferred.length - 1;
+    this.#deferred[last] = this.#deferred[last].subarray(0, this.#deferredOnLeaf);
+    for (const leaf of this.#deferred) this.#sweep.push(leaf);
+    this.#deferred = [];
+    this.#deferredOnLeaf = DEFERRED_LEAF;
+  }
+
+  /** Frees up to `blocks` of those that ended views had held. False when there were none. */
+  sweepDeferred(blocks: number): boolean {
+    const sweep = this.#sweep;
+    if (sweep.length === 0) return false;
+    while (blocks > 0 && sweep.length > 0) {
+      const leaf = sweep[sweep.length - 1];
+      const stop = Math.max(0, leaf.length - blocks);
+      for (let i = leaf.length - 1; i >= stop; i--) {
+        this.deferredBytes -= this.blockBytes(leaf[i]);
+        this.#free(leaf[i]);
+      }
+      blocks -= leaf.length - stop;
+      if (stop === 0) sweep.pop();
+      else sweep[sweep.length - 1] = leaf.subarray(0, stop);
+    }
+    return true;
+  }
+}
