@@ -115,7 +115,7 @@ export class Logger {
   debug<T>(msg: () => T, ...args: unknown[]): T | undefined;
   /** Logs at DEBUG. */
   debug<T>(msg: T extends GenericFunction ? never : T, ...args: unknown[]): T;
-  debug<T>(msg: (T extends GenericFunction ? never : T) | (() => T), ...args: unknown[]) {
+  debug<T>(msg: T | (() => T), ...args: unknown[]): T | undefined {
     return this.#log(10, msg, args);
   }
 
@@ -123,7 +123,7 @@ export class Logger {
   info<T>(msg: () => T, ...args: unknown[]): T | undefined;
   /** Logs at INFO. */
   info<T>(msg: T extends GenericFunction ? never : T, ...args: unknown[]): T;
-  info<T>(msg: (T extends GenericFunction ? never : T) | (() => T), ...args: unknown[]) {
+  info<T>(msg: T | (() => T), ...args: unknown[]): T | undefined {
     return this.#log(20, msg, args);
   }
 
@@ -131,7 +131,7 @@ export class Logger {
   warn<T>(msg: () => T, ...args: unknown[]): T | undefined;
   /** Logs at WARN. */
   warn<T>(msg: T extends GenericFunction ? never : T, ...args: unknown[]): T;
-  warn<T>(msg: (T extends GenericFunction ? never : T) | (() => T), ...args: unknown[]) {
+  warn<T>(msg: T | (() => T), ...args: unknown[]): T | undefined {
     return this.#log(30, msg, args);
   }
 
@@ -139,7 +139,7 @@ export class Logger {
   error<T>(msg: () => T, ...args: unknown[]): T | undefined;
   /** Logs at ERROR. */
   error<T>(msg: T extends GenericFunction ? never : T, ...args: unknown[]): T;
-  error<T>(msg: (T extends GenericFunction ? never : T) | (() => T), ...args: unknown[]) {
+  error<T>(msg: T | (() => T), ...args: unknown[]): T | undefined {
     return this.#log(40, msg, args);
   }
 
@@ -147,7 +147,7 @@ export class Logger {
   critical<T>(msg: () => T, ...args: unknown[]): T | undefined;
   /** Logs at CRITICAL. */
   critical<T>(msg: T extends GenericFunction ? never : T, ...args: unknown[]): T;
-  critical<T>(msg: (T extends GenericFunction ? never : T) | (() => T), ...args: unknown[]) {
+  critical<T>(msg: T | (() => T), ...args: unknown[]): T | undefined {
     return this.#log(50, msg, args);
   }
 
