@@ -1,0 +1,178 @@
+/**
+ * One command being run: the request's bytes, the client, the shard, the reply. There is one `Call`
+ * per server, filled anew for each request; commands keep nothing of it.
+ *
+ * @module
+ */
+
+import { digitCount } from "../base/ascii.ts";
+import { parseInteger } from "../base/integers.ts";
+import type { Keyspace } from "../keyspace/keyspace.ts";
+import type { ReplyWriter } from "../resp/reply_writer.ts";
+import type { EffectSink } from "./effect.ts";
+import type { CommandSpec } from "./registry.ts";
+import type { Session } from "./session.ts";
+
+/** What commands see of a shard. */
+export interface ShardPort {
+  /** Its keys. */
+  readonly keys: Keyspace;
+  /** Where effects on them go. */
+  readonly effects: EffectSink;
+}
+
+/** What commands see of the shards of their node. */
+export interface ShardsPort {
+  /** All shards, in order of their slot ranges. */
+  readonly shards: readonly ShardPort[];
+  /** Index of the shard that a key belongs to. */
+  shardOf(buf: Uint8Array, start: number, stop: number): number;
+}
+
+/** The names that `asSent` writes for effects whose command has the same name. */
+export type EffectName = Uint8Array;
+
+/** See the module's text. Argument 0 is the command's name. */
+export class Call {
+  /** The node's shards. */
+  readonly node: ShardsPort;
+  /** The request's bytes. */
+  buf: Uint8Array = new Uint8Array(0);
+  /** First byte of each argument. */
+  starts: Int32Array = new Int32Array(0);
+  /** One past the last byte of each argument. */
+  stops: Int32Array = new Int32Array(0);
+  /** Number of arguments, the name included. */
+  argc = 0;
+  /** The client. */
+  session!: Session;
+  /** Its replies. */
+  reply!: ReplyWriter;
+  /** Its database. */
+  db = 0;
+  /** Keys of the shard that the command's first key belongs to (shard 0 without a key). */
+  keys: Keyspace;
+  /** Effects on that shard. */
+  effects: EffectSink;
+  /** Index of that shard. */
+  shardIndex = 0;
+  /** The command. */
+  spec!: CommandSpec;
+  /** Unix ms, the same for all that the command does. */
+  nowMs = 0;
+  /** Changes made so far by the node, to tell whether the running command wrote. */
+  writes = 0;
+
+  /** A call on shard 0. */
+  constructor(node: ShardsPort) {
+    this.node = node;
+    this.keys = node.shards[0].keys;
+    this.effects = node.shards[0].effects;
+  }
+
+  /** Turns `keys` and `effects` to shard `index`. */
+  useShard(index: number): void {
+    const shard = this.node.shards[index];
+    this.shardIndex = index;
+    this.keys = shard.keys;
+    this.effects = shard.effects;
+  }
+
+  /** Turns `keys` and `effects` to the shard of the key in argument `i`. */
+  route(i: number): void {
+    if (this.node.shards.length === 1) return;
+    this.useShard(this.node.shardOf(this.buf, this.starts[i], this.stops[i]));
+  }
+
+  /** Entry of the key in argument `i` for reading, or 0: see `Keyspace.lookup`. */
+  read(i: number): number {
+    return this.keys.lookup(this.db, this.buf, this.starts[i], this.stops[i]);
+  }
+
+  /** Entry of the key in argument `i` for reading without a trace, or 0. */
+  look(i: number): number {
+    return this.keys.lookupQuiet(this.db, this.buf, this.starts[i], this.stops[i]);
+  }
+
+  /** Entry of the key in argument `i` for writing, or 0: see `Keyspace.lookupWrite`. */
+  write(i: number): number {
+    return this.keys.lookupWrite(this.db, this.buf, this.starts[i], this.stops[i]);
+  }
+
+  /** Bytes of argument `i`. */
+  bytes(i: number): number {
+    return this.stops[i] - this.starts[i];
+  }
+
+  /** Whether argument `i` spells `word` (upper-case) in any case. */
+  is(i: number, word: Uint8Array): boolean {
+    const start = this.starts[i];
+    const length = word.length;
+    if (this.stops[i] - start !== length) return false;
+    const buf = this.buf;
+    for (let j = 0; j < length; j++) {
+      let c = buf[start + j];
+      if (c >= 97 && c <= 122) c -= 32;
+      if (c !== word[j]) return false;
+    }
+    return true;
+  }
+
+  /** Argument `i` as a safe integer, NaN if it is none (or beyond 2^53). */
+  integer(i: number): number {
+    return parseInteger(this.buf, this.starts[i], this.stops[i]);
+  }
+
+  /** Argument `i` as text, invalid UTF-8 replaced; for cold paths. */
+  text(i: number): string {
+    return TEXT.decode(this.buf.subarray(this.starts[i], this.stops[i]));
+  }
+
+  /** Counts `n` changes of the current shard. */
+  changed(n: number): void {
+    this.keys.dirty += n;
+    this.writes += n;
+  }
+
+  /** Says that the request's own words are its effect; counts `changes`. `name` is the command's. */
+  asSent(name: EffectName, changes: number): void {
+    this.changed(changes);
+    const effects = this.effects;
+    if (!effects.active) return;
+    const { buf, starts, stops, argc } = this;
+    let payload = 0;
+    for (let i = 1; i < argc; i++) payload += stops[i] - starts[i];
+    effects.begin(this.db, name, argc - 1, payload);
+    for (let i = 1; i < argc; i++) effects.arg(buf, starts[i], stops[i]);
+    effects.end();
+  }
+
+  /** The effect `name <key>`; counts one change. */
+  effectKey(name: EffectName, key: number): void {
+    this.changed(1);
+    const effects = this.effects;
+    if (!effects.active) return;
+    effects.begin(this.db, name, 1, this.stops[key] - this.starts[key]);
+    effects.arg(this.buf, this.starts[key], this.stops[key]);
+    effects.end();
+  }
+
+  /** The effect `name <key> <integer>`; counts one change. */
+  effectKeyInteger(name: EffectName, key: number, n: number): void {
+    this.changed(1);
+    const effects = this.effects;
+    if (!effects.active) return;
+    const bytes = this.stops[key] - this.starts[key];
+    effects.begin(this.db, name, 2, bytes + integerBytes(n));
+    effects.arg(this.buf, this.starts[key], this.stops[key]);
+    effects.argInteger(n);
+    effects.end();
+  }
+}
+
+const TEXT = new TextDecoder();
+
+/** Bytes of a safe integer in decimal. */
+export function integerBytes(n: number): number {
+  return n < 0 ? 1 + digitCount(-n) : digitCount(n);
+}

@@ -1,0 +1,34 @@
+/**
+ * What a command did, on its way to replicas and files. A command that changed something says so
+ * through its shard's sink: as it was sent, or rewritten so that it means the same at any time and
+ * place (an absolute deadline, the outcome instead of the dice). A command that changed nothing says
+ * nothing. The sink encodes straight into the shard's backlog; nothing is built in between.
+ *
+ * @module
+ */
+
+/** Takes the effects of one shard, in execution order. */
+export interface EffectSink {
+  /** False while nobody would read the effects: a command may skip preparing them. */
+  readonly active: boolean;
+  /**
+   * Begins one effect on database `db`: command `name` (upper-case bytes) with `args` arguments of
+   * `payloadBytes` in all, the name not counted; exactly those must follow, then `end`.
+   */
+  begin(db: number, name: Uint8Array, args: number, payloadBytes: number): void;
+  /** The next argument. */
+  arg(src: Uint8Array, start: number, stop: number): void;
+  /** The next argument, a safe integer in decimal; `integerBytes` tells its length. */
+  argInteger(n: number): void;
+  /** Ends the effect. */
+  end(): void;
+}
+
+/** A sink for keyspaces that nobody follows (loading, tests). */
+export const NO_EFFECTS: EffectSink = {
+  active: false,
+  begin() {},
+  arg() {},
+  argInteger() {},
+  end() {},
+};

@@ -1,0 +1,234 @@
+/**
+ * The one command table: what each command is called, how it is run, and everything that COMMAND,
+ * the checks before a command and the documentation say about it.
+ *
+ * @module
+ */
+
+import { ascii } from "../base/ascii.ts";
+import { invariant } from "../base/invariant.ts";
+import type { Call } from "./call.ts";
+
+/** Flags of a command, by Redis's names (COMMAND INFO). */
+export type CommandFlag =
+  | "write"
+  | "readonly"
+  | "denyoom"
+  | "admin"
+  | "pubsub"
+  | "noscript"
+  | "blocking"
+  | "loading"
+  | "stale"
+  | "skip_monitor"
+  | "skip_slowlog"
+  | "fast"
+  | "no_auth"
+  | "may_replicate"
+  | "no_async_loading"
+  | "no_multi"
+  | "movablekeys"
+  | "allow_busy";
+
+/** Groups of COMMAND DOCS. */
+export type CommandGroup =
+  | "generic"
+  | "string"
+  | "list"
+  | "set"
+  | "sorted-set"
+  | "hash"
+  | "pubsub"
+  | "transactions"
+  | "connection"
+  | "server"
+  | "scripting"
+  | "hyperloglog"
+  | "cluster"
+  | "geo"
+  | "stream"
+  | "bitmap";
+
+/** No command's name is longer; a longer word is not even hashed. */
+const NAME_BYTES_MAX = 64;
+
+/** Where the keys are: positions in the request, as COMMAND INFO gives them. */
+export interface KeyRange {
+  /** First key, 0 for none. */
+  readonly first: number;
+  /** Last key; negative counts from the end. */
+  readonly last: number;
+  /** Distance from one key to the next. */
+  readonly step: number;
+}
+
+/** An argument for COMMAND DOCS. */
+export interface ArgumentDoc {
+  /** Its name. */
+  readonly name: string;
+  /** Redis's argument types. */
+  readonly type:
+    | "string"
+    | "integer"
+    | "double"
+    | "key"
+    | "pattern"
+    | "unix-time"
+    | "pure-token"
+    | "oneof"
+    | "block";
+  /** The literal word before it, or that it is. */
+  readonly token?: string;
+  /** It may be left out. */
+  readonly optional?: boolean;
+  /** It may be repeated. */
+  readonly multiple?: boolean;
+  /** The parts of a `oneof` or `block`. */
+  readonly arguments?: readonly ArgumentDoc[];
+}
+
+/** One command, or one subcommand of it. */
+export interface CommandSpec {
+  /** Lower-case; a subcommand is `container|sub`. */
+  readonly name: string;
+  /** Arguments, the name(s) included; negative: at least that many. */
+  readonly arity: number;
+  /** What it is, in Redis's flags. */
+  readonly flags: readonly CommandFlag[];
+  /** ACL categories beyond those that follow from flags and group, without `@`. */
+  readonly categories?: readonly string[];
+  /** Its keys; absent for none. */
+  readonly keys?: KeyRange;
+  /** Positions of the keys where a range cannot say them. */
+  readonly findKeys?: (call: Call) => number[];
+  /** With several shards its keys may belong to several of them: it routes each key itself. */
+  readonly fansOut?: boolean;
+  /** For COMMAND DOCS. */
+  readonly group: CommandGroup;
+  /** Redis version that it came with. */
+  readonly since: string;
+  /** One line. */
+  readonly summary: string;
+  /** Cost in big-O. */
+  readonly complexity: string;
+  /** For COMMAND DOCS. */
+  readonly arguments?: readonly ArgumentDoc[];
+  /** Runs it: reads `call`, writes the reply, tells its effect. */
+  readonly run: (call: Call) => void;
+  /** Subcommands of a container command; `run` then answers an unknown one. */
+  readonly subcommands?: readonly CommandSpec[];
+}
+
+/** A command in the table: the spec, what follows from it, and its counters (INFO commandstats). */
+export class Command {
+  /** What it is. */
+  readonly spec: CommandSpec;
+  /** Upper-case name in bytes. */
+  readonly name: Uint8Array;
+  /** Subcommands by table, null for a plain command. */
+  readonly subcommands: CommandTable | null;
+  /** Runs it. */
+  readonly run: (call: Call) => void;
+  /** Least and greatest `argc`. */
+  readonly argcMin: number;
+  /** See `argcMin`. */
+  readonly argcMax: number;
+  /** First key or 0. */
+  readonly firstKey: number;
+  /** It may change data: refused on a read-only replica. */
+  readonly isWrite: boolean;
+  /** It may need memory: refused when there is none. */
+  readonly deniesOom: boolean;
+  /** Allowed before AUTH. */
+  readonly needsNoAuth: boolean;
+  /** Allowed while loading. */
+  readonly runsLoading: boolean;
+  /** Allowed on a replica whose data is stale. */
+  readonly runsStale: boolean;
+  /** Several of its keys are checked to live on one shard. */
+  readonly checksSlots: boolean;
+  /** Times run. */
+  calls = 0;
+  /** Microseconds spent. */
+  microseconds = 0;
+  /** Times refused before it ran. */
+  rejected = 0;
+  /** Times it answered an error. */
+  failed = 0;
+
+  /** The command of `spec`. */
+  constructor(spec: CommandSpec) {
+    this.spec = spec;
+    const short = spec.name.slice(spec.name.indexOf("|") + 1);
+    this.name = ascii(short.toUpperCase());
+    this.run = spec.run;
+    this.argcMin = Math.abs(spec.arity);
+    this.argcMax = spec.arity < 0 ? Infinity : spec.arity;
+    this.firstKey = spec.keys?.first ?? 0;
+    this.isWrite = spec.flags.includes("write");
+    this.deniesOom = spec.flags.includes("denyoom");
+    this.needsNoAuth = spec.flags.includes("no_auth");
+    this.runsLoading = spec.flags.includes("loading");
+    this.runsStale = spec.flags.includes("stale");
+    this.checksSlots = spec.fansOut !== true &&
+      (spec.findKeys !== undefined ||
+        (spec.keys !== undefined && spec.keys.first !== 0 && spec.keys.last !== spec.keys.first));
+    this.subcommands = spec.subcommands === undefined ? null : new CommandTable(spec.subcommands);
+  }
+}
+
+/** Commands found by the bytes of their names, in any case, without making a string. */
+export class CommandTable {
+  /** All, in the order given. */
+  readonly commands: readonly Command[];
+  readonly #slots: Int16Array;
+  readonly #mask: number;
+
+  /** A table of `specs`, whose names differ. */
+  constructor(specs: readonly CommandSpec[]) {
+    this.commands = specs.map((spec) => new Command(spec));
+    let size = 16;
+    while (size < specs.length * 4) size *= 2;
+    this.#mask = size - 1;
+    this.#slots = new Int16Array(size).fill(-1);
+    for (let i = 0; i < specs.length; i++) {
+      const name = this.commands[i].name;
+      invariant(this.find(name, 0, name.length) === null, `two commands ${specs[i].name}`);
+      let at = hashFolded(name, 0, name.length) & this.#mask;
+      while (this.#slots[at] >= 0) at = (at + 1) & this.#mask;
+      this.#slots[at] = i;
+    }
+  }
+
+  /** The command that `buf[start..stop)` names, or null. */
+  find(buf: Uint8Array, start: number, stop: number): Command | null {
+    const mask = this.#mask;
+    const length = stop - start;
+    if (length > NAME_BYTES_MAX) return null;
+    let at = hashFolded(buf, start, stop) & mask;
+    while (true) {
+      const i = this.#slots[at];
+      if (i < 0) return null;
+      const command = this.commands[i];
+      const name = command.name;
+      if (name.length === length) {
+        let j = 0;
+        while (j < length) {
+          let c = buf[start + j];
+          if (c >= 97 && c <= 122) c -= 32;
+          if (c !== name[j]) break;
+          j++;
+        }
+        if (j === length) return command;
+      }
+      at = (at + 1) & mask;
+    }
+  }
+}
+
+/** A hash of a name that takes upper and lower case for the same. */
+function hashFolded(buf: Uint8Array, start: number, stop: number): number {
+  let h = stop - start;
+  for (let i = start; i < stop; i++) h = (Math.imul(h, 31) + (buf[i] & 0xdf)) | 0;
+  return h ^ (h >>> 7);
+}

@@ -1,0 +1,132 @@
+/**
+ * What the commands know of a client: the state that CLIENT, HELLO, SELECT and AUTH read and write.
+ * The connection that carries it lives in the server.
+ *
+ * @module
+ */
+
+import type { ReplyWriter } from "../resp/reply_writer.ts";
+
+/** `CLIENT REPLY`: replies are sent. */
+export const REPLY_ON = 0;
+/** `CLIENT REPLY OFF`. */
+export const REPLY_OFF = 1;
+/** `CLIENT REPLY SKIP` was just run: the next command's reply is dropped. */
+export const REPLY_SKIP_NEXT = 2;
+
+/** Why a session does not run its next request yet. */
+export interface Suspension {
+  /** Unix ms at which `expired` is called instead of waiting on; Infinity for never. */
+  readonly deadlineMs: number;
+  /** Writes the reply of a wait that took too long. */
+  expired(reply: ReplyWriter): void;
+  /** The client left, or was killed, while waiting. */
+  abandoned?(): void;
+  /** Whether `CLIENT UNBLOCK` may end it, as though it had taken too long. */
+  readonly unblockable: boolean;
+}
+
+/** One client. Times are Unix ms. */
+export class Session {
+  /** `CLIENT ID`: positive, ascending, never used twice. */
+  readonly id: number;
+  /** `ip:port` of the peer. */
+  readonly peer: string;
+  /** `ip:port` that it connected to. */
+  readonly local: string;
+  /** Time of connecting. */
+  readonly createdMs: number;
+  /** Replies to this client. */
+  readonly reply: ReplyWriter;
+  /** Time of its last request. */
+  lastActiveMs: number;
+  /** Database chosen with SELECT. */
+  db = 0;
+  /** Whether it may run commands (no password is set, or it gave the right one). */
+  authenticated: boolean;
+  /** Name given with CLIENT SETNAME or HELLO, "" for none. */
+  name = "";
+  /** `CLIENT SETINFO LIB-NAME`. */
+  libName = "";
+  /** `CLIENT SETINFO LIB-VER`. */
+  libVersion = "";
+  /** Lower-case name of the last command (`client|list` for a subcommand); "NULL" before the first. */
+  lastCommand = "NULL";
+  /** Commands run. */
+  commands = 0;
+  /** Bytes read from it. */
+  readBytes = 0;
+  /** Bytes written to it. */
+  wroteBytes = 0;
+  /** Bytes in its request buffer that are not yet executed. */
+  pendingBytes = 0;
+  /** Size of its request buffer. */
+  bufferBytes = 0;
+  /** `CLIENT REPLY`'s state. */
+  replyMode: number = REPLY_ON;
+  /** `CLIENT NO-EVICT`. */
+  noEvict = false;
+  /** `CLIENT NO-TOUCH`. */
+  noTouch = false;
+  /** `READONLY` was run: reads are served by a replica. */
+  readOnly = false;
+  /** Set by QUIT, CLIENT KILL and limits: the connection closes once its replies are sent. */
+  closing = false;
+  /** What it waits for, or null. */
+  suspension: Suspension | null = null;
+  /** Wakes the connection; set by it while it waits. */
+  wake: (() => void) | null = null;
+  /** Whether this is a node that asked for the layout (`REPLCONF`), for CLIENT LIST TYPE. */
+  isReplica = false;
+  /** The port that a peer announced with `REPLCONF LISTENING-PORT`. */
+  announcedPort = 0;
+  /** Node sequence behind this client's last write, what `WAIT` waits for. */
+  lastWriteSequence = 0;
+  /** Closes the socket at once (CLIENT KILL of another client, limits); set by the connection. */
+  disconnect: (reason: string) => void = () => {};
+
+  /** A client that has just connected. */
+  constructor(
+    options: {
+      id: number;
+      peer: string;
+      local: string;
+      nowMs: number;
+      authenticated: boolean;
+      reply: ReplyWriter;
+    },
+  ) {
+    this.id = options.id;
+    this.peer = options.peer;
+    this.local = options.local;
+    this.createdMs = options.nowMs;
+    this.lastActiveMs = options.nowMs;
+    this.authenticated = options.authenticated;
+    this.reply = options.reply;
+  }
+
+  /** Makes the connection wait before it runs the next request. The running command sent no reply. */
+  suspend(suspension: Suspension): void {
+    this.suspension = suspension;
+  }
+
+  /** Ends the wait: `write` sends the reply, then the connection goes on. No-op if it is not waiting. */
+  resume(write: (reply: ReplyWriter) => void): void {
+    if (this.suspension === null) return;
+    this.suspension = null;
+    write(this.reply);
+    this.wake?.();
+  }
+
+  /** `RESET`: the state of a new connection. */
+  reset(authenticated: boolean): void {
+    this.db = 0;
+    this.authenticated = authenticated;
+    this.name = "";
+    this.replyMode = REPLY_ON;
+    this.noEvict = false;
+    this.noTouch = false;
+    this.readOnly = false;
+    this.reply.resp3 = false;
+  }
+}
