@@ -332,7 +332,9 @@ export class RequestParser {
     const stop = this.#lineEnd(buf, to, "too big bulk count string");
     if (stop < 0) return stop;
     if (buf[this.at] !== DOLLAR) {
-      this.#fail(`expected '$', got '${String.fromCharCode(buf[this.at])}'`);
+      const found = buf[this.at];
+      const shown = found === CR || found === LF ? " " : String.fromCharCode(found);
+      this.#fail(`expected '$', got '${shown}'`);
       return LINE_BAD;
     }
     const length = parseInt64(buf, this.at + 1, stop);
