@@ -134,7 +134,7 @@ export async function importArrows(files: readonly string[]): Promise<Arrow[]> {
     const arrows: Arrow[] = [];
     for (const module of await denoInfo(root)) {
       const from = projectPath(module.specifier);
-      if (from === null) continue;
+      if (from === null || !files.includes(from)) continue;
       if (module.error !== undefined) throw new Error(`Cannot read module graph: ${module.error}`);
       for (const dependency of module.dependencies ?? []) {
         for (const end of [dependency.code, dependency.type]) {
