@@ -1,0 +1,190 @@
+/**
+ * Settings of listening, clients, security, process, log and observation, in the order in which they
+ * are shown.
+ *
+ * @module
+ */
+import type { ServingValues } from "./config_values.ts";
+import { FROM_0, INT_FROM_0, PORT, RESTART, section, type SettingTable } from "./setting.ts";
+import {
+  bytes,
+  INT_MAX,
+  integer,
+  LONG_MAX,
+  oneOf,
+  someOf,
+  text,
+  UINT_MAX,
+  wordList,
+  yesNo,
+} from "./setting_kinds.ts";
+import { keyspaceEvents, outputLimits } from "./setting_kinds_composite.ts";
+
+const network = section("network");
+const security = section("security");
+const general = section("general");
+const logging = section("log");
+const observing = section("slow log, latency, events");
+
+const ALLOWANCE = ["no", "local", "yes"] as const;
+const SIGNAL_FLAGS = ["save", "nosave", "now", "force"] as const;
+
+/** Addresses `bind` takes, Redis's CONFIG_BINDADDR_MAX. */
+const BIND_ADDRESSES_MAX = 16;
+
+/** Listening, clients, security, process, log, observation. */
+export const SERVING_SETTINGS: SettingTable<ServingValues> = {
+  bind: network(
+    "bind",
+    wordList({
+      allowed: `up to ${BIND_ADDRESSES_MAX} addresses`,
+      max: BIND_ADDRESSES_MAX,
+      tooMany: "Too many bind addresses specified.",
+      check: (word) =>
+        word === "" || word === "-" ? "Failed to bind to specified addresses." : null,
+    }),
+    ["127.0.0.1"],
+    "addresses to listen on; '-' before one excuses its absence; * is every IPv4 address",
+  ),
+  port: network("port", integer(PORT), 6379, "port for clients; 0 picks a free one"),
+  protectedMode: network(
+    "protected-mode",
+    yesNo(),
+    true,
+    "refuse other machines while there is no password",
+  ),
+  tcpBacklog: network(
+    "tcp-backlog",
+    integer(INT_FROM_0),
+    511,
+    "connections that may wait to be accepted",
+    RESTART,
+  ),
+  timeoutSeconds: network(
+    "timeout",
+    integer(INT_FROM_0),
+    0,
+    "seconds until an idle client is closed; 0 never",
+  ),
+  tcpKeepaliveSeconds: network(
+    "tcp-keepalive",
+    integer(INT_FROM_0),
+    300,
+    "above 0: TCP keep-alive (its period is the system's)",
+  ),
+  maxClients: network("maxclients", integer({ min: 1, max: UINT_MAX }), 10_000, "clients at once"),
+  clientOutputBufferLimits: network(
+    "client-output-buffer-limit",
+    outputLimits(),
+    {
+      normal: { hardBytes: 0, softBytes: 0, softSeconds: 0 },
+      replica: { hardBytes: 268_435_456, softBytes: 67_108_864, softSeconds: 60 },
+      pubsub: { hardBytes: 33_554_432, softBytes: 8_388_608, softSeconds: 60 },
+    },
+    "unread replies at which a client is closed, by class",
+  ),
+  clientQueryBufferBytes: network(
+    "client-query-buffer-limit",
+    bytes({ min: 1_048_576, max: LONG_MAX }),
+    1_073_741_824,
+    "unparsed input at which a client is closed",
+  ),
+  protoMaxBulkBytes: network(
+    "proto-max-bulk-len",
+    bytes({ min: 1_048_576, max: LONG_MAX }),
+    536_870_912,
+    "largest argument of a request",
+  ),
+
+  requirePass: security("requirepass", text(), "", "password of the default user", {
+    secret: true,
+  }),
+  enableDebugCommand: security(
+    "enable-debug-command",
+    oneOf(ALLOWANCE),
+    "local",
+    "who may use DEBUG (Redis: no; here clients of this machine may)",
+    RESTART,
+  ),
+  enableProtectedConfigs: security(
+    "enable-protected-configs",
+    oneOf(ALLOWANCE),
+    "no",
+    "who may change dir and dbfilename at run time",
+    RESTART,
+  ),
+
+  databases: general(
+    "databases",
+    integer({ min: 1, max: 10_000 }),
+    16,
+    "numbered databases",
+    RESTART,
+  ),
+  hz: general(
+    "hz",
+    integer({ min: 0, max: INT_MAX, clamp: [1, 500] }),
+    10,
+    "background cycles per second, 1 to 500",
+  ),
+  activeExpireEffort: general(
+    "active-expire-effort",
+    integer({ min: 1, max: 10 }),
+    1,
+    "how hard expired keys are looked for",
+  ),
+  pidFile: general("pidfile", text(), "", "file that holds the process id while running", RESTART),
+  shutdownOnSigint: general(
+    "shutdown-on-sigint",
+    someOf("default", SIGNAL_FLAGS),
+    [],
+    "what SIGINT does beside ending",
+  ),
+  shutdownOnSigterm: general(
+    "shutdown-on-sigterm",
+    someOf("default", SIGNAL_FLAGS),
+    [],
+    "what SIGTERM does beside ending",
+  ),
+  shutdownTimeoutSeconds: general(
+    "shutdown-timeout",
+    integer(INT_FROM_0),
+    10,
+    "seconds a shutdown waits for replicas",
+  ),
+
+  logLevel: logging(
+    "loglevel",
+    oneOf(["debug", "verbose", "notice", "warning", "nothing"]),
+    "notice",
+    "least severe level that is logged",
+  ),
+  logFile: logging(
+    "logfile",
+    text({ emptyCounts: true }),
+    "",
+    "file for the log; empty: standard output",
+    RESTART,
+  ),
+  logFormat: logging("log-format", oneOf(["text", "json"]), "text", "form of a log line", RESTART),
+
+  slowlogSlowerThanUs: observing(
+    "slowlog-log-slower-than",
+    integer({ min: -1, max: LONG_MAX }),
+    10_000,
+    "microseconds from which a command is slow; -1 never",
+  ),
+  slowlogMaxLen: observing("slowlog-max-len", integer(FROM_0), 128, "entries of the slow log"),
+  latencyMonitorThresholdMs: observing(
+    "latency-monitor-threshold",
+    integer(FROM_0),
+    0,
+    "milliseconds from which LATENCY records an event; 0 never",
+  ),
+  notifyKeyspaceEvents: observing(
+    "notify-keyspace-events",
+    keyspaceEvents(),
+    "",
+    "classes of keyspace events to publish",
+  ),
+};
