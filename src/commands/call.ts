@@ -27,10 +27,9 @@ export interface ShardsPort {
   readonly shards: readonly ShardPort[];
   /** Index of the shard that a key belongs to. */
   shardOf(buf: Uint8Array, start: number, stop: number): number;
+  /** Cluster slot of a key. */
+  slotOf(buf: Uint8Array, start: number, stop: number): number;
 }
-
-/** The names that `asSent` writes for effects whose command has the same name. */
-export type EffectName = Uint8Array;
 
 /** See the module's text. Argument 0 is the command's name. */
 export class Call {
@@ -76,6 +75,7 @@ export class Call {
     this.shardIndex = index;
     this.keys = shard.keys;
     this.effects = shard.effects;
+    this.keys.noTouch = this.session.noTouch;
   }
 
   /** Turns `keys` and `effects` to the shard of the key in argument `i`. */
@@ -135,7 +135,7 @@ export class Call {
   }
 
   /** Says that the request's own words are its effect; counts `changes`. `name` is the command's. */
-  asSent(name: EffectName, changes: number): void {
+  asSent(name: Uint8Array, changes: number): void {
     this.changed(changes);
     const effects = this.effects;
     if (!effects.active) return;
@@ -148,7 +148,7 @@ export class Call {
   }
 
   /** The effect `name <key>`; counts one change. */
-  effectKey(name: EffectName, key: number): void {
+  effectKey(name: Uint8Array, key: number): void {
     this.changed(1);
     const effects = this.effects;
     if (!effects.active) return;
@@ -158,7 +158,7 @@ export class Call {
   }
 
   /** The effect `name <key> <integer>`; counts one change. */
-  effectKeyInteger(name: EffectName, key: number, n: number): void {
+  effectKeyInteger(name: Uint8Array, key: number, n: number): void {
     this.changed(1);
     const effects = this.effects;
     if (!effects.active) return;

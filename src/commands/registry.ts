@@ -147,14 +147,44 @@ export class Command {
   readonly runsStale: boolean;
   /** Several of its keys are checked to live on one shard. */
   readonly checksSlots: boolean;
+  /** Runs in about constant time on small requests: timed by sample. */
+  readonly isCheap: boolean;
+  /** Runs even while CLIENT PAUSE ALL is on (CLIENT itself, so that UNPAUSE can be said). */
+  readonly runsPaused: boolean;
+  /** Waits while CLIENT PAUSE WRITE is on. */
+  readonly holdsOnWritePause: boolean;
   /** Times run. */
   calls = 0;
-  /** Microseconds spent. */
-  microseconds = 0;
+  /** Runs that were timed because they were not cheap. */
+  timed = 0;
+  /** Microseconds of those. */
+  timedMicroseconds = 0;
+  /** Runs timed as a sample of the cheap ones. */
+  sampled = 0;
+  /** Microseconds of those. */
+  sampledMicroseconds = 0;
   /** Times refused before it ran. */
   rejected = 0;
   /** Times it answered an error. */
   failed = 0;
+
+  /** Microseconds spent in all: measured, and what the samples stand for. */
+  get microseconds(): number {
+    const mean = this.sampled === 0 ? 0 : this.sampledMicroseconds / this.sampled;
+    return this.timedMicroseconds + mean * (this.calls - this.timed);
+  }
+
+  /** Forgets the counters (CONFIG RESETSTAT). */
+  resetCounters(): void {
+    this.calls = 0;
+    this.timed = 0;
+    this.timedMicroseconds = 0;
+    this.sampled = 0;
+    this.sampledMicroseconds = 0;
+    this.rejected = 0;
+    this.failed = 0;
+    this.subcommands?.commands.forEach((command) => command.resetCounters());
+  }
 
   /** The command of `spec`. */
   constructor(spec: CommandSpec) {
@@ -166,6 +196,9 @@ export class Command {
     this.argcMax = spec.arity < 0 ? Infinity : spec.arity;
     this.firstKey = spec.keys?.first ?? 0;
     this.isWrite = spec.flags.includes("write");
+    this.isCheap = spec.flags.includes("fast") || CHEAP.has(spec.name);
+    this.runsPaused = spec.name.startsWith("client|");
+    this.holdsOnWritePause = this.isWrite || spec.flags.includes("may_replicate");
     this.deniesOom = spec.flags.includes("denyoom");
     this.needsNoAuth = spec.flags.includes("no_auth");
     this.runsLoading = spec.flags.includes("loading");
@@ -176,6 +209,9 @@ export class Command {
     this.subcommands = spec.subcommands === undefined ? null : new CommandTable(spec.subcommands);
   }
 }
+
+/** Commands that Redis does not call fast only because they may free a large old value. */
+const CHEAP: ReadonlySet<string> = new Set(["set", "setex", "psetex", "getset", "del", "lpush"]);
 
 /** Commands found by the bytes of their names, in any case, without making a string. */
 export class CommandTable {

@@ -91,7 +91,7 @@ export class Shell {
     // Any spread of keys over shards will do here: the last byte's.
     const shardOf = (buf: Uint8Array, start: number, stop: number) =>
       stop === start ? 0 : buf[stop - 1] % shards.length;
-    this.call = new Call({ shards, shardOf });
+    this.call = new Call({ shards, shardOf, slotOf: shardOf });
     this.session = new Session({
       id: 1,
       peer: "127.0.0.1:1",

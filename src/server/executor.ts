@@ -1,0 +1,262 @@
+/**
+ * From a parsed request to a reply: finds the command, makes the checks that stand before every
+ * command in Redis's order, routes it to its shard, runs it, counts it.
+ *
+ * @module
+ */
+
+import { Call, type ShardsPort } from "../commands/call.ts";
+import type { Command, CommandTable } from "../commands/registry.ts";
+import { REPLY_OFF, REPLY_ON, REPLY_SKIP_NEXT, type Session } from "../commands/session.ts";
+import type { RequestParser } from "../resp/request_parser.ts";
+import {
+  ERR_CROSSSLOT,
+  ERR_LOADING,
+  ERR_MASTERDOWN,
+  ERR_MISCONF,
+  ERR_NOAUTH,
+  ERR_NOREPLICAS,
+  ERR_OOM,
+  ERR_READONLY,
+  unknownCommand,
+  unknownSubcommand,
+  wrongArity,
+} from "../resp/errors.ts";
+import type { NodeSequence } from "../shard/commit.ts";
+
+/** Outcome of `execute`: the request is done, its reply written. */
+export const DONE = 0;
+/** Outcome of `execute`: clients are paused; the same request must be given again later. */
+export const HELD = 1;
+
+/** Guard: the data set is being loaded. */
+export const GUARD_LOADING = 1;
+/** Guard: this is a read-only replica. */
+export const GUARD_READONLY = 2;
+/** Guard: this is a replica without its primary that must not serve stale data. */
+export const GUARD_STALE = 4;
+/** Guard: the last snapshot failed and `stop-writes-on-bgsave-error` is on. */
+export const GUARD_MISCONF = 8;
+/** Guard: fewer good replicas than `min-replicas-to-write`. */
+export const GUARD_NOREPLICAS = 16;
+/** Guard: CLIENT PAUSE ALL. */
+export const GUARD_PAUSE_ALL = 32;
+/** Guard: CLIENT PAUSE WRITE. */
+export const GUARD_PAUSE_WRITE = 64;
+
+/** Requests of more bytes than this are timed each; smaller cheap ones by sample. */
+const TIMED_REQUEST_BYTES = 16_384;
+/** One in this many cheap commands is timed and stands for the others. */
+const SAMPLE = 64;
+/** Thresholds in microseconds below which every command is timed: sampling would miss some. */
+const EXACT_BELOW_MICROSECONDS = 1_000;
+/** Bytes that a write may need beyond its request: a page split, copies of frozen pages. */
+const WRITE_SLACK_BYTES = 1_024;
+/** State behind `REPLY_SKIP_NEXT`: the reply of the command now run is dropped. */
+const REPLY_SKIPPING = 3;
+
+/** Hears of slow commands and of errors. */
+export interface ExecutionObserver {
+  /** A command that took at least the threshold. The call is still filled. */
+  slow(call: Call, microseconds: number): void;
+  /** An error reply; `buf[at]` is its `-`. */
+  errorReplied(buf: Uint8Array, at: number, stop: number): void;
+}
+
+/** See the module's text. */
+export class Executor {
+  /** The one call. */
+  readonly call: Call;
+  /** Guards in force; 0 lets everything pass. */
+  guards = 0;
+  /** Least duration in microseconds that is told to the observer; negative for none. */
+  slowerThanMicroseconds = 10_000;
+  /** Commands run. */
+  commands = 0;
+  /** Requests refused before they ran. */
+  rejected = 0;
+  readonly #table: CommandTable;
+  readonly #node: ShardsPort;
+  readonly #sequence: NodeSequence;
+  readonly #observer: ExecutionObserver;
+  readonly #single: boolean;
+  #untilSample = SAMPLE;
+
+  /** Runs the commands of `table` on the shards of `node`. */
+  constructor(
+    table: CommandTable,
+    node: ShardsPort,
+    sequence: NodeSequence,
+    observer: ExecutionObserver,
+  ) {
+    this.#table = table;
+    this.#node = node;
+    this.#sequence = sequence;
+    this.#observer = observer;
+    this.#single = node.shards.length === 1;
+    this.call = new Call(node);
+  }
+
+  /** All that follows happens at `nowMs` (Unix). */
+  beginTurn(nowMs: number): void {
+    this.call.nowMs = nowMs;
+    const shards = this.#node.shards;
+    for (let i = 0; i < shards.length; i++) shards[i].keys.nowMs = nowMs;
+  }
+
+  /** Runs the request that `parser` describes in `buf`. `argc` is at least 1. */
+  execute(session: Session, buf: Uint8Array, parser: RequestParser): number {
+    const { starts, stops, argc } = parser;
+    const reply = session.reply;
+    const replyStart = reply.at;
+    const errors = reply.errors;
+    let command = this.#table.find(buf, starts[0], stops[0]);
+    if (command === null) {
+      reply.error(unknownCommand(buf, starts, stops, argc));
+      return this.#finish(session, null, replyStart);
+    }
+    if (command.subcommands !== null && argc > 1) {
+      const sub = command.subcommands.find(buf, starts[1], stops[1]);
+      if (sub === null) {
+        const container = command.spec.name.toUpperCase();
+        reply.error(unknownSubcommand(buf, starts[1], stops[1], container));
+        return this.#finish(session, command, replyStart);
+      }
+      command = sub;
+    }
+    if (argc < command.argcMin || argc > command.argcMax) {
+      reply.error(wrongArity(command.spec.name));
+      return this.#finish(session, command, replyStart);
+    }
+    if (!session.authenticated && !command.needsNoAuth) {
+      reply.error(ERR_NOAUTH);
+      return this.#finish(session, command, replyStart);
+    }
+    const call = this.call;
+    call.buf = buf;
+    call.starts = starts;
+    call.stops = stops;
+    call.argc = argc;
+    call.session = session;
+    call.reply = reply;
+    call.db = session.db;
+    call.spec = command.spec;
+    const firstKey = command.firstKey;
+    if (!this.#single) {
+      if (firstKey > 0 && firstKey < argc) call.route(firstKey);
+      else call.useShard(0);
+      if (command.checksSlots && this.#crossesSlots(command)) {
+        reply.error(ERR_CROSSSLOT);
+        return this.#finish(session, command, replyStart);
+      }
+    }
+    call.keys.noTouch = session.noTouch;
+    if (this.guards !== 0) {
+      const refusal = this.#refusal(command);
+      if (refusal === HELD) return HELD;
+      if (refusal !== DONE) {
+        reply.error(refusal);
+        return this.#finish(session, command, replyStart);
+      }
+    }
+    const requestBytes = stops[argc - 1] - starts[0];
+    if (command.deniesOom && !call.keys.arena.hasRoom(requestBytes + WRITE_SLACK_BYTES)) {
+      reply.error(ERR_OOM);
+      return this.#finish(session, command, replyStart);
+    }
+    session.lastCommand = command.spec.name;
+    session.commands++;
+    this.commands++;
+    command.calls++;
+    const slower = this.slowerThanMicroseconds;
+    if (
+      command.isCheap && requestBytes < TIMED_REQUEST_BYTES && --this.#untilSample > 0 &&
+      (slower >= EXACT_BELOW_MICROSECONDS || slower < 0)
+    ) {
+      command.run(call);
+    } else {
+      this.#runTimed(command, call);
+    }
+    if (command.isWrite) session.lastWriteSequence = this.#sequence.value;
+    if (reply.errors !== errors) {
+      command.failed++;
+      this.#observer.errorReplied(reply.buf, reply.lastErrorAt, reply.at);
+    }
+    if (session.replyMode !== REPLY_ON) this.#dropReply(session, replyStart);
+    return DONE;
+  }
+
+  #runTimed(command: Command, call: Call): void {
+    const began = performance.now();
+    command.run(call);
+    const microseconds = (performance.now() - began) * 1000;
+    if (this.#untilSample <= 0) {
+      this.#untilSample = SAMPLE;
+      command.sampled++;
+      command.sampledMicroseconds += microseconds;
+    } else {
+      command.timed++;
+      command.timedMicroseconds += microseconds;
+    }
+    const slower = this.slowerThanMicroseconds;
+    if (slower >= 0 && microseconds >= slower) this.#observer.slow(call, microseconds);
+  }
+
+  /** A request that was refused: counts it. */
+  #finish(session: Session, command: Command | null, replyStart: number): number {
+    const reply = session.reply;
+    this.rejected++;
+    if (command !== null) command.rejected++;
+    this.#observer.errorReplied(reply.buf, reply.lastErrorAt, reply.at);
+    if (session.replyMode !== REPLY_ON) this.#dropReply(session, replyStart);
+    return DONE;
+  }
+
+  /** CLIENT REPLY OFF and SKIP. */
+  #dropReply(session: Session, replyStart: number): void {
+    if (session.replyMode === REPLY_SKIP_NEXT) {
+      session.replyMode = REPLY_SKIPPING;
+      return;
+    }
+    session.reply.at = replyStart;
+    if (session.replyMode !== REPLY_OFF) session.replyMode = REPLY_ON;
+  }
+
+  /** Why a guard refuses the command, HELD to keep it waiting, DONE to let it pass. */
+  #refusal(command: Command): Uint8Array | typeof HELD | typeof DONE {
+    const guards = this.guards;
+    if ((guards & GUARD_PAUSE_ALL) !== 0 && !command.runsPaused) return HELD;
+    if ((guards & GUARD_PAUSE_WRITE) !== 0 && command.holdsOnWritePause) return HELD;
+    if ((guards & GUARD_STALE) !== 0 && !command.runsStale) return ERR_MASTERDOWN;
+    if ((guards & GUARD_LOADING) !== 0 && !command.runsLoading) return ERR_LOADING;
+    if (!command.isWrite) return DONE;
+    if ((guards & GUARD_MISCONF) !== 0) return ERR_MISCONF;
+    if ((guards & GUARD_NOREPLICAS) !== 0) return ERR_NOREPLICAS;
+    if ((guards & GUARD_READONLY) !== 0) return ERR_READONLY;
+    return DONE;
+  }
+
+  /** Whether the keys of the running command lie on different slots. */
+  #crossesSlots(command: Command): boolean {
+    const call = this.call;
+    const find = command.spec.findKeys;
+    const slotOf = this.#node.slotOf;
+    let slot = -1;
+    if (find !== undefined) {
+      for (const i of find(call)) {
+        const of = slotOf(call.buf, call.starts[i], call.stops[i]);
+        if (slot >= 0 && of !== slot) return true;
+        slot = of;
+      }
+      return false;
+    }
+    const keys = command.spec.keys!;
+    const last = keys.last < 0 ? call.argc + keys.last : keys.last;
+    for (let i = keys.first; i <= last && i < call.argc; i += keys.step) {
+      const of = slotOf(call.buf, call.starts[i], call.stops[i]);
+      if (slot >= 0 && of !== slot) return true;
+      slot = of;
+    }
+    return false;
+  }
+}

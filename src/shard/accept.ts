@@ -1,0 +1,49 @@
+/**
+ * Accepting connections in a loop that no peer can end. A peer that resets before it is accepted
+ * makes `accept` throw, as does a process without file descriptors left; only a closed listener ends
+ * the loop.
+ *
+ * @module
+ */
+
+/** Connections accepted before the loop lets others run: a flood cannot starve the clients. */
+export const ACCEPTS_PER_TURN = 64;
+/** Pause when the process has no file descriptor left, in ms. */
+const EXHAUSTED_PAUSE_MS = 50;
+
+/** What an accept loop tells of. */
+export interface AcceptEvents<C> {
+  /** A connection to serve; does not throw. */
+  accepted(conn: C): void;
+  /** A connection that failed before it was accepted, or a lack of descriptors. */
+  failed(error: Error): void;
+}
+
+/** Accepts until the listener is closed. */
+export async function acceptLoop<C extends Deno.Conn>(
+  listener: { accept(): Promise<C> },
+  events: AcceptEvents<C>,
+): Promise<void> {
+  let accepted = 0;
+  while (true) {
+    let conn: C;
+    try {
+      conn = await listener.accept();
+    } catch (error) {
+      if (error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted) {
+        return;
+      }
+      events.failed(error instanceof Error ? error : new Error(String(error)));
+      const code = (error as { code?: string }).code;
+      const pauseMs = code === "EMFILE" || code === "ENFILE" ? EXHAUSTED_PAUSE_MS : 0;
+      if (pauseMs > 0 || ++accepted % ACCEPTS_PER_TURN === 0) {
+        await new Promise<void>((resolve) => setTimeout(resolve, pauseMs));
+      }
+      continue;
+    }
+    events.accepted(conn);
+    if (++accepted % ACCEPTS_PER_TURN === 0) {
+      await new Promise<void>((resolve) => setTimeout(resolve, 0));
+    }
+  }
+}
