@@ -103,6 +103,9 @@ export class RequestParser {
   #argsMax = 0;
   #bulkBytesMax = 0;
   #lineBytesMax = 0;
+  /** What `parse` takes at sight: arguments at most, and bytes that a whole `$<two digits>` line needs. */
+  #plainArgsMax = 0;
+  #plainRoom = 0;
   /** Arguments of the request being parsed, or `BETWEEN` or `FAILED`. */
   #expected = BETWEEN;
   /** Arguments of the request being parsed that are recorded. */
@@ -129,6 +132,8 @@ export class RequestParser {
       ? Math.min(limits.maxBulkBytes, GUEST_BULK_BYTES_MAX)
       : limits.maxBulkBytes;
     this.#lineBytesMax = limits.maxInlineBytes;
+    this.#plainArgsMax = Math.min(9, this.#argsMax);
+    this.#plainRoom = this.#bulkBytesMax < 99 ? 0x3fffffff : 5;
   }
 
   /**
@@ -139,93 +144,43 @@ export class RequestParser {
    * Inline requests are unquoted in place, so `buf` is written to within such a request.
    */
   parse(buf: Uint8Array, to: number): number {
+    if (this.#expected !== BETWEEN) return this.#resume(buf, to);
     let at = this.at;
-    let expected = this.#expected;
-    if (expected < 0) {
-      if (expected === FAILED) return PROTOCOL_ERROR;
-      this.begin = at;
-      if (at >= to) return this.#caughtUp();
-      if (buf[at] !== STAR) return this.#inline(buf, to);
-      // The header line in one piece, as nearly always: up to nine digits, no leading zero.
-      let q = at + 1;
-      expected = 0;
-      while (q < to) {
-        const digit = buf[q] - 48;
-        if (digit < 0 || digit > 9) break;
-        expected = (expected * 10 + digit) | 0;
-        q++;
+    this.begin = at;
+    if (at + 4 > to || buf[at] !== STAR || buf[at + 2] !== CR) return this.#start(buf, to);
+    const argc = buf[at + 1] ^ 48;
+    if (argc === 0 || argc > this.#plainArgsMax) return this.#start(buf, to);
+    at += 4;
+    const starts = this.starts;
+    const stops = this.stops;
+    const headerTo = to - this.#plainRoom;
+    let i = 0;
+    for (; i < argc; i++) {
+      if (at > headerTo || buf[at] !== DOLLAR) break;
+      let length = buf[at + 1] ^ 48;
+      if (length > 9) break;
+      const next = buf[at + 2];
+      let start = at + 4;
+      if (next !== CR) {
+        const low = next ^ 48;
+        if (length === 0 || low > 9 || buf[at + 3] !== CR) break;
+        length = length * 10 + low;
+        start = at + 5;
       }
-      const digits = q - at - 1;
-      if (
-        q + 1 < to && buf[q] === CR && digits !== 0 && digits < 10 && buf[at + 1] !== 48 &&
-        expected <= this.#argsMax
-      ) {
-        at = q + 2;
-      } else {
-        expected = this.#coldCount(buf, to);
-        if (expected === LINE_OPEN) return NEED_MORE;
-        if (expected === LINE_BAD) return PROTOCOL_ERROR;
-        if (expected === 0) return REQUEST;
-        at = this.at;
-      }
-      this.#expected = expected;
-    }
-
-    const bulkBytesMax = this.#bulkBytesMax;
-    let starts = this.starts;
-    let stops = this.stops;
-    let bulkBytes = this.pendingBulkBytes;
-    let i = this.#filled;
-    while (true) {
-      if (bulkBytes < 0) {
-        let q = at + 1;
-        let length = 0;
-        while (q < to) {
-          const digit = buf[q] - 48;
-          if (digit < 0 || digit > 9) break;
-          length = (length * 10 + digit) | 0;
-          q++;
-        }
-        const digits = q - at - 1;
-        if (
-          q + 1 < to && buf[q] === CR && buf[at] === DOLLAR && digits !== 0 && digits < 10 &&
-          (buf[at + 1] !== 48 || digits === 1) && length <= bulkBytesMax
-        ) {
-          at = q + 2;
-        } else {
-          this.at = at;
-          this.#filled = i;
-          length = this.#coldLength(buf, to);
-          if (length === LINE_OPEN) return NEED_MORE;
-          if (length === LINE_BAD) return PROTOCOL_ERROR;
-          at = this.at;
-        }
-        bulkBytes = length;
-      }
-      const stop = at + bulkBytes;
-      if (stop + 2 > to) {
-        this.at = at;
-        this.#filled = i;
-        this.pendingBulkBytes = bulkBytes;
-        return NEED_MORE;
-      }
-      if (i === starts.length) {
-        this.#growArgs();
-        starts = this.starts;
-        stops = this.stops;
-      }
-      starts[i] = at;
+      const stop = start + length;
+      if (stop + 2 > to) break;
+      starts[i] = start;
       stops[i] = stop;
       at = stop + 2;
-      bulkBytes = -1;
-      if (++i === expected) break;
     }
     this.at = at;
-    this.argc = i;
-    this.pendingBulkBytes = -1;
-    this.#expected = BETWEEN;
-    this.#filled = 0;
-    return REQUEST;
+    if (i === argc) {
+      this.argc = argc;
+      return REQUEST;
+    }
+    this.#expected = argc;
+    this.#filled = i;
+    return this.#resume(buf, to);
   }
 
   /**
@@ -262,6 +217,52 @@ export class RequestParser {
     const bytes = new Uint8Array(line.length);
     for (let i = 0; i < line.length; i++) bytes[i] = line.charCodeAt(i);
     return bytes;
+  }
+
+  /** Begins a request that `parse` does not know at sight. */
+  #start(buf: Uint8Array, to: number): number {
+    if (this.at >= to) return this.#caughtUp();
+    if (buf[this.at] !== STAR) return this.#inline(buf, to);
+    const count = this.#readCount(buf, to);
+    if (count === LINE_OPEN) return NEED_MORE;
+    if (count === LINE_BAD) return PROTOCOL_ERROR;
+    this.argc = 0;
+    if (count === 0) return REQUEST;
+    this.#expected = count;
+    return this.#resume(buf, to);
+  }
+
+  /** Goes on within a request: any length, any number of arguments, any cut. */
+  #resume(buf: Uint8Array, to: number): number {
+    const expected = this.#expected;
+    if (expected === FAILED) return PROTOCOL_ERROR;
+    let bulkBytes = this.pendingBulkBytes;
+    let i = this.#filled;
+    while (i < expected) {
+      if (bulkBytes < 0) {
+        this.#filled = i;
+        bulkBytes = this.#readLength(buf, to);
+        if (bulkBytes === LINE_OPEN) return NEED_MORE;
+        if (bulkBytes === LINE_BAD) return PROTOCOL_ERROR;
+      }
+      const start = this.at;
+      const stop = start + bulkBytes;
+      if (stop + 2 > to) {
+        this.#filled = i;
+        this.pendingBulkBytes = bulkBytes;
+        return NEED_MORE;
+      }
+      if (i === this.starts.length) this.#growArgs();
+      this.starts[i] = start;
+      this.stops[i] = stop;
+      this.at = stop + 2;
+      this.pendingBulkBytes = bulkBytes = -1;
+      i++;
+    }
+    this.argc = i;
+    this.#expected = BETWEEN;
+    this.#filled = 0;
+    return REQUEST;
   }
 
   #caughtUp(): number {
@@ -308,8 +309,30 @@ export class RequestParser {
     return q + 1 < to ? q : LINE_OPEN;
   }
 
+  /**
+   * Reads `<type><digits>` at `at` and steps over it when it is what clients send: one to nine
+   * digits, no leading zero, whole, at most `max`. Else returns `LINE_OPEN` and stays.
+   */
+  #plainLine(buf: Uint8Array, to: number, type: number, max: number): number {
+    const at = this.at;
+    const last = Math.min(to - 1, at + 10);
+    let n = 0;
+    let q = at + 1;
+    for (; q < last; q++) {
+      const digit = buf[q] ^ 48;
+      if (digit > 9) break;
+      n = n * 10 + digit;
+    }
+    if (q >= to - 1 || q < at + 2 || buf[q] !== CR || buf[at] !== type) return LINE_OPEN;
+    if (n > max || (buf[at + 1] === 48 && q !== at + 2)) return LINE_OPEN;
+    this.at = q + 2;
+    return n;
+  }
+
   /** Reads the line `*<count>` at `at`, whatever it holds; 0 for every empty request. */
-  #coldCount(buf: Uint8Array, to: number): number {
+  #readCount(buf: Uint8Array, to: number): number {
+    const plain = this.#plainLine(buf, to, STAR, this.#argsMax);
+    if (plain >= 0) return plain;
     const stop = this.#lineEnd(buf, to, "too big mbulk count string");
     if (stop < 0) return stop;
     const count = parseInt64(buf, this.at + 1, stop);
@@ -322,13 +345,13 @@ export class RequestParser {
       return LINE_BAD;
     }
     this.at = stop + 2;
-    if (count > 0n) return Number(count);
-    this.argc = 0;
-    return 0;
+    return count > 0n ? Number(count) : 0;
   }
 
   /** Reads the line `$<length>` at `at`, whatever it holds. */
-  #coldLength(buf: Uint8Array, to: number): number {
+  #readLength(buf: Uint8Array, to: number): number {
+    const plain = this.#plainLine(buf, to, DOLLAR, this.#bulkBytesMax);
+    if (plain >= 0) return plain;
     const stop = this.#lineEnd(buf, to, "too big bulk count string");
     if (stop < 0) return stop;
     if (buf[this.at] !== DOLLAR) {
