@@ -1,0 +1,76 @@
+/**
+ * Whether a replica can go on with frames or needs a snapshot: a pure function of what it claims and
+ * of what the backlog holds. replica_link.ts does what it says; full_sync_governor.ts says when.
+ *
+ * The rule behind all of it: frames are sent only when the data before them is known to be the same
+ * on both sides. A v2 replica proves that with a history. A node that restarted, or was promoted, has
+ * a new history whose line began where the previous one ended, so a claim in the previous history is
+ * as good up to that offset. A v1 replica proves nothing; its offset is believed when the backlog has
+ * it, except offset 0 on data that did not all pass through this backlog.
+ *
+ * @module
+ */
+
+/** Why a snapshot is shipped. */
+export type ShipReason =
+  /** The backlog no longer has the frames asked for. */
+  | "evicted"
+  /** The replica's data belongs to another line of offsets. */
+  | "otherHistory"
+  /** The replica holds no data, or none it can name. */
+  | "noHistory"
+  /** The replica has frames that this primary never made: they are lost to the primary's line. */
+  | "ahead"
+  /** A v1 replica starts from 0 while some of the data never was a frame here. */
+  | "unloggedData";
+
+/** What a replica claims: the frames before `offset` of `history` are applied. */
+export interface ResumeClaim {
+  /** 1 has no history to name. */
+  version: 1 | 2;
+  /** The next frame it needs. */
+  offset: number;
+  /** Null when it holds no data, and on v1. */
+  history: string | null;
+}
+
+/** What a shard holds. */
+export interface HeldRange {
+  /** The line of offsets being written. */
+  history: string;
+  /** Oldest frame in the backlog. */
+  oldestOffset: number;
+  /** The frame to come. */
+  nextOffset: number;
+  /** The line that this one continued at `previousUpTo` (restart, promotion), or null. */
+  previousHistory: string | null;
+  /** Offset at which the previous line ended and this one began. */
+  previousUpTo: number;
+  /** Whether this history began at offset 0 with no data, so that its frames are all there is. */
+  beganEmpty: boolean;
+}
+
+/** What to do about a claim. */
+export type Resume = { kind: "frames"; from: number } | { kind: "ship"; because: ShipReason };
+
+/** Decides between frames and a snapshot. */
+export function decideResume(claim: ResumeClaim, held: HeldRange): Resume {
+  const { offset } = claim;
+  if (claim.version === 1) {
+    if (offset > held.nextOffset) return ship("ahead");
+    if (offset < held.oldestOffset) return ship("evicted");
+    if (offset === 0 && !held.beganEmpty) return ship("unloggedData");
+    return { kind: "frames", from: offset };
+  }
+  if (claim.history === null) return ship("noHistory");
+  if (claim.history === held.previousHistory && claim.history !== held.history) {
+    if (offset > held.previousUpTo) return ship("ahead");
+  } else if (claim.history !== held.history) return ship("otherHistory");
+  if (offset > held.nextOffset) return ship("ahead");
+  if (offset < held.oldestOffset) return ship("evicted");
+  return { kind: "frames", from: offset };
+}
+
+function ship(because: ShipReason): Resume {
+  return { kind: "ship", because };
+}

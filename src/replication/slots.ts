@@ -1,0 +1,91 @@
+/**
+ * What each replica had confirmed when its link closed, and until when the backlog prefers to keep
+ * the frames behind that. A slot holds no bytes and promises nothing: the backlog's limit decides.
+ *
+ * v2 replicas choose their ids. Every kevy process calls itself `kevy-replica-<shard>`, so a v1 slot
+ * is keyed by id and peer address (without the port, which is new with every connection).
+ *
+ * @module
+ */
+
+/** Slots of one shard; past it the one seen longest ago goes. An id costs its sender a handshake. */
+export const SLOTS_MAX = 1024;
+
+/** One replica's confirmation. */
+export interface Slot {
+  /** `slotKey` of the replica. */
+  key: string;
+  /** The replica's own name. */
+  id: string;
+  /** Address it last came from. */
+  peerHost: string;
+  /** Frames before this one are confirmed (v2), or were sent (v1). */
+  ackedOffset: number;
+  /** When its link closed. */
+  seenMs: number;
+}
+
+/** Under which key a replica is remembered. */
+export function slotKey(o: { version: 1 | 2; id: string; peerHost: string }): string {
+  return o.version === 1 ? `${o.id}\n${o.peerHost}` : o.id;
+}
+
+/** The slots of one shard. */
+export class SlotTable {
+  #slots = new Map<string, Slot>();
+  #max: number;
+
+  /** An empty table of at most `max` slots. */
+  constructor(max: number = SLOTS_MAX) {
+    this.#max = max;
+  }
+
+  /** Slots held. */
+  get size(): number {
+    return this.#slots.size;
+  }
+
+  /** Records a closed link; gives the slot that had to go to make room, or null. */
+  record(slot: Slot): Slot | null {
+    this.#slots.delete(slot.key);
+    this.#slots.set(slot.key, slot);
+    if (this.#slots.size <= this.#max) return null;
+    const oldest = this.#slots.values().next().value!;
+    this.#slots.delete(oldest.key);
+    return oldest;
+  }
+
+  /** The slot of a replica, or null. */
+  get(key: string): Slot | null {
+    return this.#slots.get(key) ?? null;
+  }
+
+  /** Removes the slot of a replica that is connected again, and gives it. */
+  take(key: string): Slot | null {
+    const slot = this.get(key);
+    this.#slots.delete(key);
+    return slot;
+  }
+
+  /** Removes what was last seen more than `windowMs` ago (`reconnect-window-ms`), and gives it. */
+  expire(o: { nowMs: number; windowMs: number }): Slot[] {
+    const gone: Slot[] = [];
+    for (const slot of this.#slots.values()) {
+      if (o.nowMs - slot.seenMs > o.windowMs) gone.push(slot);
+    }
+    for (const slot of gone) this.#slots.delete(slot.key);
+    return gone;
+  }
+
+  /** The least confirmed offset, which the backlog should keep; `Infinity` without slots. */
+  neededFrom(): number {
+    let least = Infinity;
+    for (const slot of this.#slots.values()) least = Math.min(least, slot.ackedOffset);
+    return least;
+  }
+
+  /** The slots, the one seen longest ago first. */
+  values(): IterableIterator<Slot> {
+    return this.#slots.values();
+  }
+}

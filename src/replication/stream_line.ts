@@ -1,0 +1,94 @@
+/**
+ * The `+` lines of a stream, read whole: what wire.ts writes, the other way round. They come once a
+ * second at most, so they are read as text.
+ *
+ * @module
+ */
+
+import { latin1 } from "../base/ascii.ts";
+import { isHistory, parseOffset } from "./wire.ts";
+
+/** Why a stream cannot be read on. */
+export type DecodeError =
+  | "BadEnvelope"
+  | "BadOffset"
+  | "NegativeOffset"
+  | "BadPayload"
+  | "OffsetGap"
+  | "UnexpectedInSnapshot"
+  | "LineTooLong";
+
+/** A line's meaning. `unknown` is no line of this wire; `bad` is one with a wrong value in it. */
+export type StreamLine =
+  | { kind: "ack"; offset: number; history: string; shard: number; shards: number }
+  | { kind: "heartbeat"; history: string; offset: number; sequence: number }
+  | { kind: "getAck" }
+  | { kind: "snapshotBegin" }
+  | { kind: "snapshotEnd"; offset: number }
+  | { kind: "unknown" }
+  | { kind: "bad"; error: DecodeError; detail: string };
+
+const UNKNOWN: StreamLine = { kind: "unknown" };
+
+/**
+ * Reads the line `buf[start..stop)`: what is behind `+` and before the line end. An ACK without pairs
+ * is v1's and has history "" and shards -1; unknown pairs of an ACK are passed over.
+ */
+export function parseStreamLine(buf: Uint8Array, start: number, stop: number): StreamLine {
+  const words = latin1(buf, start, stop).split(" ");
+  const numbers = words.map((word) => offsetOf(word));
+  const wrong = (i: number): StreamLine => ({
+    kind: "bad",
+    error: numbers[i] === NEGATIVE ? "NegativeOffset" : "BadOffset",
+    detail: `${words[0]} with the offset '${words[i]}'`,
+  });
+  switch (words[0]) {
+    case "ACK": {
+      if (words.length % 2 !== 0) return UNKNOWN;
+      if (numbers[1] < 0) return wrong(1);
+      if (words.length === 2) {
+        return { kind: "ack", offset: numbers[1], history: "", shard: -1, shards: -1 };
+      }
+      const pairs = new Map<string, string>();
+      for (let i = 2; i < words.length; i += 2) pairs.set(words[i], words[i + 1]);
+      const history = pairs.get("HISTORY") ?? "";
+      const shard = offsetOf(pairs.get("SHARD") ?? "");
+      const shards = offsetOf(pairs.get("SHARDS") ?? "");
+      if (!isHistory(history) || shard < 0 || shard >= shards) {
+        const detail = "ACK without a valid HISTORY, SHARD and SHARDS";
+        return { kind: "bad", error: "BadEnvelope", detail };
+      }
+      return { kind: "ack", offset: numbers[1], history, shard, shards };
+    }
+    case "PING": {
+      if (words.length !== 4) return UNKNOWN;
+      if (!isHistory(words[1])) {
+        return { kind: "bad", error: "BadEnvelope", detail: "PING without a valid history" };
+      }
+      if (numbers[2] < 0) return wrong(2);
+      if (numbers[3] < 0) return wrong(3);
+      return { kind: "heartbeat", history: words[1], offset: numbers[2], sequence: numbers[3] };
+    }
+    case "GETACK":
+      return words.length === 1 ? { kind: "getAck" } : UNKNOWN;
+    case "SNAPSHOT":
+      return words.length === 1 ? { kind: "snapshotBegin" } : UNKNOWN;
+    case "SNAPSHOT_END":
+      if (words.length !== 2) return UNKNOWN;
+      return numbers[1] < 0 ? wrong(1) : { kind: "snapshotEnd", offset: numbers[1] };
+    default:
+      return UNKNOWN;
+  }
+}
+
+/** Answer of `offsetOf` for a minus sign and digits. */
+const NEGATIVE = -2;
+
+/** A word as an offset, -1 when it is none. */
+function offsetOf(word: string): number {
+  const bytes = new Uint8Array(word.length);
+  for (let i = 0; i < word.length; i++) bytes[i] = word.charCodeAt(i);
+  const value = parseOffset(bytes, 0, bytes.length);
+  if (value >= 0) return value;
+  return word[0] === "-" && parseOffset(bytes, 1, bytes.length) >= 0 ? NEGATIVE : -1;
+}

@@ -1,0 +1,184 @@
+/**
+ * The bytes of the replication wire, in the direction of writing: every line and envelope that either
+ * side sends, and the numbers and limits both sides share. stream_decoder.ts reads what a primary
+ * sends, handshake.ts what a replica sends first; a frame's bytes are written by backlog.ts.
+ *
+ *     replica -> primary   REPLICATE FROM <offset> ID <id> [HISTORY <40 hex | ?>]
+ *                                    [LISTENING-PORT <port>] [CAPA <token>]...   an array of bulks
+ *                          REPLCONF ACK <offset>                                 an array of bulks
+ *     primary -> replica   +ACK <offset>                                        v1: the asked offset
+ *                          +ACK <offset> HISTORY <id> SHARD <i> SHARDS <n>       v2: next, or the cut
+ *                          *2 :<offset> *<argc> $<length> <bytes> ...            a frame
+ *                          +PING <history> <next offset> <node sequence>         v2 heartbeat
+ *                          +GETACK                                               v2
+ *                          +SNAPSHOT   $<length> <bytes> ...   +SNAPSHOT_END <cut>
+ *                          -ERR <text>                                           a refusal
+ *
+ * The v1 lines are those of kevy 1.18 (captured in tests/fixtures); v2 is what two shoals speak.
+ * Everything here but the chunk header is sent once in a while, so it is made from strings.
+ *
+ * @module
+ */
+
+import { ascii, CR, digitCount, LF, putInteger } from "../base/ascii.ts";
+import { invariant } from "../base/invariant.ts";
+
+/** Longest `+` or `-` line, its line end not counted: four times the longest one defined. */
+export const LINE_BYTES_MAX = 256;
+
+/** Longest handshake, everything counted: an id, a history and some capabilities take a tenth. */
+export const HANDSHAKE_BYTES_MAX = 4096;
+
+/** Bytes of the image in one snapshot chunk (kevy's limit, and what both sides keep to). */
+export const CHUNK_BYTES_MAX = 65_536;
+
+/** Room that `frameChunk` needs before the bytes of a chunk: `$65536\r\n`. */
+export const CHUNK_HEAD_BYTES = 8;
+
+/** Room that `frameChunk` needs behind the bytes of a chunk: a line end. */
+export const CHUNK_TAIL_BYTES = 2;
+
+/** A history id on the wire: 40 lower-case hex digits. */
+const HISTORY = /^[0-9a-f]{40}$/;
+
+/** Whether `text` can be a history or node id. */
+export function isHistory(text: string): boolean {
+  return HISTORY.test(text);
+}
+
+/** The greatest offset the wire can carry, 2^64 - 1, as digits. */
+const U64_MAX = ascii("18446744073709551615");
+
+/**
+ * The unsigned decimal `buf[start..stop)` as an offset, or -1 when it is empty, has another byte than
+ * digits or does not fit 64 bits. Leading zeros are taken. What is above 2^53 - 1 gives exactly that:
+ * such an offset is valid and ahead of every history.
+ */
+export function parseOffset(buf: Uint8Array, start: number, stop: number): number {
+  while (start < stop - 1 && buf[start] === 48) start++;
+  const digits = stop - start;
+  if (digits <= 0 || digits > U64_MAX.length) return -1;
+  let value = 0;
+  for (let i = start; i < stop; i++) {
+    const digit = buf[i] - 48;
+    if (digit < 0 || digit > 9) return -1;
+    value = value * 10 + digit;
+  }
+  if (digits === U64_MAX.length) {
+    for (let i = 0; i < digits; i++) {
+      if (buf[start + i] < U64_MAX[i]) break;
+      if (buf[start + i] > U64_MAX[i]) return -1;
+    }
+  }
+  return Math.min(value, Number.MAX_SAFE_INTEGER);
+}
+
+/** v1's answer to a handshake; `asked` is the offset that was asked for, in canonical digits. */
+export function encodeAckV1(asked: string): Uint8Array<ArrayBuffer> {
+  return ascii(`+ACK ${asked}\r\n`);
+}
+
+/** Where a v2 stream stands: which shard of how many, in which history. */
+export interface StreamPlace {
+  /** The offset of the next frame the primary will send, or the cut of the snapshot that follows. */
+  offset: number;
+  /** The history in which that offset counts. */
+  history: string;
+  /** The primary's shard. */
+  shard: number;
+  /** How many shards the primary has. */
+  shards: number;
+}
+
+/** v2's answer to a handshake. */
+export function encodeAckV2(place: StreamPlace): Uint8Array<ArrayBuffer> {
+  const { offset, history, shard, shards } = place;
+  return ascii(`+ACK ${offset} HISTORY ${history} SHARD ${shard} SHARDS ${shards}\r\n`);
+}
+
+/** The line before the chunks of a snapshot. */
+export const SNAPSHOT_BEGIN_LINE: Uint8Array<ArrayBuffer> = ascii("+SNAPSHOT\r\n");
+
+/** The line behind the chunks of a snapshot whose next frame is `cut`. */
+export function encodeSnapshotEnd(cut: number): Uint8Array<ArrayBuffer> {
+  return ascii(`+SNAPSHOT_END ${cut}\r\n`);
+}
+
+/**
+ * Makes `buf[start..stop)` a chunk in place: the header goes before it, the line end behind it. Gives
+ * the byte where the header begins; the chunk ends at `stop + CHUNK_TAIL_BYTES`.
+ */
+export function frameChunk(buf: Uint8Array, start: number, stop: number): number {
+  const length = stop - start;
+  invariant(length > 0 && length <= CHUNK_BYTES_MAX, `a chunk of ${length} bytes`);
+  const head = start - digitCount(length) - 3;
+  invariant(head >= 0 && stop + CHUNK_TAIL_BYTES <= buf.length, "a chunk has room around it");
+  buf[head] = 36; // $
+  putInteger(buf, head + 1, length);
+  buf[start - 2] = buf[stop] = CR;
+  buf[start - 1] = buf[stop + 1] = LF;
+  return head;
+}
+
+/**
+ * A heartbeat: the primary's history, the number of its next frame, and how many frames all shards of
+ * the node had produced when that frame was the next.
+ */
+export function encodeHeartbeat(
+  history: string,
+  nextOffset: number,
+  sequence: number,
+): Uint8Array<ArrayBuffer> {
+  return ascii(`+PING ${history} ${nextOffset} ${sequence}\r\n`);
+}
+
+/** Asks a v2 replica to acknowledge now. */
+export const GET_ACK_LINE: Uint8Array<ArrayBuffer> = ascii("+GETACK\r\n");
+
+/** A v2 replica's acknowledgement: everything before `offset` is applied. */
+export function encodeReplicaAck(offset: number): Uint8Array<ArrayBuffer> {
+  return ascii(`*3\r\n${bulk("REPLCONF")}${bulk("ACK")}${bulk(String(offset))}`);
+}
+
+/** What a replica claims in its handshake. */
+export interface HandshakeClaim {
+  /** 1 speaks kevy's handshake and stream, 2 adds history, acknowledgements and heartbeats. */
+  version: 1 | 2;
+  /** The next frame the replica needs. */
+  offset: number;
+  /** Name under which the primary remembers it; not empty. */
+  id: string;
+  /** v2: the history of the data it holds, or null when it holds none worth resuming. */
+  history: string | null;
+  /** v2: the port on which the replica serves clients, or null to say nothing of it. */
+  listeningPort: number | null;
+  /** v2: what else it understands. */
+  capabilities: readonly string[];
+}
+
+/** A replica's handshake. v2 always carries HISTORY, which is what makes it v2. */
+export function encodeHandshake(claim: HandshakeClaim): Uint8Array<ArrayBuffer> {
+  const args = ["REPLICATE", "FROM", String(claim.offset), "ID", claim.id];
+  if (claim.version === 2) {
+    args.push("HISTORY", claim.history ?? "?");
+    if (claim.listeningPort !== null) args.push("LISTENING-PORT", String(claim.listeningPort));
+    for (const capability of claim.capabilities) args.push("CAPA", capability);
+  }
+  return ascii(`*${args.length}\r\n${args.map(bulk).join("")}`);
+}
+
+/** A frame with no arguments but its command's name, `offset` in digits: for numbers past 2^53. */
+export function encodeBareFrame(offset: string, name: string): Uint8Array<ArrayBuffer> {
+  return ascii(`*2\r\n:${offset}\r\n*1\r\n${bulk(name)}`);
+}
+
+/** A refusal; line ends inside `text` become spaces, and it is cut to fit a line. */
+export function encodeRefusal(text: string): Uint8Array<ArrayBuffer> {
+  let line = "-ERR " + text.replace(/[\r\n]/g, " ");
+  while (ascii(line).length > LINE_BYTES_MAX) line = line.slice(0, -1);
+  return ascii(line + "\r\n");
+}
+
+function bulk(text: string): string {
+  return `$${ascii(text).length}\r\n${text}\r\n`;
+}
