@@ -5,11 +5,13 @@
  * @module
  */
 
-import { digitCount } from "../base/ascii.ts";
+import { ascii, digitCount } from "../base/ascii.ts";
 import { parseInteger } from "../base/integers.ts";
+import { KEY_BYTES_MAX } from "../keyspace/entry.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import type { ReplyWriter } from "../resp/reply_writer.ts";
 import type { EffectSink } from "./effect.ts";
+import { type CommandLimits, defaultLimits } from "./limits.ts";
 import type { CommandSpec } from "./registry.ts";
 import type { Session } from "./session.ts";
 
@@ -61,6 +63,8 @@ export class Call {
   nowMs = 0;
   /** Changes made so far by the node, to tell whether the running command wrote. */
   writes = 0;
+  /** What commands keep to; the server writes its settings here. */
+  readonly limits: CommandLimits = defaultLimits();
 
   /** A call on shard 0. */
   constructor(node: ShardsPort) {
@@ -97,6 +101,16 @@ export class Call {
   /** Entry of the key in argument `i` for writing, or 0: see `Keyspace.lookupWrite`. */
   write(i: number): number {
     return this.keys.lookupWrite(this.db, this.buf, this.starts[i], this.stops[i]);
+  }
+
+  /**
+   * Whether the key in argument `i` is short enough to be stored; replies the error when it is not.
+   * For commands that are about to create it: a key that exists is.
+   */
+  keyFits(i: number): boolean {
+    if (this.stops[i] - this.starts[i] <= KEY_BYTES_MAX) return true;
+    this.reply.error(ERR_KEY_TOO_LONG);
+    return false;
   }
 
   /** Bytes of argument `i`. */
@@ -171,6 +185,8 @@ export class Call {
 }
 
 const TEXT = new TextDecoder();
+
+const ERR_KEY_TOO_LONG = ascii(`ERR key is longer than the maximum of ${KEY_BYTES_MAX} bytes`);
 
 /** Bytes of a safe integer in decimal. */
 export function integerBytes(n: number): number {
