@@ -205,6 +205,9 @@ export class Config {
     const entry = this.#byName.get(folded);
     if (entry === undefined) return this.#unknown(folded, words, where);
     const { kind, secret } = entry.setting;
+    if (source === "command line" && words.length === 0 && kind.bare !== undefined) {
+      words = [kind.bare];
+    }
     const given = words.length === 1 && kind.words === "list" && words[0] !== ""
       ? splitWords(words[0])
       : words;

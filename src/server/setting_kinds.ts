@@ -15,6 +15,8 @@ export type Parsed<T> = { readonly value: T } | { readonly refused: string };
 export interface Kind<T> {
   /** Words a directive carries: exactly one, or a list that may also come as one quoted word. */
   readonly words: "one" | "list";
+  /** The word meant by a command-line option without one, where that means something. */
+  readonly bare?: string;
   /** What is allowed, completing "allowed is ...". */
   readonly allowed: string;
   /**
@@ -105,6 +107,7 @@ export function yesNo(): Kind<boolean> {
   const format = (value: boolean) => value ? "yes" : "no";
   return {
     words: "one",
+    bare: "yes",
     allowed: "yes or no",
     parse([word]) {
       const folded = word.toLowerCase();

@@ -62,6 +62,7 @@ export function savePoints(): Kind<readonly SavePoint[]> {
     value.map((p) => `${p.seconds} ${p.changes}`).join(" ");
   return {
     words: "list",
+    bare: "",
     allowed: 'pairs of seconds (from 1) and changes (from 0) such as "3600 1 300 100", or ""',
     parse(words, before, first) {
       const refused = { refused: "Invalid save parameters" };

@@ -1,0 +1,77 @@
+/**
+ * The command line: `shoal [config-file] [--directive value ...]`, in Redis's form. An option takes
+ * all words up to the next one that starts with `--`, so `--bind a b` and `--save 60 1 --port 7000`
+ * work; `--name=value` is there for a value that itself starts with `--`; `-` as first or last
+ * argument reads more config from standard input. Names and values are judged by server/config.ts.
+ *
+ * `@std/cli`'s `parseArgs` does not fit: it gives an option at most one word, makes numbers of
+ * words (`--requirepass 0123`), and takes `-1` in `--list-max-listpack-size -1` for a flag.
+ *
+ * @module
+ */
+import { ConfigError, shown } from "../server/config_error.ts";
+import type { Directive } from "../server/config_file.ts";
+import type { ConfigSources } from "../server/config_sources.ts";
+
+/** What is to be done. */
+export type Invocation =
+  | { readonly do: "help" }
+  | { readonly do: "version" }
+  | { readonly do: "serve"; readonly sources: ConfigSources };
+
+/** Words kept for commands to come, so that none of them is taken for a config file today. */
+export const RESERVED_WORDS: readonly string[] = ["bench", "check", "cli", "inspect"];
+
+const WHERE = "command line";
+
+/**
+ * Reads the arguments behind the program's name.
+ *
+ * @throws {ConfigError} for what is neither a config file nor an option; its message is one line.
+ */
+export function parseArguments(argv: readonly string[]): Invocation {
+  const args = [...argv];
+  const first = args[0] ?? "";
+  if (first === "help" || first === "-h") return { do: "help" };
+  if (first === "version" || first === "-v") return { do: "version" };
+  if (RESERVED_WORDS.includes(first)) {
+    throw new ConfigError(
+      `argument '${first}' is kept for a later command: for a config file of that name, ` +
+        `write ./${first}`,
+    );
+  }
+  const configFile = first !== "" && !first.startsWith("-") ? args.shift()! : null;
+  const leading = args[0] === "-";
+  if (leading) args.shift();
+  const trailing = args.at(-1) === "-";
+  if (trailing) args.pop();
+  const directives = readOptions(args);
+  for (const { name, words } of directives) {
+    if (words.length > 0) continue;
+    if (name === "help") return { do: "help" };
+    if (name === "version") return { do: "version" };
+  }
+  return { do: "serve", sources: { configFile, stdin: leading || trailing, directives } };
+}
+
+function readOptions(args: readonly string[]): Directive[] {
+  const options: { name: string; words: string[]; where: string }[] = [];
+  for (const arg of args) {
+    if (arg.startsWith("--")) {
+      const equals = arg.indexOf("=");
+      const name = equals < 0 ? arg.slice(2) : arg.slice(2, equals);
+      const words = equals < 0 ? [] : [arg.slice(equals + 1)];
+      options.push({ name, words, where: WHERE });
+      continue;
+    }
+    const open = options.at(-1);
+    if (open === undefined) {
+      throw new ConfigError(
+        `argument '${shown(arg)}' is not understood: allowed is one config file, then options ` +
+          "such as --port 7000",
+      );
+    }
+    open.words.push(arg);
+  }
+  return options;
+}

@@ -1,0 +1,135 @@
+/**
+ * The settings at start: defaults, then the config file, then the environment, then the command
+ * line, each over the one before.
+ *
+ * @module
+ */
+import { ARENA_BYTES_MAX, ARENA_BYTES_MIN } from "../memory/arena.ts";
+import { Config } from "./config.ts";
+import { ConfigError, shown } from "./config_error.ts";
+import { type Directive, readConfigFile, readConfigStdin } from "./config_file.ts";
+import { formatBytes } from "./setting_kinds.ts";
+import { SETTINGS } from "./settings.ts";
+import { INERT_SETTINGS } from "./settings_inert.ts";
+
+/** What the command line says about settings. */
+export interface ConfigSources {
+  /** Config file to read, or null. */
+  readonly configFile: string | null;
+  /** Whether more of it comes on standard input. */
+  readonly stdin: boolean;
+  /** Settings given as options. */
+  readonly directives: readonly Directive[];
+}
+
+/** Gives a variable's value, or undefined when it is not set or not to be read. */
+export type Environment = (name: string) => string | undefined;
+
+/** Distance from `port` to the default of `replication-port-base`, that of Redis Cluster's bus. */
+export const REPLICATION_PORT_OFFSET = 10_000;
+
+/** The variable that sets `directive`: `SHOAL_` and the name with underscores. */
+export function environmentName(directive: string): string {
+  return "SHOAL_" + directive.toUpperCase().replaceAll("-", "_");
+}
+
+/**
+ * The process's environment. A variable that the permissions do not cover counts as not set: asking
+ * for it would throw, or prompt on a terminal.
+ */
+export function processEnvironment(name: string): string | undefined {
+  const { state } = Deno.permissions.querySync({ name: "env", variable: name });
+  return state === "granted" ? Deno.env.get(name) : undefined;
+}
+
+/**
+ * Reads all sources and checks them.
+ *
+ * @throws {ConfigError} for the first thing that is wrong, in one line.
+ */
+export function loadConfig(
+  sources: ConfigSources,
+  environment: Environment = processEnvironment,
+): Config {
+  const fromFile = sources.configFile === null ? [] : readConfigFile(sources.configFile);
+  const fromStdin = sources.stdin ? readConfigStdin() : [];
+  const file = sources.configFile === null ? null : Deno.realPathSync(sources.configFile);
+  const config = new Config({}, file);
+  for (const d of [...fromFile, ...fromStdin]) config.load(d.name, d.words, "file", d.where);
+  for (const { name } of [...Object.values(SETTINGS), ...INERT_SETTINGS]) {
+    const variable = environmentName(name);
+    const value = environment(variable);
+    if (value !== undefined) config.load(name, [value], "environment", variable);
+  }
+  for (const d of sources.directives) config.load(d.name, d.words, "command line", d.where);
+  checkTogether(config);
+  addWarnings(config);
+  return config;
+}
+
+/** Port of shard 0's replication listener when clients are served on `port` (the one bound). */
+export function replicationPortBase(config: Config, port: number): number {
+  const base = config.replicationPortBase;
+  return base !== 0 ? base : port + REPLICATION_PORT_OFFSET;
+}
+
+/** What each setting allows by itself but not beside the others. @throws {ConfigError} */
+function checkTogether(config: Config): void {
+  const { shards, port, arenaBytes } = config;
+  const last = 65_536 - shards;
+  // With port 0 the replication ports are picked with it.
+  if (config.replicationPortBase > last) {
+    conflict(
+      "replication-port-base",
+      String(config.replicationPortBase),
+      `with shards ${shards}, allowed is a port up to ${last}`,
+    );
+  }
+  if (config.replicationPortBase === 0 && port !== 0 && port + REPLICATION_PORT_OFFSET > last) {
+    conflict(
+      "port",
+      String(port),
+      `with shards ${shards} and no replication-port-base, allowed is a port up to ` +
+        `${last - REPLICATION_PORT_OFFSET}; or set replication-port-base`,
+    );
+  }
+  const least = ARENA_BYTES_MIN * shards;
+  const most = ARENA_BYTES_MAX * shards;
+  if (arenaBytes < least || arenaBytes > most) {
+    conflict(
+      "arena-size",
+      formatBytes(arenaBytes),
+      `with shards ${shards}, allowed is a size between ${formatBytes(least)} and ` +
+        formatBytes(most),
+    );
+  }
+}
+
+function conflict(name: string, value: string, why: string): never {
+  throw new ConfigError(`setting '${name}' cannot be '${shown(value)}': ${why}`);
+}
+
+function addWarnings(config: Config): void {
+  const inert = config.inertGiven();
+  if (inert.length > 0) {
+    config.warnings.push(`settings accepted for Redis's sake, without effect: ${inert.join(", ")}`);
+  }
+  if (config.maxMemoryPolicy !== "noeviction") {
+    config.warnings.push(
+      `setting 'maxmemory-policy' is '${config.maxMemoryPolicy}', but nothing is evicted yet: ` +
+        "at maxmemory, writes are refused",
+    );
+  }
+  if (config.maxMemoryBytes > config.arenaBytes) {
+    config.warnings.push(
+      `setting 'maxmemory' is ${formatBytes(config.maxMemoryBytes)}, above arena-size ` +
+        `${formatBytes(config.arenaBytes)}, which bounds it`,
+    );
+  }
+  if (config.replTimeoutSeconds <= config.replPingReplicaPeriodSeconds) {
+    config.warnings.push(
+      `setting 'repl-timeout' is ${config.replTimeoutSeconds}, not above ` +
+        `repl-ping-replica-period ${config.replPingReplicaPeriodSeconds}: idle links will be closed`,
+    );
+  }
+}
