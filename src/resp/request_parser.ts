@@ -24,6 +24,15 @@
 import { CR, LF } from "../base/ascii.ts";
 import { parseInt64 } from "../base/integers.ts";
 import { splitInline } from "./inline.ts";
+import {
+  DEFAULT_REQUEST_LIMITS,
+  GUEST_ARGS_MAX,
+  GUEST_BULK_BYTES_MAX,
+  type RequestLimits,
+} from "./request_limits.ts";
+
+export { DEFAULT_REQUEST_LIMITS, GUEST_REQUEST_LIMITS } from "./request_limits.ts";
+export type { RequestLimits } from "./request_limits.ts";
 
 /** Outcome of `parse`: the request is not complete; append bytes and call again. */
 export const NEED_MORE = 0;
@@ -31,36 +40,6 @@ export const NEED_MORE = 0;
 export const REQUEST = 1;
 /** Outcome of `parse`: `error` says what is wrong; the connection cannot go on. */
 export const PROTOCOL_ERROR = 2;
-
-/** What one request may be. Lengths in bytes. */
-export interface RequestLimits {
-  /** Arguments of a multibulk request. */
-  maxArgs: number;
-  /** Bytes of one argument (`proto-max-bulk-len`). */
-  maxBulkBytes: number;
-  /** Bytes of an inline request, or of a header line, before its line end. */
-  maxInlineBytes: number;
-  /** Whether the peer has yet to authenticate: `GUEST_ARGS_MAX` and `GUEST_BULK_BYTES_MAX` apply too. */
-  unauthenticated?: boolean;
-}
-
-/** Arguments of a request from a peer that has not authenticated: enough for AUTH and HELLO (Redis's). */
-export const GUEST_ARGS_MAX = 10;
-/** Bytes of an argument from a peer that has not authenticated (Redis's). */
-export const GUEST_BULK_BYTES_MAX = 16_384;
-
-/** Limits of an ordinary client: Redis's `proto-max-bulk-len` default and its inline size. */
-export const DEFAULT_REQUEST_LIMITS: Readonly<RequestLimits> = {
-  maxArgs: 1_048_576,
-  maxBulkBytes: 512 * 1024 * 1024,
-  maxInlineBytes: 64 * 1024,
-};
-
-/** `DEFAULT_REQUEST_LIMITS` for a peer that must authenticate first. */
-export const GUEST_REQUEST_LIMITS: Readonly<RequestLimits> = {
-  ...DEFAULT_REQUEST_LIMITS,
-  unauthenticated: true,
-};
 
 /** Room for arguments that every parser has; most requests fit. */
 const ARGS_ROOM = 16;
