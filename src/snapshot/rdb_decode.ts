@@ -1,0 +1,183 @@
+/**
+ * Lengths and strings in RDB's encoding, read from a `PushInput`.
+ *
+ * @module
+ */
+
+import { putInteger } from "../base/ascii.ts";
+import { roundUp } from "./bytes.ts";
+import { RdbError } from "./errors.ts";
+import { LZF_EXPANSION_MAX, lzfDecompress } from "./lzf.ts";
+import type { PushInput } from "./push_input.ts";
+import { ENC_INT16, ENC_INT32, ENC_INT8, ENC_LZF } from "./rdb_format.ts";
+
+/** `readLength`: the length is not all there yet. */
+export const LENGTH_INCOMPLETE: number = -1;
+
+/** Longest string taken by default: Redis's `proto-max-bulk-len`, so no client could have made it. */
+export const STRING_BYTES_MAX: number = 512 * 1024 * 1024;
+
+/** An expansion buffer above this is given back after its string. */
+const KEPT_BYTES_MAX = 1024 * 1024;
+
+/** Reads strings, one at a time; the last one read is `buf[start..stop)` until the next call. */
+export class RdbStrings {
+  /** Where the last string lies: in the input, or in a buffer of this object. */
+  buf: Uint8Array;
+  /** Its first byte. */
+  start = 0;
+  /** One past its last byte. */
+  stop = 0;
+
+  readonly #bytesMax: number;
+  readonly #digits = new Uint8Array(17);
+  #expanded: Uint8Array = new Uint8Array(0);
+
+  /** Strings of at most `bytesMax` bytes. */
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+    this.buf = this.#digits;
+  }
+
+  /** Bytes of memory held for expanding. */
+  get heldBytes(): number {
+    return this.#expanded.length;
+  }
+
+  /**
+   * The length at the input's position: a number from 0, clamped to `Number.MAX_SAFE_INTEGER`, or
+   * `LENGTH_INCOMPLETE`. Errors with `RdbError` on the mark of an encoded string.
+   */
+  readLength(input: PushInput): number {
+    if (!input.want(1)) return LENGTH_INCOMPLETE;
+    const first = input.buf[input.at];
+    switch (first >> 6) {
+      case 0:
+        input.at++;
+        return first;
+      case 1:
+        if (!input.want(2)) return LENGTH_INCOMPLETE;
+        input.at += 2;
+        return ((first & 63) << 8) | input.buf[input.at - 1];
+    }
+    if (first === 0x80) {
+      if (!input.want(5)) return LENGTH_INCOMPLETE;
+      input.at += 5;
+      return bigEndian32(input.buf, input.at - 4);
+    }
+    if (first === 0x81) {
+      if (!input.want(9)) return LENGTH_INCOMPLETE;
+      input.at += 9;
+      const high = bigEndian32(input.buf, input.at - 8);
+      return Math.min(
+        high * 2 ** 32 + bigEndian32(input.buf, input.at - 4),
+        Number.MAX_SAFE_INTEGER,
+      );
+    }
+    throw new RdbError("corrupt", input.offset, `no length begins with ${hexByte(first)}`);
+  }
+
+  /** Reads a string; false when it is not all there yet. */
+  readString(input: PushInput): boolean {
+    if (!input.want(1)) return false;
+    const first = input.buf[input.at];
+    if (first < ENC_INT8) {
+      const bytes = first < 64 ? (input.at++, first) : this.readLength(input);
+      if (bytes < 0) return false;
+      this.#checkBytes(input, bytes);
+      if (!input.want(bytes)) return false;
+      this.buf = input.buf;
+      this.start = input.at;
+      this.stop = input.at += bytes;
+      return true;
+    }
+    if (first === ENC_LZF) return this.#readCompressed(input);
+    return this.#readInteger(input, first);
+  }
+
+  /**
+   * Reads a string's head and leaves its body, to be passed over: the bytes of the body, or
+   * `LENGTH_INCOMPLETE`.
+   */
+  readSkip(input: PushInput): number {
+    if (!input.want(1)) return LENGTH_INCOMPLETE;
+    const first = input.buf[input.at];
+    if (first < ENC_INT8) return this.readLength(input);
+    input.at++;
+    if (first === ENC_LZF) {
+      const compressed = this.readLength(input);
+      if (compressed < 0 || this.readLength(input) < 0) return LENGTH_INCOMPLETE;
+      return compressed;
+    }
+    return integerBytes(input, first);
+  }
+
+  #checkBytes(input: PushInput, bytes: number): void {
+    if (bytes <= this.#bytesMax) return;
+    const limit = this.#bytesMax;
+    const found = `a string of ${bytes} bytes is longer than the ${limit} allowed`;
+    throw new RdbError("tooLarge", input.unitOffset, found);
+  }
+
+  #readInteger(input: PushInput, first: number): boolean {
+    input.at++;
+    const bytes = integerBytes(input, first);
+    if (!input.want(bytes)) return false;
+    const buf = input.buf, at = input.at;
+    let n = buf[at] << 24 >> 24;
+    if (bytes === 2) n = (buf[at] | (buf[at + 1] << 8)) << 16 >> 16;
+    if (bytes === 4) {
+      n = buf[at] | (buf[at + 1] << 8) | (buf[at + 2] << 16) | (buf[at + 3] << 24);
+    }
+    input.at += bytes;
+    this.buf = this.#digits;
+    this.start = 0;
+    this.stop = putInteger(this.#digits, 0, n);
+    return true;
+  }
+
+  #readCompressed(input: PushInput): boolean {
+    const offset = input.offset;
+    input.at++;
+    const compressed = this.readLength(input);
+    if (compressed < 0) return false;
+    const bytes = this.readLength(input);
+    if (bytes < 0) return false;
+    this.#checkBytes(input, compressed);
+    this.#checkBytes(input, bytes);
+    if (bytes === 0 || bytes > compressed * LZF_EXPANSION_MAX) {
+      const found = `${compressed} compressed bytes cannot stand for ${bytes}`;
+      throw new RdbError("corrupt", offset, found);
+    }
+    if (!input.want(compressed)) return false;
+    if (this.#expanded.length < bytes || this.#expanded.length > KEPT_BYTES_MAX) {
+      this.#expanded = new Uint8Array(bytes > KEPT_BYTES_MAX ? bytes : roundUp(bytes));
+    }
+    const stop = input.at + compressed;
+    if (!lzfDecompress(input.buf, input.at, stop, this.#expanded, 0, bytes)) {
+      throw new RdbError("corrupt", offset, `${compressed} bytes of LZF that make no ${bytes}`);
+    }
+    input.at = stop;
+    this.buf = this.#expanded;
+    this.start = 0;
+    this.stop = bytes;
+    return true;
+  }
+}
+
+/** Bytes of an integer whose mark was just read. */
+function integerBytes(input: PushInput, mark: number): number {
+  if (mark === ENC_INT8) return 1;
+  if (mark === ENC_INT16) return 2;
+  if (mark === ENC_INT32) return 4;
+  throw new RdbError("corrupt", input.offset - 1, `no string begins with ${hexByte(mark)}`);
+}
+
+function bigEndian32(buf: Uint8Array, at: number): number {
+  return ((buf[at] << 24) | (buf[at + 1] << 16) | (buf[at + 2] << 8) | buf[at + 3]) >>> 0;
+}
+
+/** A byte as `0x` and two digits; for errors. */
+export function hexByte(byte: number): string {
+  return "0x" + byte.toString(16).padStart(2, "0");
+}

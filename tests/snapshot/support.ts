@@ -1,0 +1,229 @@
+/**
+ * What the tests of this room share: a seeded generator, byte and text helpers, an in-memory
+ * `FrozenEntries`, a sink that remembers.
+ */
+
+import { assertEquals } from "@std/assert";
+import { ascii, latin1 } from "../../src/base/ascii.ts";
+import type { SnapshotEntries } from "../../src/snapshot/entries.ts";
+import type { PullWriter } from "../../src/snapshot/pull_writer.ts";
+import type { SnapshotSink } from "../../src/snapshot/sink.ts";
+
+/** A small seeded generator (xorshift32): the same seed gives the same run. */
+export class Random {
+  #state: number;
+
+  constructor(seed: number) {
+    this.#state = (seed * 2654435761) | 0 || 1;
+  }
+
+  /** A 32-bit unsigned integer. */
+  next(): number {
+    let x = this.#state;
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    this.#state = x;
+    return x >>> 0;
+  }
+
+  /** An integer in [0, limit). */
+  below(limit: number): number {
+    return this.next() % limit;
+  }
+
+  /** Bytes without any pattern. */
+  bytes(count: number): Uint8Array<ArrayBuffer> {
+    const out = new Uint8Array(count);
+    for (let i = 0; i < count; i++) out[i] = this.next() >>> 11;
+    return out;
+  }
+
+  /** Bytes with repeats at many distances, so that LZF finds matches of every kind. */
+  repetitive(count: number): Uint8Array<ArrayBuffer> {
+    const out = new Uint8Array(count);
+    for (let i = 0; i < count;) {
+      const run = Math.min(count - i, 1 + this.below(this.below(4) === 0 ? 400 : 20));
+      if (i > 0 && this.below(3) > 0) {
+        const back = 1 + this.below(Math.min(i, this.below(2) === 0 ? 16 : 10_000));
+        for (let j = 0; j < run; j++) out[i + j] = out[i + j - back];
+      } else {
+        for (let j = 0; j < run; j++) out[i + j] = this.below(2) === 0 ? 97 : this.next() >>> 9;
+      }
+      i += run;
+    }
+    return out;
+  }
+}
+
+/** One string key as tests name it. */
+export interface Item {
+  readonly db: number;
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+  readonly expireAtMs: number;
+}
+
+/** An entry of database 0 (or another) from text or bytes. */
+export function item(
+  key: string | Uint8Array,
+  value: string | Uint8Array,
+  expireAtMs = -1,
+  db = 0,
+): Item {
+  const bytes = (x: string | Uint8Array) => typeof x === "string" ? ascii(x) : x;
+  return { db, key: bytes(key), value: bytes(value), expireAtMs };
+}
+
+/**
+ * Entries in an array, laid out in one buffer as an arena would: values above `pieceBytes` lie in
+ * pieces, last piece first, so that nothing can rely on their order.
+ */
+export class FakeEntries implements SnapshotEntries {
+  db = -1;
+  dbSize = 0;
+  dbExpires = 0;
+  u8: Uint8Array;
+  keyStart = 0;
+  keyStop = 0;
+  expireAtMs = -1;
+  type = 0;
+  valueBytes = 0;
+  pieces = 0;
+  pieceStart = 0;
+  pieceStop = 0;
+  readonly #items: readonly Item[];
+  readonly #pieceBytes: number;
+  readonly #layout: { keyAt: number; pieces: [number, number][] }[] = [];
+  #next = 0;
+
+  constructor(items: readonly Item[], pieceBytes = 16_376) {
+    this.#items = items;
+    this.#pieceBytes = pieceBytes;
+    const total = items.reduce((sum, i) => sum + i.key.length + i.value.length, 0);
+    this.u8 = new Uint8Array(new SharedArrayBuffer(total + 16));
+    let at = 8;
+    for (const { key, value } of items) {
+      this.u8.set(key, at);
+      const keyAt = at;
+      at += key.length;
+      const pieces: [number, number][] = [];
+      const count = Math.max(1, Math.ceil(value.length / this.#pieceBytes));
+      for (let i = count - 1; i >= 0; i--) {
+        const piece = value.subarray(i * this.#pieceBytes, (i + 1) * this.#pieceBytes);
+        this.u8.set(piece, at);
+        pieces.unshift([at, at + piece.length]);
+        at += piece.length;
+      }
+      this.#layout.push({ keyAt, pieces });
+    }
+  }
+
+  next(): boolean {
+    if (this.#next === this.#items.length) return false;
+    const entry = this.#items[this.#next];
+    const layout = this.#layout[this.#next++];
+    if (entry.db !== this.db) {
+      this.db = entry.db;
+      const inDb = this.#items.filter((i) => i.db === entry.db);
+      this.dbSize = inDb.length;
+      this.dbExpires = inDb.filter((i) => i.expireAtMs >= 0).length;
+    }
+    this.keyStart = layout.keyAt;
+    this.keyStop = layout.keyAt + entry.key.length;
+    this.expireAtMs = entry.expireAtMs;
+    this.valueBytes = entry.value.length;
+    this.pieces = layout.pieces.length;
+    return true;
+  }
+
+  piece(i: number): void {
+    [this.pieceStart, this.pieceStop] = this.#layout[this.#next - 1].pieces[i];
+  }
+}
+
+/** A sink that remembers what it was given. */
+export class MemorySink implements SnapshotSink {
+  readonly items: Item[] = [];
+  readonly facts: [string, string][] = [];
+  readonly sizes: [db: number, keys: number, expires: number][] = [];
+  #db = 0;
+
+  aux(name: string, value: string): void {
+    this.facts.push([name, value]);
+  }
+
+  selectDb(db: number): void {
+    this.#db = db;
+  }
+
+  resizeDb(keys: number, expires: number): void {
+    this.sizes.push([this.#db, keys, expires]);
+  }
+
+  string(
+    key: Uint8Array,
+    keyStart: number,
+    keyStop: number,
+    value: Uint8Array,
+    valueStart: number,
+    valueStop: number,
+    expireAtMs: number,
+  ): void {
+    this.items.push({
+      db: this.#db,
+      key: key.slice(keyStart, keyStop),
+      value: value.slice(valueStart, valueStop),
+      expireAtMs,
+    });
+  }
+}
+
+/** All that a writer writes, pulled in chunks of `chunkBytes`. */
+export function pullAll(writer: PullWriter, chunkBytes = 65_536): Uint8Array<ArrayBuffer> {
+  const parts: Uint8Array[] = [];
+  const chunk = new Uint8Array(chunkBytes);
+  for (;;) {
+    const bytes = writer.fill(chunk);
+    if (bytes === 0) break;
+    parts.push(chunk.slice(0, bytes));
+    if (bytes < chunkBytes) {
+      assertEquals(writer.fill(chunk), 0, "a chunk that is not full is the last one");
+      break;
+    }
+  }
+  return concat(parts);
+}
+
+/** The bytes of all parts in a row. */
+export function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
+}
+
+/** The bytes that lower-case hexadecimal digits stand for; spaces are for the reader. */
+export function hex(digits: string): Uint8Array<ArrayBuffer> {
+  const pairs = digits.replaceAll(/\s/g, "").match(/../g) ?? [];
+  return Uint8Array.from(pairs, (pair) => parseInt(pair, 16));
+}
+
+/** Whether two lists hold the same items, whatever their order; cheaper than a deep comparison. */
+export function assertSameItems(got: readonly Item[], want: readonly Item[], where: string): void {
+  assertEquals(got.length, want.length, `${where}: number of keys`);
+  const id = (i: Item) => `${i.db} ${latin1(i.key)}`;
+  const wanted = new Map(want.map((i) => [id(i), i]));
+  for (const g of got) {
+    const w = wanted.get(id(g));
+    if (w === undefined) throw new Error(`${where}: unexpected key ${id(g)}`);
+    assertEquals(g.expireAtMs, w.expireAtMs, `${where}: deadline of ${id(g)}`);
+    assertEquals(g.value.length, w.value.length, `${where}: length of ${id(g)}`);
+    for (let i = 0; i < w.value.length; i++) {
+      if (g.value[i] !== w.value[i]) throw new Error(`${where}: byte ${i} of ${id(g)} differs`);
+    }
+  }
+}
