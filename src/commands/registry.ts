@@ -83,6 +83,8 @@ export interface ArgumentDoc {
   readonly optional?: boolean;
   /** It may be repeated. */
   readonly multiple?: boolean;
+  /** Redis version that it came with, where that is not the command's. */
+  readonly since?: string;
   /** The parts of a `oneof` or `block`. */
   readonly arguments?: readonly ArgumentDoc[];
 }
@@ -99,6 +101,12 @@ export interface CommandSpec {
   readonly categories?: readonly string[];
   /** Its keys; absent for none. */
   readonly keys?: KeyRange;
+  /**
+   * What is done to the keys, in the flags of COMMAND INFO's key specifications (`RO access`,
+   * `OW update`). Each text but the last is about one key of `keys`, in order; the last is about
+   * all that are left. Left out, it follows from the command's flags.
+   */
+  readonly keyAccess?: readonly string[];
   /** Positions of the keys where a range cannot say them. */
   readonly findKeys?: (call: Call) => number[];
   /** With several shards its keys may belong to several of them: it routes each key itself. */
@@ -113,6 +121,12 @@ export interface CommandSpec {
   readonly complexity: string;
   /** For COMMAND DOCS. */
   readonly arguments?: readonly ArgumentDoc[];
+  /** Redis's tips for clients and proxies, such as `nondeterministic_output`. */
+  readonly tips?: readonly string[];
+  /** For COMMAND DOCS: Redis versions and what they changed. */
+  readonly history?: readonly (readonly [since: string, change: string])[];
+  /** For COMMAND DOCS: since which Redis version something else should be used. */
+  readonly deprecated?: { readonly since: string; readonly instead: string };
   /** Runs it: reads `call`, writes the reply, tells its effect. */
   readonly run: (call: Call) => void;
   /** Subcommands of a container command; `run` then answers an unknown one. */
