@@ -1,0 +1,27 @@
+import { assert, assertMatch, assertStringIncludes } from "@std/assert";
+import { helpText, settingsMarkdown } from "../../src/cli/help.ts";
+import { versionLine } from "../../src/cli/version.ts";
+import { SETTINGS } from "../../src/server/settings.ts";
+import { INERT_SETTINGS } from "../../src/server/settings_inert.ts";
+
+Deno.test("help names every setting with its default, in lines that fit a terminal", () => {
+  const help = helpText();
+  for (const { name } of Object.values(SETTINGS)) assertStringIncludes(help, `\n  --${name} `);
+  assertStringIncludes(help, '--save "3600 1 300 100 60 10000"');
+  assertStringIncludes(help, "--proto-max-bulk-len 512mb");
+  for (const line of help.split("\n")) assert(line.length <= 100, line);
+  assert(help.endsWith("\n"));
+});
+
+Deno.test("the Markdown table has a row for every setting", () => {
+  const table = settingsMarkdown();
+  for (const { name } of Object.values(SETTINGS)) assertStringIncludes(table, `\n| \`${name}\` |`);
+  for (const { name } of INERT_SETTINGS) assertStringIncludes(table, `\`${name}\``);
+});
+
+Deno.test("the version is one line that names shoal, Redis and Deno", () => {
+  assertMatch(
+    versionLine(),
+    /^shoal v=\d+\.\d+\.\d+ redis=7\.2\.\d+ deno=\d\S* v8=\S+ target=\S+$/,
+  );
+});
