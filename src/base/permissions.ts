@@ -65,8 +65,8 @@ function act(access: Access): string {
   }
 }
 
-/** The first line of what the system said, without Deno's repetition of the call. */
-function reasonOf(error: unknown): string {
+/** The system's reason alone: without the error number and the call that Deno appends. */
+export function reasonOf(error: unknown): string {
   const said = error instanceof Error ? error.message : String(error);
   const line = said.split("\n", 1)[0].replace(/ \(os error \d+\).*$/, "");
   return line === "" ? "unknown error" : line;

@@ -6,6 +6,7 @@
  * @module
  */
 import { latin1 } from "../base/ascii.ts";
+import { explainRefusal, reasonOf } from "../base/permissions.ts";
 import { splitWords } from "./config_words.ts";
 
 /** A setting and the lines that say its value. */
@@ -99,7 +100,7 @@ export function rewriteFile(
     } catch {
       // It was not made, or is renamed already.
     }
-    return error instanceof Error ? error.message : String(error);
+    return explainRefusal(error, { to: "write", path: folderOf(path) }) ?? reasonOf(error);
   }
 }
 
@@ -114,7 +115,10 @@ function readOld(path: string): { old: string; mode: number } {
 }
 
 function syncDirectory(path: string): void {
-  const slash = path.lastIndexOf("/");
-  using directory = Deno.openSync(slash > 0 ? path.slice(0, slash) : "/");
+  using directory = Deno.openSync(folderOf(path));
   directory.syncSync();
+}
+
+function folderOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/")) || "/";
 }

@@ -141,7 +141,15 @@ Deno.test("a rewrite keeps the file's mode and follows a link to the file", () =
 
 Deno.test("a rewrite that cannot be done says why and leaves the old file", () => {
   assertEquals(new Config().rewrite(), "ERR The server is running without a config file");
-  const nowhere = new Config({}, "/proc/no/such.conf").rewrite() ?? "";
-  assertStringIncludes(nowhere, "ERR Rewriting config file: ");
-  assert(!nowhere.includes("\n"));
+  inTemporary((folder) => {
+    const file = `${folder}/gone/a.conf`;
+    assertEquals(
+      new Config({}, file).rewrite(),
+      "ERR Rewriting config file: No such file or directory",
+    );
+  });
+  assertStringIncludes(
+    new Config({}, "/no/such/a.conf").rewrite() ?? "",
+    "ERR Rewriting config file: not permitted to write /no/such: start with --allow-write=/no/such",
+  );
 });
