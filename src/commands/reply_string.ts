@@ -1,0 +1,88 @@
+/**
+ * String values on their way to a client: from the arena straight into the reply buffer, whichever
+ * way they lie in the arena.
+ *
+ * @module
+ */
+
+import { TYPE_STRING } from "../keyspace/entry.ts";
+import type { Keyspace } from "../keyspace/keyspace.ts";
+import { CHUNK_BYTES } from "../memory/blob.ts";
+import { ERR_WRONGTYPE } from "../resp/errors.ts";
+import type { ReplyWriter } from "../resp/reply_writer.ts";
+import type { Call } from "./call.ts";
+
+/** Bytes of a bulk's header and closing line end, at most. */
+const BULK_FRAME_BYTES = 24;
+
+/** Whether entry `a` is a string; replies the error when it is not. */
+export function mustBeString(call: Call, a: number): boolean {
+  if (call.keys.typeOf(a) === TYPE_STRING) return true;
+  call.reply.error(ERR_WRONGTYPE);
+  return false;
+}
+
+/**
+ * Replies as GET does: with the string of entry `a`, with nil for 0, with an error for another type.
+ * False after the error.
+ */
+export function replyValue(call: Call, a: number): boolean {
+  if (a === 0) {
+    call.reply.nil();
+    return true;
+  }
+  if (!mustBeString(call, a)) return false;
+  replyString(call.reply, call.keys, a);
+  return true;
+}
+
+/** Replies with the whole string of entry `a` as a bulk. */
+export function replyString(reply: ReplyWriter, keys: Keyspace, a: number): void {
+  if (keys.isInline(a)) {
+    const start = keys.inlineStart(a);
+    reply.bulk(keys.arena.u8, start, start + keys.stringBytes(a));
+  } else {
+    replyBlob(reply, keys, a, 0, keys.stringBytes(a));
+  }
+}
+
+/** Replies with bytes `[from, to)` of the string of entry `a` as a bulk; both lie within it. */
+export function replyStringRange(
+  reply: ReplyWriter,
+  keys: Keyspace,
+  a: number,
+  from: number,
+  to: number,
+): void {
+  if (keys.isInline(a)) {
+    const start = keys.inlineStart(a);
+    reply.bulk(keys.arena.u8, start + from, start + to);
+  } else {
+    replyBlob(reply, keys, a, from, to);
+  }
+}
+
+/** The pieces of a long value, one after the other. */
+function replyBlob(
+  reply: ReplyWriter,
+  keys: Keyspace,
+  a: number,
+  from: number,
+  to: number,
+): void {
+  const blobs = keys.blobs;
+  const root = keys.blobOf(a);
+  const u8 = keys.arena.u8;
+  // At once, so that the buffer does not grow (and copy what it has) several times on the way.
+  reply.reserve(to - from + BULK_FRAME_BYTES);
+  reply.bulkHeader(to - from);
+  while (from < to) {
+    const piece = Math.floor(from / CHUNK_BYTES);
+    const within = from - piece * CHUNK_BYTES;
+    const bytes = Math.min(CHUNK_BYTES - within, to - from);
+    const at = blobs.pieceAt(root, piece) + within;
+    reply.raw(u8, at, at + bytes);
+    from += bytes;
+  }
+  reply.crlf();
+}
