@@ -32,3 +32,32 @@ export function roundUp(bytes: number): number {
   while (size < bytes) size *= 2;
   return size;
 }
+
+/** Writes the low 32 bits of `n` at `out[at..at+4)`, lowest byte first; returns the position behind. */
+export function putLittleEndian32(out: Uint8Array, at: number, n: number): number {
+  out[at] = n;
+  out[at + 1] = n >>> 8;
+  out[at + 2] = n >>> 16;
+  out[at + 3] = n >>> 24;
+  return at + 4;
+}
+
+/** Writes a safe integer from 0 at `out[at..at+8)`, lowest byte first; returns the position behind. */
+export function putLittleEndian64(out: Uint8Array, at: number, n: number): number {
+  putLittleEndian32(out, at, n % 2 ** 32);
+  return putLittleEndian32(out, at + 4, Math.floor(n / 2 ** 32));
+}
+
+/** The signed 32-bit integer at `buf[at..at+4)`, lowest byte first. */
+export function littleEndian32(buf: Uint8Array, at: number): number {
+  return buf[at] | (buf[at + 1] << 8) | (buf[at + 2] << 16) | (buf[at + 3] << 24);
+}
+
+/**
+ * The unsigned 64-bit integer at `buf[at..at+8)`, lowest byte first, clamped to
+ * `Number.MAX_SAFE_INTEGER`.
+ */
+export function littleEndian64(buf: Uint8Array, at: number): number {
+  const high = littleEndian32(buf, at + 4) >>> 0;
+  return Math.min(high * 2 ** 32 + (littleEndian32(buf, at) >>> 0), Number.MAX_SAFE_INTEGER);
+}

@@ -10,6 +10,8 @@
  * @module
  */
 
+import { littleEndian32, putLittleEndian32 } from "./bytes.ts";
+
 /** Bytes that a stored checksum takes. */
 export const CRC64_BYTES = 8;
 
@@ -78,14 +80,12 @@ export class Crc64 {
 
   /** Writes the value little-endian at `out[at..at+8)` and returns the position behind it. */
   put(out: Uint8Array, at: number): number {
-    putHalf(out, at, this.low);
-    putHalf(out, at + 4, this.high);
-    return at + CRC64_BYTES;
+    return putLittleEndian32(out, putLittleEndian32(out, at, this.low), this.high);
   }
 
   /** Whether `buf[at..at+8)` holds this value, little-endian. */
   matches(buf: Uint8Array, at: number): boolean {
-    return getHalf(buf, at) === this.low && getHalf(buf, at + 4) === this.high;
+    return littleEndian32(buf, at) === this.low && littleEndian32(buf, at + 4) === this.high;
   }
 
   /** The value as 16 lower-case hexadecimal digits, highest first; for logs and errors. */
@@ -93,15 +93,4 @@ export class Crc64 {
     const digits = (half: number) => (half >>> 0).toString(16).padStart(8, "0");
     return digits(this.high) + digits(this.low);
   }
-}
-
-function putHalf(out: Uint8Array, at: number, half: number): void {
-  out[at] = half;
-  out[at + 1] = half >>> 8;
-  out[at + 2] = half >>> 16;
-  out[at + 3] = half >>> 24;
-}
-
-function getHalf(buf: Uint8Array, at: number): number {
-  return buf[at] | (buf[at + 1] << 8) | (buf[at + 2] << 16) | (buf[at + 3] << 24);
 }

@@ -72,16 +72,42 @@ export class RdbTypeError extends RdbError {
 
   /** `byteOffset` is where the value begins. */
   constructor(byteOffset: number, type: number, typeName: string, key: Uint8Array) {
-    const shown = quoteBytes(key, 0, key.length);
-    super(
-      "unsupportedType",
-      byteOffset,
-      `key ${shown} has a value of type ${type}, ${typeName}, which cannot be loaded`,
-    );
+    super("unsupportedType", byteOffset, typeFault(type, typeName, key));
     this.type = type;
     this.typeName = typeName;
     this.key = key;
   }
+}
+
+/** A key whose KEVYSNAP value has a type that the reader knows by name but cannot load. */
+export class KevySnapTypeError extends KevySnapError {
+  /** The error's name. */
+  override readonly name: string = "KevySnapTypeError";
+  /** The type byte. */
+  readonly type: number;
+  /** What the format calls it, e.g. `hash`. */
+  readonly typeName: string;
+  /** The key, a copy of its bytes. */
+  readonly key: Uint8Array;
+
+  /** `byteOffset` is where the value begins. */
+  constructor(byteOffset: number, type: number, typeName: string, key: Uint8Array) {
+    super("unsupportedType", byteOffset, typeFault(type, typeName, key));
+    this.type = type;
+    this.typeName = typeName;
+    this.key = key;
+  }
+}
+
+/** What a frozen shard holds and a format cannot express. */
+export class UnwritableEntryError extends Error {
+  /** The error's name. */
+  override readonly name: string = "UnwritableEntryError";
+}
+
+function typeFault(type: number, typeName: string, key: Uint8Array): string {
+  const shown = quoteBytes(key, 0, key.length);
+  return `key ${shown} has a value of type ${type}, ${typeName}, which cannot be loaded`;
 }
 
 /** Bytes of a key that an error or a log line shows at most. */

@@ -27,13 +27,17 @@ const MATCH_MAX = 264;
 const LITERALS_MAX = 32;
 
 /**
- * Hash tables of 2^8 to 2^14 entries, by input length. A table much larger than the input costs
- * cache misses on small strings; one larger than the reach of a reference finds nothing more.
+ * Hash tables of 2^12 to 2^14 entries, by input length. The smallest is half of a first-level cache;
+ * a smaller one makes small strings collide, which costs more than it saves. One larger than the
+ * reach of a reference finds hardly more.
  */
-const TABLE_BITS_MIN = 8;
+const TABLE_BITS_MIN = 12;
 const TABLE_BITS_MAX = 14;
 
-/** Misses after which the search begins to skip: data without repeats is passed over faster. */
+/**
+ * After 2^6 misses in a row the search looks at every second position only, after as many more at
+ * every third, and so on: data without repeats is passed over ever faster.
+ */
 const SKIP_SHIFT = 6;
 
 /** Position + `#base` of the last occurrence of a hash; anything below the base is from before. */
@@ -62,7 +66,7 @@ export function lzfCompress(
   const base = nextBase;
   nextBase += length;
   let bits = TABLE_BITS_MIN;
-  while (bits < TABLE_BITS_MAX && length > 1 << bits) bits++;
+  while (bits < TABLE_BITS_MAX && length * 4 > 1 << bits) bits++;
   const shift = 32 - bits;
 
   const searchStop = length - 2;

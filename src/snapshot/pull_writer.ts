@@ -46,6 +46,9 @@ export abstract class PullWriter {
     return this.at;
   }
 
+  /** The checksum of the bytes so far, 16 hexadecimal digits; zeros where there is none. */
+  abstract checksum(): string;
+
   /** Writes something at `at` or pends a range; false when the image is complete. */
   protected abstract step(): boolean;
 

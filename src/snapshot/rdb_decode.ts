@@ -5,7 +5,7 @@
  */
 
 import { putInteger } from "../base/ascii.ts";
-import { roundUp } from "./bytes.ts";
+import { littleEndian32, roundUp } from "./bytes.ts";
 import { RdbError } from "./errors.ts";
 import { LZF_EXPANSION_MAX, lzfDecompress } from "./lzf.ts";
 import type { PushInput } from "./push_input.ts";
@@ -126,9 +126,7 @@ export class RdbStrings {
     const buf = input.buf, at = input.at;
     let n = buf[at] << 24 >> 24;
     if (bytes === 2) n = (buf[at] | (buf[at + 1] << 8)) << 16 >> 16;
-    if (bytes === 4) {
-      n = buf[at] | (buf[at + 1] << 8) | (buf[at + 2] << 16) | (buf[at + 3] << 24);
-    }
+    if (bytes === 4) n = littleEndian32(buf, at);
     input.at += bytes;
     this.buf = this.#digits;
     this.start = 0;

@@ -7,7 +7,7 @@
  */
 
 import { parseInteger } from "../base/integers.ts";
-import { copyBytes } from "./bytes.ts";
+import { copyBytes, putLittleEndian32 } from "./bytes.ts";
 import { lzfCompress } from "./lzf.ts";
 import { ENC_INT16, ENC_INT32, ENC_INT8, ENC_LZF } from "./rdb_format.ts";
 
@@ -113,11 +113,7 @@ function putIntegerText(
   }
   if (n >= -2_147_483_648 && n <= 2_147_483_647) {
     out[at] = ENC_INT32;
-    out[at + 1] = n;
-    out[at + 2] = n >> 8;
-    out[at + 3] = n >> 16;
-    out[at + 4] = n >> 24;
-    return at + 5;
+    return putLittleEndian32(out, at + 1, n);
   }
   return 0; // too large, or NaN: no integer
 }

@@ -15,7 +15,7 @@
 
 import { latin1, text } from "../base/ascii.ts";
 import { invariant } from "../base/invariant.ts";
-import { copyBytes, roundUp } from "./bytes.ts";
+import { copyBytes, littleEndian32, littleEndian64, roundUp } from "./bytes.ts";
 import { Crc64, CRC64_BYTES } from "./crc64.ts";
 import { RdbError, RdbTypeError } from "./errors.ts";
 import { PushInput, type UnitParser } from "./push_input.ts";
@@ -344,10 +344,6 @@ export class RdbReader implements UnitParser {
   }
 }
 
-function littleEndian32(buf: Uint8Array, at: number): number {
-  return buf[at] | (buf[at + 1] << 8) | (buf[at + 2] << 16) | (buf[at + 3] << 24);
-}
-
 /**
  * A signed 64-bit time at the input's position, which passes it. -1 means no deadline, as for Redis;
  * other negative times are as long past as 0; times that no double holds exactly are rounded.
@@ -357,5 +353,5 @@ function readMs(input: PushInput): number {
   const high = littleEndian32(input.buf, input.at + 4);
   input.at += 8;
   if (high < 0) return high === -1 && low === -1 ? -1 : 0;
-  return Math.min(high * 2 ** 32 + (low >>> 0), Number.MAX_SAFE_INTEGER);
+  return littleEndian64(input.buf, input.at - 8);
 }

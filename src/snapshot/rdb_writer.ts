@@ -14,11 +14,11 @@
  */
 
 import { ascii } from "../base/ascii.ts";
-import { InvariantError } from "../base/invariant.ts";
 import { TYPE_STRING } from "../keyspace/entry.ts";
-import { copyBytes, roundUp } from "./bytes.ts";
+import { copyBytes, putLittleEndian64, roundUp } from "./bytes.ts";
 import { Crc64 } from "./crc64.ts";
 import type { SnapshotEntries } from "./entries.ts";
+import { UnwritableEntryError } from "./errors.ts";
 import { PullWriter } from "./pull_writer.ts";
 import {
   COMPRESSED_VALUE_BYTES_MAX,
@@ -100,7 +100,7 @@ export class RdbWriter extends PullWriter {
   }
 
   /** The checksum of the bytes so far, 16 hexadecimal digits; zeros where none is computed. */
-  checksum(): string {
+  override checksum(): string {
     return this.#crc.hex();
   }
 
@@ -249,23 +249,14 @@ export class RdbWriter extends PullWriter {
 
 /** Stops a snapshot that would be silently incomplete. */
 function unwritableType(type: number): never {
-  throw new InvariantError(`no RDB encoding for a value of type ${type}`);
+  throw new UnwritableEntryError(`no RDB encoding is known for a value of type ${type}`);
 }
 
 /** Writes the deadline, if there is one, and the type. */
 function putEntryHead(out: Uint8Array, at: number, expireAtMs: number): number {
   if (expireAtMs >= 0) {
     out[at] = OP_EXPIRETIME_MS;
-    const high = Math.floor(expireAtMs / 2 ** 32);
-    out[at + 1] = expireAtMs;
-    out[at + 2] = expireAtMs / 2 ** 8;
-    out[at + 3] = expireAtMs / 2 ** 16;
-    out[at + 4] = expireAtMs / 2 ** 24;
-    out[at + 5] = high;
-    out[at + 6] = high >>> 8;
-    out[at + 7] = high >>> 16;
-    out[at + 8] = high >>> 24;
-    at += 9;
+    at = putLittleEndian64(out, at + 1, expireAtMs);
   }
   out[at] = RDB_TYPE_STRING;
   return at + 1;

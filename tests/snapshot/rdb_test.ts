@@ -96,7 +96,7 @@ Deno.test("an RDB image is the same at every chunk size, and equals what was fro
     const options = { ...PLAIN, compress, aux: [["name", "x".repeat(300)]] as [string, string][] };
     const whole = write(TABLE, options, 1 << 20);
     assertSameItems(read(whole).items, TABLE, `compress ${compress}`);
-    for (const chunkBytes of [1, 2, 3, 7, 8, 9, 64, 100, 333, 1000, 4096, 16_384, 65_536]) {
+    for (const chunkBytes of [1, 7, 9, 64, 333, 4096, 16_384, 65_536]) {
       for (const pieceBytes of [5, 1000, 16_376]) {
         const image = write(TABLE, options, chunkBytes, pieceBytes);
         assertEquals(image.length, whole.length, `chunk ${chunkBytes} pieces ${pieceBytes}`);
