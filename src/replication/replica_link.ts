@@ -1,0 +1,571 @@
+/**
+ * One replica of ours, from its first byte to its close: a state machine that is given bytes, time and
+ * decisions, and says what to write. It touches no socket and no timer. Its pump is a loop:
+ *
+ *     receive(bytes) -> LINK_CLAIM:  reject | acceptFrames | acceptShip ... beginShip
+ *                       LINK_ACKED:  somebody may be waiting for it
+ *     nextOutput()  -> OUTPUT_BYTES: write `output`, then `written(n)`
+ *                      OUTPUT_LOST:  the backlog has moved on: requestShip, or close
+ *                      OUTPUT_WAIT:  nothing now
+ *                      OUTPUT_FINISH: half-close, read to the end, close
+ *     tick()        -> LINK_WAKE:    nextOutput has something again
+ *
+ * What goes out is, in this order of precedence: the rest of what was begun, control lines, frames as
+ * views of the backlog's own segments, or chunks as the worker made them. Control lines are put
+ * between frames and chunks, never into one. The states are link_state.ts's.
+ *
+ * @module
+ */
+
+import { invariant, unreachable } from "../base/invariant.ts";
+import { type Backlog, type Cursor, CURSOR_LOST, type Pin } from "./backlog.ts";
+import {
+  type HandshakeRejection,
+  type HandshakeRequest,
+  reject,
+  rejectionText,
+} from "./handshake.ts";
+import { type CloseName, keptByClose, LINK_MOVES, type LinkState } from "./link_state.ts";
+import {
+  INPUT_ACK,
+  INPUT_FAILED,
+  INPUT_HANDSHAKE,
+  INPUT_JUNK,
+  INPUT_NOTHING,
+  INPUT_REJECTED,
+  ReplicaInput,
+} from "./replica_input.ts";
+import type { ShipReason } from "./resume.ts";
+import { HeartbeatPace } from "./heartbeat_pace.ts";
+import { CHUNK_FLIGHT, CONTROL_FLIGHT, FRAMES_FLIGHT, NO_FLIGHT, Outbox } from "./outbox.ts";
+import { SequenceMarks } from "./sequence_marks.ts";
+import { ShipQueue } from "./ship_queue.ts";
+import { slotKey } from "./slots.ts";
+import {
+  encodeAckV1,
+  encodeAckV2,
+  encodeBareFrame,
+  encodeHeartbeat,
+  encodeRefusal,
+  encodeSnapshotEnd,
+  GET_ACK_LINE,
+  SNAPSHOT_BEGIN_LINE,
+} from "./wire.ts";
+
+/** Nothing for the caller to do. */
+export const LINK_NOTHING = 0;
+/** The acknowledged offset has grown. */
+export const LINK_ACKED = 1;
+/** The handshake has come: `claim` waits for a decision. */
+export const LINK_CLAIM = 2;
+/** The link was closed by this call; the pump has a refusal to write, or nothing. */
+export const LINK_CLOSED = 3;
+/** `nextOutput` has something to write. */
+export const LINK_WAKE = 4;
+
+/** Nothing to write until frames, chunks or a tick come. */
+export const OUTPUT_WAIT = 0;
+/** Write `output`. */
+export const OUTPUT_BYTES = 1;
+/** The next frame is evicted; the caller decides between `requestShip` and `close`. */
+export const OUTPUT_LOST = 2;
+/** Everything is written; end the connection. */
+export const OUTPUT_FINISH = 3;
+
+/** Most bytes of frames in one write: some 0.1 ms of a socket's time, so that chunks of others pass. */
+export const VIEW_BYTES_MAX = 262_144;
+
+/** Most bytes a link may have queued for its socket; above half of it no chunk or frame is added. */
+export const PENDING_BYTES_MAX = 4 * 1024 * 1024;
+
+/** Times in milliseconds; read anew each time, so that settings can change. */
+export interface LinkSettings {
+  /** `replication-handshake-timeout-ms`. */
+  handshakeTimeoutMs: number;
+  /** `repl-timeout`. */
+  timeoutMs: number;
+  /** Between two heartbeats. */
+  heartbeatMs: number;
+}
+
+/** The settings of PROTOCOL.md, sections 2 and 3. */
+export const DEFAULT_LINK_SETTINGS: Readonly<LinkSettings> = {
+  handshakeTimeoutMs: 5000,
+  timeoutMs: 5000,
+  heartbeatMs: 1000,
+};
+
+/** What a link reads of its shard; the values of the moment. */
+export interface LinkSource {
+  /** The shard's frames. */
+  readonly backlog: Backlog;
+  /** The shard's line of offsets. */
+  readonly history: string;
+  /** The shard's number. */
+  readonly shard: number;
+  /** How many shards the node has. */
+  readonly shards: number;
+  /** Frames of all shards of the node so far. */
+  readonly sequence: number;
+}
+
+/** The primary's side of one replication connection. Times are milliseconds of one steady clock. */
+export class ReplicaLink {
+  /** The peer's address, port included, for logs and INFO. */
+  readonly peer: string;
+  /** The peer's address without the port. */
+  readonly peerHost: string;
+  /** The handshake, once it has come. */
+  claim: HandshakeRequest | null = null;
+  /** A ship that is decided and has not begun: why, else null. */
+  waiting: ShipReason | null = null;
+  /** Whether everything the backlog had was written at some moment since the stream began. */
+  caughtUp = false;
+  /** When the peer was last heard of. */
+  readMs: number;
+  /** Which part of the node's sequence the acknowledgements cover. */
+  readonly marks: SequenceMarks = new SequenceMarks();
+
+  readonly #source: LinkSource;
+  readonly #settings: Readonly<LinkSettings>;
+  readonly #openedMs: number;
+  readonly #input = new ReplicaInput();
+  #state: LinkState = { at: "handshakePending" };
+  readonly #out = new Outbox();
+  readonly #pace: HeartbeatPace;
+  /** Whether the frame at hand is written in part, by a view that had to end inside it. */
+  #inFrame = false;
+  #cursor: Cursor | null = null;
+  /** Keeps the frames behind a ship until the stream has nearly caught up. */
+  #pin: Pin | null = null;
+  #ship: ShipQueue | null = null;
+  #cutOffset = 0;
+
+  /** A link whose connection was accepted at `nowMs`. */
+  constructor(o: {
+    source: LinkSource;
+    settings?: Readonly<LinkSettings>;
+    peer: string;
+    peerHost: string;
+    nowMs: number;
+  }) {
+    this.#source = o.source;
+    this.#settings = o.settings ?? DEFAULT_LINK_SETTINGS;
+    this.peer = o.peer;
+    this.peerHost = o.peerHost;
+    this.#openedMs = this.readMs = o.nowMs;
+    this.#pace = new HeartbeatPace(o.nowMs);
+  }
+
+  /** The state; only this link changes it. */
+  get state(): Readonly<LinkState> {
+    return this.#state;
+  }
+
+  /** Under which key the replica is remembered, or null before its handshake. */
+  get key(): string | null {
+    const { claim, peerHost } = this;
+    return claim === null ? null : slotKey({ version: claim.version, id: claim.id, peerHost });
+  }
+
+  /** After `OUTPUT_BYTES`: what to write. Valid until it is reported as written. */
+  get output(): Uint8Array {
+    return this.#out.output;
+  }
+
+  /** Bytes queued for the socket or on their way to it. */
+  get pendingBytes(): number {
+    const { flight, output, controlBytes } = this.#out;
+    return controlBytes + (this.#ship?.bytes ?? 0) + (flight === FRAMES_FLIGHT ? output.length : 0);
+  }
+
+  /**
+   * The least frame number that this link may still need of the backlog, `Infinity` when none: what
+   * the shard takes for `Backlog.keepFrom`.
+   */
+  get neededFrom(): number {
+    const state = this.#state;
+    if (state.at === "closed" || state.at === "handshakePending") return Infinity;
+    return keptByClose(state).offset;
+  }
+
+  // ---- bytes in ---------------------------------------------------------------------------------
+
+  /** Takes what the peer sent. The bytes are looked at before this returns. */
+  receive(src: Uint8Array, start: number, stop: number, nowMs: number): number {
+    if (this.#state.at === "closed") return LINK_NOTHING;
+    if (stop > start) this.readMs = nowMs;
+    const input = this.#input;
+    input.push(src, start, stop);
+    let result = LINK_NOTHING;
+    while (true) {
+      switch (input.next()) {
+        case INPUT_NOTHING:
+          return result;
+        case INPUT_HANDSHAKE:
+          this.claim = input.handshake;
+          result = LINK_CLAIM;
+          break;
+        case INPUT_ACK:
+          result = Math.max(result, this.#acknowledge(input.ackOffset));
+          if (result === LINK_CLOSED) return LINK_CLOSED;
+          break;
+        case INPUT_REJECTED:
+          this.reject(input.rejection!);
+          return LINK_CLOSED;
+        case INPUT_JUNK:
+          this.close("JunkLimit", "64 KiB without a newline");
+          return LINK_CLOSED;
+        case INPUT_FAILED:
+          this.close("BadReplicaInput", input.failure);
+          return LINK_CLOSED;
+      }
+    }
+  }
+
+  /** The peer has ended its side, or the socket failed. */
+  receiveEnd(detail: string): void {
+    this.close("PeerClosed", detail);
+  }
+
+  /** Takes an acknowledgement: `LINK_ACKED` when it says something new, `LINK_CLOSED` when it cannot be. */
+  #acknowledge(offset: number): number {
+    const state = this.#state;
+    // Before the stream and during a ship an acknowledgement only says that the replica is there.
+    if (state.at !== "streaming" || this.#cursor === null) return LINK_NOTHING;
+    const { viewStopOffset } = this.#cursor;
+    if (offset > viewStopOffset) {
+      this.close("AckAhead", `acknowledged ${offset}, was sent ${viewStopOffset}`);
+      return LINK_CLOSED;
+    }
+    if (offset < this.#cutOffset || offset <= (state.ackedOffset ?? -1)) return LINK_NOTHING;
+    state.ackedOffset = offset;
+    this.marks.advance(offset);
+    return LINK_ACKED;
+  }
+
+  // ---- decisions --------------------------------------------------------------------------------
+
+  /** Refuses the handshake: the text is written, then the connection ends. */
+  reject(rejection: HandshakeRejection): void {
+    if (this.#state.at !== "handshakePending") return;
+    this.#close(rejection.name, rejection.detail);
+    this.#out.queue(encodeRefusal(rejectionText(rejection)));
+  }
+
+  /** Answers the claim with frames from its offset on, which the backlog holds. Once per link. */
+  acceptFrames(): void {
+    const claim = this.claim;
+    if (this.#state.at !== "handshakePending" || claim === null || this.waiting !== null) return;
+    const cursor = this.#source.backlog.cursorAt(claim.offset);
+    invariant(cursor !== null, `frames from ${claim.offset} are held`);
+    this.#cursor = cursor;
+    this.#cutOffset = claim.offset;
+    this.#queueAck(claim, claim.offset);
+    this.#enter({ at: "ackSent", id: claim.id, fromOffset: claim.offset });
+  }
+
+  /** Answers the claim with a snapshot that `beginShip` will start. Once per link. */
+  acceptShip(because: ShipReason): void {
+    const claim = this.claim;
+    if (this.#state.at !== "handshakePending" || claim === null || this.waiting !== null) return;
+    this.waiting = because;
+    // v2's ACK carries the cut, so it waits for the freeze; v1's echoes what was asked.
+    if (claim.version === 2) return;
+    this.#queueAck(claim, claim.offset);
+    this.#enter({ at: "ackSent", id: claim.id, fromOffset: claim.offset });
+  }
+
+  /** Turns a stream whose frames were evicted (`OUTPUT_LOST`) to a snapshot. */
+  requestShip(because: ShipReason): void {
+    if (this.#state.at !== "streaming" || this.waiting !== null) return;
+    invariant(this.#out.flight !== FRAMES_FLIGHT, "frames on their way are not given up");
+    this.waiting = because;
+    this.#releaseCursor();
+  }
+
+  /**
+   * The shard was frozen with `cutOffset` as the next frame, and `pin` keeps the frames from there on;
+   * the link takes the pin over. Chunks may be offered from now on, against credits.
+   */
+  beginShip(cutOffset: number, pin: Pin): void {
+    const claim = this.claim;
+    if (this.#state.at === "closed") return this.#source.backlog.unpin(pin);
+    invariant(this.waiting !== null && claim !== null, "a ship begins that was asked for");
+    this.waiting = null;
+    this.#ship = new ShipQueue();
+    this.#cutOffset = cutOffset;
+    this.#dropPin();
+    this.#pin = pin;
+    this.marks.reset();
+    this.caughtUp = false;
+    const state = this.#state;
+    if (state.at === "handshakePending") {
+      this.#queueAck(claim, cutOffset);
+      this.#enter({ at: "ackSent", id: claim.id, fromOffset: claim.offset });
+    }
+    if (claim.version === 1) {
+      // A kevy replica loads a snapshot into what it has; this makes it have nothing.
+      const expected = state.at === "streaming" ? String(state.sentOffset) : claim.offsetDigits;
+      this.#out.queue(encodeBareFrame(expected, "FLUSHALL"));
+    }
+    this.#out.queue(SNAPSHOT_BEGIN_LINE);
+    if (state.at === "streaming") this.#enterShipping(claim.id);
+  }
+
+  /** How many credits the worker gets now. 0 while the socket is behind, or when no ship runs. */
+  takeCredits(): number {
+    if (this.#ship === null || this.pendingBytes > PENDING_BYTES_MAX / 2) return 0;
+    return this.#ship.takeCredits();
+  }
+
+  /** A chunk of the image, `buf[start..stop)`, 1 to 65536 bytes; the buffer is the link's from now on. */
+  offerChunk(buf: Uint8Array, start: number, stop: number): void {
+    this.#ship?.push(buf, start, stop);
+  }
+
+  /** All chunks were offered. */
+  endShip(): void {
+    if (this.#ship !== null) this.#ship.ended = true;
+  }
+
+  /** A v2 replica is asked to acknowledge what it has, once it was sent what the backlog has now. */
+  requestAck(): void {
+    if (this.claim?.version !== 2 || this.#state.at !== "streaming") return;
+    this.#pace.wantAck(this.#source.backlog.nextOffset);
+  }
+
+  // ---- bytes out --------------------------------------------------------------------------------
+
+  /** What to write next. After `OUTPUT_BYTES` it gives the same bytes until they are `written`. */
+  nextOutput(nowMs: number): number {
+    const out = this.#out;
+    if (out.flight !== NO_FLIGHT) return OUTPUT_BYTES;
+    if (this.#inFrame) return this.#nextFrames(nowMs);
+    if (out.hasControl) {
+      out.sendControl(nowMs);
+      return OUTPUT_BYTES;
+    }
+    const state = this.#state;
+    switch (state.at) {
+      case "handshakePending":
+        return this.waiting === null ? OUTPUT_WAIT : this.#nextHeartbeat(nowMs);
+      case "ackSent":
+        return OUTPUT_WAIT;
+      case "streaming":
+        return this.#nextFrames(nowMs);
+      case "snapshotShipping":
+        return this.#nextChunk(nowMs);
+      case "closed":
+        return OUTPUT_FINISH;
+      default:
+        return unreachable(state);
+    }
+  }
+
+  /** `bytes` of `output` were taken by the socket. */
+  written(bytes: number, nowMs: number): void {
+    const { flight } = this.#out;
+    const done = this.#out.written(bytes, nowMs);
+    switch (flight) {
+      case CONTROL_FLIGHT:
+        if (!this.#out.hasControl) this.#controlDrained();
+        return;
+      case FRAMES_FLIGHT:
+        return this.#framesWritten(bytes, done);
+      case CHUNK_FLIGHT:
+        if (done) this.#ship?.shift();
+        if (this.#state.at === "snapshotShipping") this.#state.sentBytes += bytes;
+        return;
+    }
+  }
+
+  /**
+   * Deadlines and heartbeats; the shard calls it every 100 ms or so. `LINK_CLOSED`: this call closed
+   * the link, and a write that is under way must be broken off unless the pump is to say a refusal.
+   */
+  tick(nowMs: number): number {
+    const state = this.#state;
+    const { handshakeTimeoutMs, timeoutMs, heartbeatMs } = this.#settings;
+    if (state.at === "closed") return LINK_NOTHING;
+    if (this.claim === null) {
+      if (nowMs - this.#openedMs < handshakeTimeoutMs) return LINK_NOTHING;
+      this.reject(reject("TooSlow", `no handshake within ${handshakeTimeoutMs} ms`));
+      return LINK_CLOSED;
+    }
+    if (this.#out.flight !== NO_FLIGHT && nowMs - this.#out.progressMs >= timeoutMs) {
+      this.close("NoProgress", `nothing was taken for ${timeoutMs} ms`);
+      return LINK_CLOSED;
+    }
+    if (this.claim.version === 1) return LINK_NOTHING;
+    if (nowMs - this.readMs >= timeoutMs) {
+      this.close("SilentReplica", `nothing was heard for ${timeoutMs} ms`);
+      return LINK_CLOSED;
+    }
+    const pace = this.#pace;
+    const due = pace.dueWhenDrained(nowMs, heartbeatMs) || pace.ackWanted;
+    return due ? LINK_WAKE : LINK_NOTHING;
+  }
+
+  /**
+   * Ends the link and keeps what the slot table needs; nothing happens on a closed one. Lines that
+   * were queued are not written; a refusal is.
+   */
+  close(because: CloseName, detail = ""): void {
+    this.#close(because, detail);
+  }
+
+  /** The pump has stopped: no write is under way any more, and the backlog may forget this reader. */
+  dispose(): void {
+    this.close("PeerClosed", "");
+    this.#out.clear();
+    this.#releaseCursor();
+  }
+
+  #close(because: CloseName, detail: string): void {
+    if (this.#state.at === "closed") return;
+    this.#enter({ at: "closed", ...keptByClose(this.#state), because, detail });
+    this.waiting = null;
+    this.#ship = null;
+    this.#inFrame = false;
+    this.#dropPin();
+    this.#out.dropWaiting();
+    // A view on its way stays as it is until the pump says that nobody writes it any more.
+    if (this.#out.flight !== FRAMES_FLIGHT) this.#releaseCursor();
+  }
+
+  #enter(next: LinkState): void {
+    const from = this.#state.at;
+    invariant(LINK_MOVES[from].includes(next.at), `a replica link cannot go ${from} -> ${next.at}`);
+    this.#state = next;
+  }
+
+  #queueAck(claim: HandshakeRequest, offset: number): void {
+    const { history, shard, shards } = this.#source;
+    this.#out.queue(
+      claim.version === 1
+        ? encodeAckV1(claim.offsetDigits)
+        : encodeAckV2({ offset, history, shard, shards }),
+    );
+  }
+
+  #send(flight: number, bytes: Uint8Array, nowMs: number): number {
+    this.#out.send(flight, bytes, nowMs);
+    return OUTPUT_BYTES;
+  }
+
+  /** A heartbeat, when one is due on a link that has nothing else to send. */
+  #nextHeartbeat(nowMs: number): number {
+    if (this.claim?.version !== 2) return OUTPUT_WAIT;
+    if (!this.#pace.dueWhenDrained(nowMs, this.#settings.heartbeatMs)) return OUTPUT_WAIT;
+    return this.#sendHeartbeat(nowMs);
+  }
+
+  #sendHeartbeat(nowMs: number): number {
+    const { history, sequence, backlog } = this.#source;
+    const state = this.#state;
+    this.#out.queue(encodeHeartbeat(history, backlog.nextOffset, sequence));
+    this.#pace.sent(nowMs);
+    if (state.at === "streaming") {
+      this.marks.note(backlog.nextOffset, sequence, state.ackedOffset ?? -1);
+    }
+    this.#out.sendControl(nowMs);
+    return OUTPUT_BYTES;
+  }
+
+  #nextFrames(nowMs: number): number {
+    const cursor = this.#cursor;
+    if (cursor === null) return this.#nextHeartbeat(nowMs);
+    const { backlog } = this.#source;
+    const version = this.claim?.version;
+    if (!this.#inFrame && version === 2) {
+      if (this.#pace.takeAckRequest(cursor.offset)) {
+        this.#sendHeartbeat(nowMs);
+        this.#out.queue(GET_ACK_LINE);
+        return OUTPUT_BYTES;
+      }
+      if (this.#pace.due(nowMs, this.#settings.heartbeatMs)) return this.#sendHeartbeat(nowMs);
+    }
+    const view = backlog.view(cursor, VIEW_BYTES_MAX);
+    if (view !== null) {
+      this.#pace.unreported = true;
+      return this.#send(FRAMES_FLIGHT, view, nowMs);
+    }
+    if (backlog.readable(cursor) === CURSOR_LOST) return OUTPUT_LOST;
+    // A v2 replica has caught up when it has confirmed something: its snapshot was good.
+    const state = this.#state;
+    if (state.at === "streaming" && state.ackedOffset !== null) this.caughtUp = true;
+    return this.#nextHeartbeat(nowMs);
+  }
+
+  #framesWritten(bytes: number, done: boolean): void {
+    const cursor = this.#cursor;
+    if (cursor === null) return;
+    const { backlog } = this.#source;
+    const state = this.#state;
+    backlog.advance(cursor, bytes);
+    if (state.at !== "streaming") {
+      if (done) this.#releaseCursor();
+      return;
+    }
+    state.sentOffset = done ? backlog.offsetOf(cursor) : cursor.offset;
+    if (done) this.#inFrame = !cursor.viewEndsFrame;
+    if (this.claim?.version === 1) state.ackedOffset = state.sentOffset;
+    if (this.#pin === null) return;
+    if (backlog.lagBytes(cursor) <= backlog.limitBytes / 2) this.#dropPin();
+    else if (!this.#pin.overrun) backlog.movePin(this.#pin, cursor.offset);
+  }
+
+  #nextChunk(nowMs: number): number {
+    const ship = this.#ship!;
+    if (this.#pin?.overrun) {
+      this.close(
+        "ShipOverrun",
+        `more than ${this.#source.backlog.pinLimitBytes} bytes of frames since the snapshot's cut`,
+      );
+      return OUTPUT_FINISH;
+    }
+    if (this.#nextHeartbeat(nowMs) === OUTPUT_BYTES) return OUTPUT_BYTES;
+    const chunk = ship.front();
+    if (chunk !== null) return this.#send(CHUNK_FLIGHT, chunk, nowMs);
+    if (!ship.ended) return OUTPUT_WAIT;
+    const cut = this.#cutOffset;
+    const cursor = this.#source.backlog.cursorAt(cut);
+    invariant(cursor !== null, "a pin keeps the frames behind the cut");
+    this.#cursor = cursor;
+    this.#ship = null;
+    this.#out.queue(encodeSnapshotEnd(cut));
+    const { id, version } = this.claim!;
+    this.#enter({ at: "streaming", id, sentOffset: cut, ackedOffset: version === 1 ? cut : null });
+    // The first heartbeat of a stream comes at once, here with the node's sequence so far.
+    this.#pace.hurry();
+    this.#out.sendControl(nowMs);
+    return OUTPUT_BYTES;
+  }
+
+  /** The ACK, or what else was queued, has gone out. */
+  #controlDrained(): void {
+    const state = this.#state;
+    if (state.at !== "ackSent") return;
+    const { id, fromOffset } = state;
+    if (this.#ship !== null) return this.#enterShipping(id);
+    if (this.#cursor === null) return;
+    this.#enter({ at: "streaming", id, sentOffset: fromOffset, ackedOffset: fromOffset });
+    // The first heartbeat comes at once: it tells the replica that frames follow and no snapshot.
+    this.#pace.hurry();
+  }
+
+  #enterShipping(id: string): void {
+    this.#enter({ at: "snapshotShipping", id, cutOffset: this.#cutOffset, sentBytes: 0 });
+  }
+
+  #dropPin(): void {
+    if (this.#pin !== null) this.#source.backlog.unpin(this.#pin);
+    this.#pin = null;
+  }
+
+  #releaseCursor(): void {
+    if (this.#cursor !== null) this.#source.backlog.release(this.#cursor);
+    this.#cursor = null;
+  }
+}

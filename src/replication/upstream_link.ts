@@ -1,0 +1,322 @@
+/**
+ * Our upstream, the mirror of replica_link.ts: one connection of a follower to one shard of its
+ * primary, from the handshake it sends to the failure that ends it. It is given bytes and time and
+ * yields events; it touches no socket, applies no frame and loads no snapshot.
+ *
+ *     awaitingAck --+ACK--> acked --frame or heartbeat--> streaming <--+SNAPSHOT_END--+
+ *          |                  |                               |                       |
+ *          |                  +----------- +SNAPSHOT ---------+--> receivingSnapshot -+
+ *          +------------------+-------------------------------+------------+--> failed
+ *
+ * `acked` exists because an ACK does not say whether frames or a snapshot follow, and only one of them
+ * makes the data we hold a part of the primary's history. Until it is known nothing is acknowledged,
+ * and the claim of the next handshake stays what it was. (v1 has no heartbeats: it goes on at once.)
+ *
+ * @module
+ */
+
+import type { RequestLimits } from "../resp/request_parser.ts";
+import { SequenceMarks } from "./sequence_marks.ts";
+import {
+  ACK,
+  DECODE_FAILED,
+  type DecoderLimits,
+  DEFAULT_DECODER_LIMITS,
+  FRAME,
+  GET_ACK,
+  HEARTBEAT,
+  NEED_MORE,
+  REFUSED,
+  SNAPSHOT_BEGIN,
+  SNAPSHOT_BYTES,
+  SNAPSHOT_END,
+  StreamDecoder,
+} from "./stream_decoder.ts";
+import type { DecodeError } from "./stream_line.ts";
+import { encodeHandshake, encodeReplicaAck, type HandshakeClaim } from "./wire.ts";
+
+export { ACK, FRAME, GET_ACK, HEARTBEAT, NEED_MORE, SNAPSHOT_BEGIN, SNAPSHOT_BYTES, SNAPSHOT_END };
+export type { DecoderLimits, RequestLimits };
+
+/** `next`'s answer on a link that has failed: `state` says why. */
+export const UPSTREAM_FAILED: typeof DECODE_FAILED = DECODE_FAILED;
+
+/** Between two acknowledgements of a link on which nothing happens. */
+export const ACK_INTERVAL_MS = 1000;
+
+/** Least time between two acknowledgements that nobody asked for. */
+export const ACK_GAP_MS = 100;
+
+/**
+ * How long a v1 primary may be silent inside a snapshot. kevy serializes the whole shard between its
+ * begin mark and its first chunk; in the stream v1 has no heartbeat, so there no silence is too long.
+ */
+export const V1_SNAPSHOT_SILENCE_MS = 60_000;
+
+/** Why an upstream link failed. */
+export type UpstreamError =
+  | DecodeError
+  /** The primary refused the handshake; the detail is its words. */
+  | "Refused"
+  /** The ACK is not the one this handshake asks for. */
+  | "BadAck"
+  /** The peer is another shard, or has another number of shards, than its layout said. */
+  | "WrongShard"
+  /** A heartbeat names another history than the ACK did. */
+  | "HistoryChanged"
+  /** Nothing was heard for `repl-timeout`. */
+  | "SilentPrimary"
+  /** The primary ended the connection, or the socket failed. */
+  | "PeerClosed"
+  /** A frame held something else than a write command. */
+  | "ForeignCommand"
+  /** A frame's command failed here: the data differs. */
+  | "ApplyFailed"
+  /** The snapshot's image is damaged or does not fit. */
+  | "BadSnapshot"
+  /** This node stops following. */
+  | "Stopped";
+
+/** Whether the next handshake must claim no history, so that a full sync follows. */
+export function needsFullSync(error: UpstreamError): boolean {
+  return error === "ForeignCommand" || error === "ApplyFailed";
+}
+
+/** One upstream link's state; a variant holds what is true in it. */
+export type UpstreamState =
+  | { at: "awaitingAck" }
+  | { at: "acked"; offset: number }
+  | { at: "streaming"; expectedOffset: number }
+  | { at: "receivingSnapshot"; receivedBytes: number }
+  | { at: "failed"; error: UpstreamError; detail: string };
+
+/** The name of a state. */
+export type UpstreamStateName = UpstreamState["at"];
+
+/** What a link is opened with. Times in milliseconds of one steady clock. */
+export interface UpstreamOptions {
+  /** The handshake to send; version 1 for kevy and for `replicaof-shards`. */
+  claim: HandshakeClaim;
+  /** The primary's shard and number of shards, when its layout is known. */
+  expects: { shard: number; shards: number } | null;
+  /** `repl-timeout`. */
+  timeoutMs: number;
+  /** Now. */
+  nowMs: number;
+  /** What the decoder accepts. */
+  limits?: Readonly<DecoderLimits>;
+}
+
+/** The follower's side of one replication connection. */
+export class UpstreamLink {
+  /** What was claimed. */
+  readonly claim: HandshakeClaim;
+  /** The event's details: offsets, argument ranges, image ranges, sequence. */
+  readonly decoder: StreamDecoder;
+  /** The primary's history, from its ACK; "" on v1. It is our data's from `streaming` on. */
+  history = "";
+  /** The number of the primary's next frame, as last heard; the lag is the distance to it. */
+  upstreamOffset = 0;
+  /** When the primary was last heard of. */
+  readMs: number;
+  /** Which part of the primary node's sequence is applied here. */
+  readonly marks: SequenceMarks = new SequenceMarks();
+
+  readonly #expects: { shard: number; shards: number } | null;
+  readonly #timeoutMs: number;
+  #state: UpstreamState = { at: "awaitingAck" };
+  /** Everything before it is applied, in the primary's history; 0 while that cannot be said. */
+  #appliedOffset = 0;
+  #ackedOffset = 0;
+  #ackMs: number;
+  #ackWanted = false;
+  /** Whether a heartbeat has come before the ACK. */
+  #awaited = false;
+
+  /** A link whose connection has just been made. */
+  constructor(o: UpstreamOptions) {
+    this.claim = o.claim;
+    this.#expects = o.expects;
+    this.#timeoutMs = o.timeoutMs;
+    this.readMs = this.#ackMs = o.nowMs;
+    this.decoder = new StreamDecoder(o.limits ?? DEFAULT_DECODER_LIMITS);
+  }
+
+  /** The state; only this link changes it. */
+  get state(): Readonly<UpstreamState> {
+    return this.#state;
+  }
+
+  /** Everything before it is applied and may be acknowledged. */
+  get appliedOffset(): number {
+    return this.#appliedOffset;
+  }
+
+  /** The handshake to write when the connection is made. */
+  handshake(): Uint8Array<ArrayBuffer> {
+    return encodeHandshake(this.claim);
+  }
+
+  /** Bytes have come; `next` is then called until it needs more. */
+  received(nowMs: number): void {
+    this.readMs = nowMs;
+  }
+
+  /**
+   * The next event of `buf[decoder.at..to)`. A `FRAME` has the expected offset: apply it, then say so
+   * with `applied`. The ranges are valid until the next call.
+   */
+  next(buf: Uint8Array, to: number): number {
+    if (this.#state.at === "failed") return UPSTREAM_FAILED;
+    const event = this.decoder.next(buf, to);
+    switch (event) {
+      case FRAME:
+        return this.#frame();
+      case ACK:
+        return this.#ack();
+      case SNAPSHOT_BEGIN:
+        this.#state = { at: "receivingSnapshot", receivedBytes: 0 };
+        this.#appliedOffset = 0;
+        this.marks.reset();
+        return event;
+      case SNAPSHOT_BYTES:
+        if (this.#state.at === "receivingSnapshot") {
+          this.#state.receivedBytes += this.decoder.bytesStop - this.decoder.bytesStart;
+        }
+        return event;
+      case SNAPSHOT_END:
+        this.#state = { at: "streaming", expectedOffset: this.decoder.offset };
+        this.upstreamOffset = Math.max(this.upstreamOffset, this.decoder.offset);
+        return event;
+      case HEARTBEAT:
+        return this.#heartbeat();
+      case GET_ACK:
+        if (this.claim.version === 1) return this.#fail("BadEnvelope", "GETACK on a v1 link");
+        this.#ackWanted = true;
+        return event;
+      case REFUSED:
+        return this.#fail("Refused", this.decoder.refusal);
+      case DECODE_FAILED:
+        return this.#fail(this.decoder.error, this.decoder.errorDetail);
+      default:
+        return event;
+    }
+  }
+
+  /**
+   * Everything before `offset` is applied: after frames, or after a snapshot was verified and put in
+   * place (its cut). Offsets inside a transaction are not reported until it is applied whole.
+   */
+  applied(offset: number): void {
+    this.#appliedOffset = offset;
+    this.marks.advance(offset);
+  }
+
+  /** Whether an acknowledgement should be sent: asked at the end of every batch and by a timer. */
+  ackDue(nowMs: number): boolean {
+    const at = this.#state.at;
+    if (this.claim.version === 1 || at === "failed") return false;
+    // Before the ACK the primary is answered once it has shown, by a heartbeat, that it waits.
+    if (at === "awaitingAck" && !this.#awaited) return false;
+    const silentMs = nowMs - this.#ackMs;
+    return this.#ackWanted || silentMs >= ACK_INTERVAL_MS ||
+      (this.#appliedOffset !== this.#ackedOffset && silentMs >= ACK_GAP_MS);
+  }
+
+  /** The acknowledgement to write now. */
+  takeAck(nowMs: number): Uint8Array<ArrayBuffer> {
+    this.#ackMs = nowMs;
+    this.#ackWanted = false;
+    this.#ackedOffset = this.#appliedOffset;
+    return encodeReplicaAck(this.#appliedOffset);
+  }
+
+  /** Deadlines; gives whether the link failed now. A timer calls it every 100 ms or so. */
+  tick(nowMs: number): boolean {
+    const state = this.#state;
+    if (state.at === "failed") return false;
+    let timeoutMs = this.#timeoutMs;
+    if (this.claim.version === 1) {
+      if (state.at === "streaming") timeoutMs = Infinity;
+      if (state.at === "receivingSnapshot") {
+        timeoutMs = Math.max(timeoutMs, V1_SNAPSHOT_SILENCE_MS);
+      }
+    }
+    if (nowMs - this.readMs < timeoutMs) return false;
+    this.#fail("SilentPrimary", `nothing was heard for ${timeoutMs} ms`);
+    return true;
+  }
+
+  /** Ends the link for a reason of the caller's; nothing happens on a failed one. */
+  fail(error: UpstreamError, detail: string): void {
+    if (this.#state.at !== "failed") this.#fail(error, detail);
+  }
+
+  #fail(error: UpstreamError, detail: string): number {
+    this.#state = { at: "failed", error, detail };
+    return UPSTREAM_FAILED;
+  }
+
+  #ack(): number {
+    const { offset, history, shard, shards } = this.decoder;
+    if (this.claim.version === 1) {
+      this.#stream();
+      return ACK;
+    }
+    if (history === "") return this.#fail("BadAck", "a v1 answer to a v2 handshake");
+    const expects = this.#expects;
+    if (expects !== null && (expects.shard !== shard || expects.shards !== shards)) {
+      return this.#fail(
+        "WrongShard",
+        `expected shard ${expects.shard} of ${expects.shards}, found ${shard} of ${shards}`,
+      );
+    }
+    this.history = history;
+    this.upstreamOffset = offset;
+    this.#state = { at: "acked", offset };
+    return ACK;
+  }
+
+  /** Whether the ACK allows frames: only at the offset that was claimed, with data to go on from. */
+  #mayResume(): boolean {
+    const state = this.#state;
+    return state.at === "acked" && this.claim.history !== null &&
+      state.offset === this.claim.offset;
+  }
+
+  #stream(): void {
+    this.#state = { at: "streaming", expectedOffset: this.claim.offset };
+    this.#appliedOffset = this.#ackedOffset = this.claim.offset;
+  }
+
+  #frame(): number {
+    const { offset } = this.decoder;
+    if (this.#mayResume()) this.#stream();
+    const state = this.#state;
+    if (state.at !== "streaming") {
+      return this.#fail("OffsetGap", `found frame ${offset}, expected a snapshot`);
+    }
+    if (offset !== state.expectedOffset) {
+      return this.#fail("OffsetGap", `found frame ${offset}, expected ${state.expectedOffset}`);
+    }
+    state.expectedOffset = offset + 1;
+    if (offset >= this.upstreamOffset) this.upstreamOffset = offset + 1;
+    return FRAME;
+  }
+
+  #heartbeat(): number {
+    const { offset, history, sequence } = this.decoder;
+    if (this.claim.version === 1) return this.#fail("BadEnvelope", "a heartbeat on a v1 link");
+    if (this.#state.at === "awaitingAck") {
+      this.#awaited = true;
+      return HEARTBEAT;
+    }
+    if (history !== this.history) {
+      return this.#fail("HistoryChanged", `the history was ${this.history}, is ${history}`);
+    }
+    if (this.#mayResume()) this.#stream();
+    this.upstreamOffset = offset;
+    if (this.#state.at === "streaming") this.marks.note(offset, sequence, this.#appliedOffset);
+    return HEARTBEAT;
+  }
+}
