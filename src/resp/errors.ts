@@ -150,6 +150,13 @@ export function invalidExpireTime(name: string): ErrorLine {
   return ascii(`ERR invalid expire time in '${name}' command`);
 }
 
+/** `ERR Unsupported option <word>` of the EXPIRE family; the word begins `buf[start..stop)`. */
+export function unsupportedOption(buf: Uint8Array, start: number, stop: number): ErrorLine {
+  const line = new LineBuilder().text("ERR Unsupported option ");
+  line.quoted(buf, start, stop, QUOTED_BYTES_MAX);
+  return line.line();
+}
+
 /**
  * `ERR unknown command '<name>', with args beginning with: '<arg>' '<arg>' `, ending in a space like
  * Redis's. The first argument is the name as the client wrote it.

@@ -31,10 +31,15 @@ export type Reply =
   | Map<Reply, Reply>
   | Set<Reply>;
 
-/** An error reply; a value, not thrown. `message` is the whole line: `ERR syntax error`. */
-export class ReplyError extends Error {
-  /** The class, for logs. */
-  override readonly name = "ReplyError";
+/** An error reply: a value, which is not thrown. */
+export class ReplyError {
+  /** The whole line: `ERR syntax error`. */
+  readonly message: string;
+
+  /** An error reply of this line. */
+  constructor(message: string) {
+    this.message = message;
+  }
 
   /** The first word: `ERR`, `WRONGTYPE`, `MOVED`. */
   get code(): string {

@@ -150,7 +150,7 @@ export class ReplyWriter {
     const buf = this.buf;
     let at = this.at;
     buf[at++] = DOLLAR;
-    at = length < 10 ? putDigit(buf, at, length) : putInteger(buf, at, length);
+    at = length < 100 ? putShort(buf, at, length) : putInteger(buf, at, length);
     buf[at] = CR;
     buf[at + 1] = LF;
     at += 2;
@@ -276,12 +276,15 @@ export class ReplyWriter {
 
   /** Writes the header kept by `deferArray` for `n` replies and closes up the room left over. */
   finishArray(mark: number, n: number): void {
+    const buf = this.buf;
     const body = mark + DEFERRED_HEADER_BYTES;
     const stop = this.at;
-    this.at = mark;
-    this.#header(STAR, n);
-    this.buf.copyWithin(this.at, body, stop);
-    this.at += stop - body;
+    buf[mark] = STAR;
+    const at = putInteger(buf, mark + 1, n);
+    buf[at] = CR;
+    buf[at + 1] = LF;
+    buf.copyWithin(at + 2, body, stop);
+    this.at = at + 2 + (stop - body);
   }
 
   #grow(bytes: number): void {
@@ -342,7 +345,7 @@ export class ReplyWriter {
     const buf = this.buf;
     let at = this.at;
     buf[at++] = type;
-    at = putInteger(buf, at, n);
+    at = n >= 0 && n < 100 ? putShort(buf, at, n) : putInteger(buf, at, n);
     buf[at] = CR;
     buf[at + 1] = LF;
     this.at = at + 2;
@@ -359,7 +362,13 @@ export class ReplyWriter {
   }
 }
 
-function putDigit(out: Uint8Array, at: number, digit: number): number {
-  out[at] = 48 + digit;
+/** `putInteger` of a number below 100, which is what most lengths are. */
+function putShort(out: Uint8Array, at: number, n: number): number {
+  if (n >= 10) {
+    const tens = (n / 10) | 0;
+    out[at++] = 48 + tens;
+    n -= tens * 10;
+  }
+  out[at] = 48 + n;
   return at + 1;
 }

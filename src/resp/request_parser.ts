@@ -82,7 +82,7 @@ export class RequestParser {
   #argsMax = 0;
   #bulkBytesMax = 0;
   #lineBytesMax = 0;
-  /** What `parse` takes at sight: arguments at most, and bytes that a whole `$<two digits>` line needs. */
+  /** What `parse` takes at sight: arguments at most, and bytes that a line `$<two digits>` needs. */
   #plainArgsMax = 0;
   #plainRoom = 0;
   /** Arguments of the request being parsed, or `BETWEEN` or `FAILED`. */
@@ -141,6 +141,7 @@ export class RequestParser {
       const next = buf[at + 2];
       let start = at + 4;
       if (next !== CR) {
+        // Longer lengths are left to `#resume`: their bytes cost more than the detour does.
         const low = next ^ 48;
         if (length === 0 || low > 9 || buf[at + 3] !== CR) break;
         length = length * 10 + low;
