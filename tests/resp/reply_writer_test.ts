@@ -113,6 +113,18 @@ Deno.test("reply writer: an array whose length is known last", () => {
   }
 });
 
+Deno.test("reply writer: closing an array keeps its body however full the buffer is", () => {
+  for (let initialBytes = 1; initialBytes < 80; initialBytes++) {
+    for (let count = 0; count < 12; count++) {
+      const reply = new ReplyWriter(initialBytes);
+      const mark = reply.deferArray();
+      for (let i = 0; i < count; i++) reply.one();
+      reply.finishArray(mark, count);
+      assertEquals(latin1(reply.buf, 0, reply.at), `*${count}\r\n${":1\r\n".repeat(count)}`);
+    }
+  }
+});
+
 Deno.test("reply writer: errors are counted and the last one can be found", () => {
   const reply = new ReplyWriter();
   reply.ok();
