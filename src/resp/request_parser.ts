@@ -65,7 +65,10 @@ export class RequestParser {
   starts: Int32Array<ArrayBuffer> = new Int32Array(ARGS_ROOM);
   /** First byte behind each argument. Replaced together with `starts`. */
   stops: Int32Array<ArrayBuffer> = new Int32Array(ARGS_ROOM);
-  /** First byte whose meaning is not recorded yet; parsing resumes here. */
+  /**
+   * First byte whose meaning is not recorded yet; parsing resumes here. Who takes bytes that are no
+   * request sets it forwards, between requests; never back, which is `reset`'s.
+   */
   at = 0;
   /** First byte of the request being parsed, or just completed; the reader may drop what is before it. */
   begin = 0;
