@@ -40,7 +40,7 @@ import {
 import type { FrozenViewData } from "./frozen_view.ts";
 
 /** Ask `storeString` to leave the deadline as it is. */
-export const KEEP_DEADLINE = -2;
+export const KEEP_DEADLINE: -2 = -2;
 
 /** Hears of keys that the keyspace removes by itself, before it does. */
 export interface KeyspaceListener {
@@ -68,6 +68,11 @@ export class Keyspace {
   nowMs = 0;
   /** The 24-bit clock stamped on entries that are read or written. */
   accessClock = 0;
+  /**
+   * Whether the 24 bits of an access clock count uses (an LFU eviction policy): 16 bits of minutes,
+   * 8 bits of a logarithmic counter. Otherwise they are the low bits of Unix seconds.
+   */
+  accessCountsUses = false;
   /** Told of expiries; null while loading. */
   listener: KeyspaceListener | null = null;
   /**
@@ -163,7 +168,15 @@ export class Keyspace {
     return a;
   }
 
-  /** As `lookup` without counting or stamping: for EXISTS, TTL, OBJECT and the like. */
+  /** As `lookup` without stamping: for EXISTS, TYPE, TTL, OBJECT and the like. */
+  lookupUntouched(db: number, buf: Uint8Array, start: number, stop: number): number {
+    const a = this.lookupQuiet(db, buf, start, stop);
+    if (a === 0) this.misses++;
+    else this.hits++;
+    return a;
+  }
+
+  /** As `lookup` without counting or stamping. */
   lookupQuiet(db: number, buf: Uint8Array, start: number, stop: number): number {
     const root = this.#roots[db];
     const hash = this.dict.hash(buf, start, stop);
@@ -195,6 +208,11 @@ export class Keyspace {
     if (this.#f64[a + 3] > this.nowMs || !this.hidesExpired) return false;
     if (this.removesExpired) this.expire(db, a);
     return true;
+  }
+
+  /** Whether an entry has passed its deadline, so that nobody may see it; removes nothing. */
+  isHidden(a: number): boolean {
+    return this.#i32[a * 2 + E_KEY] < 0 && this.hidesExpired && this.#f64[a + 3] <= this.nowMs;
   }
 
   /** Removes an entry because of its deadline: the listener hears of it first. */
@@ -628,10 +646,7 @@ export class Keyspace {
     let kept = 0;
     for (let i = 0; i < out.length; i++) {
       const a = out.items[i];
-      if (this.#i32[a * 2 + E_KEY] < 0 && this.hidesExpired && this.#f64[a + 3] <= this.nowMs) {
-        continue;
-      }
-      out.items[kept++] = a;
+      if (!this.isHidden(a)) out.items[kept++] = a;
     }
     out.length = kept;
     return next;
@@ -704,6 +719,54 @@ export class Keyspace {
     if (this.#cycleDb < this.databases) return false;
     this.#cycleDb = 0;
     return true;
+  }
+
+  /** A second, empty keyspace in the same arena: where a snapshot is loaded beside the data it replaces. */
+  fork(): Keyspace {
+    const fork = new Keyspace(this.arena, this.databases, this.dict.key);
+    fork.removesExpired = false;
+    fork.hidesExpired = false;
+    return fork;
+  }
+
+  /** Takes over everything that a fork holds; what was here before is given back in slices. */
+  adopt(fork: Keyspace): void {
+    invariant(fork.arena === this.arena, "a keyspace adopts from another arena");
+    for (let db = 0; db < this.databases; db++) this.flush(db);
+    this.#roots.set(fork.#roots);
+    this.#volatile.set(fork.#volatile);
+    this.#deadlineSum.set(fork.#deadlineSum);
+    fork.#roots.fill(0);
+    this.#inheritGraves(fork);
+  }
+
+  /** Gives a fork's memory back in slices: its load failed. */
+  discard(fork: Keyspace): void {
+    for (let db = 0; db < this.databases; db++) fork.flush(db);
+    this.#inheritGraves(fork);
+  }
+
+  #inheritGraves(fork: Keyspace): void {
+    this.#graves.push(...fork.#graves);
+    fork.#graves.length = 0;
+  }
+
+  /**
+   * Stores a copy of another shard's entry, deadline included, under the key `buf[ks..ke)`. Returns
+   * the entry.
+   */
+  importEntry(
+    from: Keyspace,
+    a: number,
+    db: number,
+    buf: Uint8Array,
+    ks: number,
+    ke: number,
+  ): number {
+    const value = new Uint8Array(from.stringBytes(a));
+    from.readString(a, 0, value.length, value, 0);
+    const target = this.peek(db, buf, ks, ke);
+    return this.storeString(db, target, buf, ks, ke, value, 0, value.length, from.deadlineOf(a));
   }
 
   /** Whether a key of that many bytes can be stored. */
