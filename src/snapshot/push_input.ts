@@ -90,6 +90,14 @@ export class PushInput {
     this.#told = this.at;
   }
 
+  /** Gives `buf[start..stop)` to be read without pushing: a refused `want` then means: truncated. */
+  openWhole(buf: Uint8Array, start: number, stop: number): void {
+    this.buf = buf;
+    this.#unit = this.#told = this.at = start;
+    this.end = stop;
+    this.#base = -start;
+  }
+
   /** Takes `bytes[start..stop)` and has the parser read what can be read. Returns how many were taken. */
   push(bytes: Uint8Array, start: number, stop: number): number {
     let from = start;

@@ -32,21 +32,28 @@ export class RedisServer {
     }
   }
 
-  /** Starts one that keeps nothing, or answers null where there is none to start. */
-  static async start(): Promise<RedisServer | null> {
+  /**
+   * Starts one that keeps nothing (unless `args`, appended to its arguments, say otherwise), or
+   * answers null where there is none to start.
+   */
+  static async start(args: readonly string[] = []): Promise<RedisServer | null> {
     const version = await RedisServer.installed();
     if (version === null) return null;
     for (let attempt = 0; attempt < 5; attempt++) {
-      const server = await RedisServer.#startOn(freePort(), version);
+      const server = await RedisServer.#startOn(freePort(), version, args);
       if (server !== null) return server;
     }
     throw new Error("redis-server did not start on any of five free ports");
   }
 
-  static async #startOn(port: number, version: string): Promise<RedisServer | null> {
+  static async #startOn(
+    port: number,
+    version: string,
+    args: readonly string[],
+  ): Promise<RedisServer | null> {
     const process = new Deno.Command("redis-server", {
       args: `--port ${port} --bind 127.0.0.1 --appendonly no --enable-debug-command yes`
-        .split(" ").concat("--save", ""),
+        .split(" ").concat("--save", "", ...args),
       stdout: "piped",
       stderr: "null",
     }).spawn();

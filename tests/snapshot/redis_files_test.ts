@@ -1,0 +1,240 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { ascii, latin1 } from "../../src/base/ascii.ts";
+import {
+  DUMP_OK,
+  putStringDump,
+  restoreDump,
+  stringDumpBytesMax,
+} from "../../src/snapshot/dump_payload.ts";
+import { RdbReader } from "../../src/snapshot/rdb_reader.ts";
+import { RdbWriter, redisAux } from "../../src/snapshot/rdb_writer.ts";
+import { type RawConnection, RedisServer } from "../support/redis.ts";
+import { assertSameItems, FakeEntries, type Item, item, MemorySink, pullAll } from "./support.ts";
+import { concat, Random } from "./support.ts";
+
+const VERSION = await RedisServer.installed();
+/** Version 10 of RDB is that of Redis 7. */
+const INSTALLED = VERSION !== null && Number(VERSION.split(".")[0]) >= 7;
+
+/** A test that needs a redis-server; where there is none its name says that it was left out. */
+function testWithRedis(name: string, run: () => Promise<void>): void {
+  const why = VERSION === null
+    ? "no redis-server on PATH"
+    : `redis-server ${VERSION} is older than 7`;
+  Deno.test({
+    name: INSTALLED ? name : `${name} (LEFT OUT: ${why})`,
+    ignore: !INSTALLED,
+    fn: run,
+  });
+}
+
+async function withTempDir(run: (dir: string) => Promise<void>): Promise<void> {
+  const dir = await Deno.makeTempDir();
+  try {
+    await run(dir);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+/** Starts a redis-server in `dir` (it loads `dump.rdb` there), runs, and stops it. */
+async function withRedis(
+  args: readonly string[],
+  run: (redis: RawConnection) => Promise<void>,
+): Promise<void> {
+  const server = await RedisServer.start(args);
+  assert(server !== null);
+  try {
+    const redis = await server.connect();
+    await run(redis);
+    redis.close();
+  } finally {
+    await server.stop();
+  }
+}
+
+/** The bytes of a bulk reply, or null. */
+function bulk(reply: string): Uint8Array | null {
+  if (reply.startsWith("$-1")) return null;
+  assert(reply.startsWith("$"), reply.slice(0, 200));
+  const from = reply.indexOf("\n") + 1;
+  return Uint8Array.from(reply.slice(from, -2), (c) => c.charCodeAt(0));
+}
+
+/** All strings of the databases given, as the server has them. */
+async function contents(redis: RawConnection, items: readonly Item[]): Promise<Item[]> {
+  const found: Item[] = [];
+  let db = -1;
+  for (const { key, db: itsDb } of items) {
+    if (itsDb !== db) await redis.run("SELECT", String(db = itsDb));
+    const value = bulk(await redis.run("GET", key));
+    if (value === null) continue;
+    const expireAtMs = Number((await redis.run("PEXPIRETIME", key)).slice(1));
+    found.push({ db, key, value, expireAtMs });
+  }
+  return found;
+}
+
+/** Keys whose values take every encoding there is, in three databases, some with a deadline. */
+function everyKind(seed: number): Item[] {
+  const random = new Random(seed);
+  const far = Date.now() + 3_600_000;
+  const integers = ["0", "-1", "127", "128", "-128", "-129", "32767", "32768", "-32769"]
+    .concat("2147483647", "2147483648", "-2147483648", "-2147483649", "9223372036854775807")
+    .concat("-0", "007", "+1", "1e3", "12345678901");
+  const items = integers.flatMap((n) => [item(`int:${n}`, n), item(n, "its key is a number")]);
+  for (const size of [0, 1, 11, 12, 20, 21, 63, 64, 100, 1000, 16_383, 16_384, 70_000, 300_000]) {
+    items.push(item(`random:${size}`, random.bytes(size), size % 2 === 0 ? far + size : -1));
+    items.push(item(`repetitive:${size}`, random.repetitive(size)));
+    items.push(item(`same:${size}`, new Uint8Array(size).fill(120), -1, 2));
+  }
+  items.push(item("key ".repeat(30), "a compressed key", far, 2));
+  items.push(item(random.bytes(200), random.bytes(20), -1, 9));
+  for (let i = 0; i < 500; i++) items.push(item(`k${i}`, random.repetitive(i), -1, 9));
+  return items.sort((a, b) => a.db - b.db);
+}
+
+testWithRedis("redis-check-rdb accepts our files and redis-server loads them", async () => {
+  const items = everyKind(51);
+  const aux = redisAux({
+    redisVersion: "7.2.4",
+    createdAtMs: Date.now(),
+    usedMemoryBytes: 1,
+    aofBase: false,
+  });
+  aux.push(["shoal-history", "0123456789abcdef"]);
+  for (const compress of [true, false]) {
+    for (const checksum of [true, false]) {
+      await withTempDir(async (dir) => {
+        const where = `compress ${compress} checksum ${checksum}`;
+        const path = `${dir}/dump.rdb`;
+        const options = { compress, checksum, aux };
+        await Deno.writeFile(path, pullAll(new RdbWriter(new FakeEntries(items), options), 1000));
+
+        const check = await new Deno.Command("redis-check-rdb", { args: [path] }).output();
+        const said = latin1(check.stdout);
+        assertEquals(check.code, 0, said);
+        assertStringIncludes(said, "\\o/ RDB looks OK! \\o/", where);
+        assertStringIncludes(said, `[info] ${items.length} keys read`, where);
+        assert(!checksum || said.includes("Checksum OK"), `${where}: ${said}`);
+
+        await withRedis(["--dir", dir], async (redis) => {
+          assertSameItems(await contents(redis, items), items, where);
+          const info = await redis.run("INFO", "keyspace");
+          for (const db of [0, 2, 9]) {
+            const keys = items.filter((i) => i.db === db).length;
+            assertStringIncludes(info, `db${db}:keys=${keys},`, where);
+          }
+        });
+      });
+    }
+  }
+});
+
+testWithRedis("our file and the same SETs have the same digest in redis-server", async () => {
+  const items = everyKind(52);
+  await withTempDir(async (dir) => {
+    const options = { compress: true, checksum: true, aux: [] };
+    await Deno.writeFile(
+      `${dir}/dump.rdb`,
+      pullAll(new RdbWriter(new FakeEntries(items), options)),
+    );
+    await withRedis(["--dir", dir], async (redis) => {
+      const loaded = await redis.run("DEBUG", "DIGEST");
+      await redis.run("FLUSHALL");
+      await fill(redis, items);
+      assertEquals(await redis.run("DEBUG", "DIGEST"), loaded);
+      assert(!/^\+0+\r/.test(loaded), loaded);
+    });
+  });
+});
+
+async function fill(redis: RawConnection, items: readonly Item[]): Promise<void> {
+  let db = -1;
+  for (const i of items) {
+    if (i.db !== db) await redis.run("SELECT", String(db = i.db));
+    const expiry = i.expireAtMs < 0 ? [] : ["PXAT", String(i.expireAtMs)];
+    assertEquals(await redis.run("SET", i.key, i.value, ...expiry), "+OK\r\n");
+  }
+}
+
+testWithRedis("files that redis-server wrote are read at every push size", async () => {
+  const items = everyKind(53);
+  for (const compression of ["yes", "no"]) {
+    await withTempDir(async (dir) => {
+      let image = new Uint8Array(0);
+      await withRedis(["--dir", dir, "--rdbcompression", compression], async (redis) => {
+        await fill(redis, items);
+        const library = "#!lua name=lib\nredis.register_function('f', function() return 1 end)\n";
+        assertStringIncludes(await redis.run("FUNCTION", "LOAD", library), "lib");
+        assertEquals(await redis.run("SAVE"), "+OK\r\n");
+        image = await Deno.readFile(`${dir}/dump.rdb`);
+      });
+      for (const pushBytes of [1, 7, 1000, 65_536]) {
+        const sink = new MemorySink();
+        const warnings: string[] = [];
+        const reader = new RdbReader(sink, { onWarning: (text) => warnings.push(text) });
+        for (let at = 0; at < image.length; at += pushBytes) {
+          reader.push(image, at, Math.min(image.length, at + pushBytes));
+        }
+        reader.end();
+        const where = `compression ${compression} push ${pushBytes}`;
+        assertSameItems(sink.items, items, where);
+        assertEquals(warnings.length, 1, where);
+        assertStringIncludes(warnings[0], "function library");
+        assertEquals(sink.sizes.map(([db]) => db), [0, 2, 9], where);
+        assert(sink.facts.some(([name]) => name === "redis-ver"), where);
+      }
+    });
+  }
+});
+
+testWithRedis("DUMP and RESTORE pass values to redis-server and back", async () => {
+  const items = everyKind(54).filter((i) => i.db !== 9);
+  await withRedis([], async (redis) => {
+    for (const { value } of items) {
+      assertEquals(await redis.run("SET", "k", value), "+OK\r\n");
+      const theirs = bulk(await redis.run("DUMP", "k"))!;
+      const sink = new MemorySink();
+      const outcome = restoreDump(theirs, 0, theirs.length, ascii("k"), 0, 1, -1, sink);
+      assertEquals(outcome, DUMP_OK);
+      assertSameItems(sink.items, [item("k", value)], "theirs");
+
+      const room = new Uint8Array(stringDumpBytesMax(value.length));
+      const ours = room.slice(0, putStringDump(room, 0, value, 0, value.length, true));
+      assertEquals(await redis.run("RESTORE", "k", "0", ours, "REPLACE"), "+OK\r\n");
+      const got = bulk(await redis.run("GET", "k"))!;
+      assertSameItems([{ ...sink.items[0], value: got }], [item("k", value)], "ours");
+      if (value.length <= 20) assertEquals(ours, theirs);
+    }
+  });
+});
+
+testWithRedis("values of other types in redis-server's files are named, not dropped", async () => {
+  await withTempDir(async (dir) => {
+    await withRedis(["--dir", dir], async (redis) => {
+      for (
+        const [type, command] of [
+          ["set (intset)", "SADD k 1 2"],
+          ["hash (listpack)", "HSET k f v"],
+          ["list (quicklist)", "RPUSH k a"],
+          ["sorted set (listpack)", "ZADD k 1 m"],
+          ["stream (listpacks, version 2)", "XADD k 1-1 f v"],
+        ]
+      ) {
+        await redis.run("FLUSHALL");
+        await redis.run(...command.split(" ") as [string, ...string[]]);
+        await redis.run("SAVE");
+        const image = await Deno.readFile(`${dir}/dump.rdb`);
+        let message = "";
+        try {
+          new RdbReader(new MemorySink()).push(concat([image]));
+        } catch (error) {
+          message = String(error);
+        }
+        assertStringIncludes(message, `key "k" has a value of type`);
+        assertStringIncludes(message, type);
+      }
+    });
+  });
+});
