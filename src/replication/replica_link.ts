@@ -135,6 +135,11 @@ export class ReplicaLink {
   readonly #pace: HeartbeatPace;
   /** Whether the frame at hand is written in part, by a view that had to end inside it. */
   #inFrame = false;
+  /**
+   * Whether a heartbeat was the last thing to go out. The next one then waits for a frame or chunk that
+   * is there, or a socket slow enough to take a second for a line would take nothing but heartbeats.
+   */
+  #beatLast = false;
   #cursor: Cursor | null = null;
   /** Keeps the frames behind a ship until the stream has nearly caught up. */
   #pin: Pin | null = null;
@@ -451,6 +456,7 @@ export class ReplicaLink {
 
   #send(flight: number, bytes: Uint8Array, nowMs: number): number {
     this.#out.send(flight, bytes, nowMs);
+    this.#beatLast = false;
     return OUTPUT_BYTES;
   }
 
@@ -466,6 +472,7 @@ export class ReplicaLink {
     const state = this.#state;
     this.#out.queue(encodeHeartbeat(history, backlog.nextOffset, sequence));
     this.#pace.sent(nowMs);
+    this.#beatLast = true;
     if (state.at === "streaming") {
       this.marks.note(backlog.nextOffset, sequence, state.ackedOffset ?? -1);
     }
@@ -484,7 +491,8 @@ export class ReplicaLink {
         this.#out.queue(GET_ACK_LINE);
         return OUTPUT_BYTES;
       }
-      if (this.#pace.due(nowMs, this.#settings.heartbeatMs)) return this.#sendHeartbeat(nowMs);
+      const due = this.#pace.due(nowMs, this.#settings.heartbeatMs);
+      if (due && !this.#beatLast) return this.#sendHeartbeat(nowMs);
     }
     const view = backlog.view(cursor, VIEW_BYTES_MAX);
     if (view !== null) {
@@ -525,8 +533,10 @@ export class ReplicaLink {
       );
       return OUTPUT_FINISH;
     }
-    if (this.#nextHeartbeat(nowMs) === OUTPUT_BYTES) return OUTPUT_BYTES;
     const chunk = ship.front();
+    if (chunk === null || !this.#beatLast) {
+      if (this.#nextHeartbeat(nowMs) === OUTPUT_BYTES) return OUTPUT_BYTES;
+    }
     if (chunk !== null) return this.#send(CHUNK_FLIGHT, chunk, nowMs);
     if (!ship.ended) return OUTPUT_WAIT;
     const cut = this.#cutOffset;

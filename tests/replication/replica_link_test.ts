@@ -1,0 +1,613 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { InvariantError } from "../../src/base/invariant.ts";
+import { LINK_MOVES } from "../../src/replication/link_state.ts";
+import { JUNK_LINE_BYTES_MAX } from "../../src/replication/replica_input.ts";
+import {
+  LINK_ACKED,
+  LINK_CLAIM,
+  LINK_CLOSED,
+  LINK_NOTHING,
+  LINK_WAKE,
+  OUTPUT_BYTES,
+  OUTPUT_FINISH,
+  OUTPUT_LOST,
+  OUTPUT_WAIT,
+  type ReplicaLink,
+} from "../../src/replication/replica_link.ts";
+import { SHIP_CHUNKS_IN_FLIGHT_MAX } from "../../src/replication/ship_queue.ts";
+import {
+  CHUNK_BYTES_MAX,
+  CHUNK_HEAD_BYTES,
+  encodeBareFrame,
+  encodeReplicaAck,
+} from "../../src/replication/wire.ts";
+import {
+  acceptedLink,
+  bytes,
+  concat,
+  FakeSource,
+  HISTORY_A,
+  HISTORY_B,
+  pumpAll,
+  request,
+} from "./support.ts";
+import { latin1 } from "../../src/base/ascii.ts";
+
+const ACK_5 = `+ACK 5 HISTORY ${HISTORY_A} SHARD 1 SHARDS 2\r\n`;
+
+function ping(next: number, sequence: number): string {
+  return `+PING ${HISTORY_A} ${next} ${sequence}\r\n`;
+}
+
+function frame(offset: number, name: string): string {
+  return latin1(encodeBareFrame(String(offset), name));
+}
+
+function send(link: ReplicaLink, data: Uint8Array, nowMs = 0): number {
+  return link.receive(data, 0, data.length, nowMs);
+}
+
+/** A source with frames 3..6, and a link that claimed `from` of `history` (v1 when null). */
+function claimed(from: number, history: string | null, id = "r1"): [FakeSource, ReplicaLink] {
+  const source = new FakeSource({ firstOffset: 3 });
+  for (const name of ["A", "B", "C", "D"]) source.append(name);
+  const link = acceptedLink(source);
+  const args = ["REPLICATE", "FROM", String(from), "ID", id];
+  if (history !== null) args.push("HISTORY", history);
+  assertEquals(send(link, request(...args)), LINK_CLAIM);
+  return [source, link];
+}
+
+/** A v2 link that streams from 5, with frames 5 and 6 and the first heartbeat written. */
+function streaming(): [FakeSource, ReplicaLink] {
+  const [source, link] = claimed(5, HISTORY_A);
+  link.acceptFrames();
+  assertEquals(pumpAll(link), ACK_5 + ping(7, 4) + frame(5, "C") + frame(6, "D"));
+  return [source, link];
+}
+
+/** A v2 link in the middle of a ship at cut 7, begun at `nowMs`, its marks written. */
+function shipping(limits = {}): [FakeSource, ReplicaLink] {
+  const source = new FakeSource({ firstOffset: 3, ...limits });
+  for (const name of ["A", "B", "C", "D"]) source.append(name);
+  const link = acceptedLink(source);
+  send(link, request("REPLICATE", "FROM", "0", "ID", "r1", "HISTORY", "?"));
+  link.acceptShip("noHistory");
+  link.beginShip(7, source.backlog.pin(7)!);
+  assertEquals(pumpAll(link), `+ACK 7 HISTORY ${HISTORY_A} SHARD 1 SHARDS 2\r\n+SNAPSHOT\r\n`);
+  return [source, link];
+}
+
+function offer(link: ReplicaLink, text: string): void {
+  link.offerChunk(bytes(text), 0, text.length);
+}
+
+Deno.test("the legal moves are those of the protocol, and closed is final", () => {
+  assertEquals(LINK_MOVES, {
+    handshakePending: ["ackSent", "closed"],
+    ackSent: ["streaming", "snapshotShipping", "closed"],
+    streaming: ["snapshotShipping", "closed"],
+    snapshotShipping: ["streaming", "closed"],
+    closed: [],
+  });
+});
+
+Deno.test("v1 gets the asked offset back, then frames, and nothing else ever", () => {
+  const [source, link] = claimed(5, null);
+  link.acceptFrames();
+  assertEquals(link.state, { at: "ackSent", id: "r1", fromOffset: 5 });
+  assertEquals(pumpAll(link), "+ACK 5\r\n" + frame(5, "C") + frame(6, "D"));
+  assertEquals(link.state, { at: "streaming", id: "r1", sentOffset: 7, ackedOffset: 7 });
+  assertEquals(link.tick(60_000), LINK_NOTHING);
+  link.requestAck();
+  assertEquals(pumpAll(link, 60_000), "");
+  source.append("E");
+  assertEquals(pumpAll(link, 60_001), frame(7, "E"));
+});
+
+Deno.test("v2 streams only when the whole ACK has drained, one byte a write", () => {
+  const [, link] = claimed(5, HISTORY_A);
+  link.acceptFrames();
+  for (let i = 0; i < ACK_5.length; i++) {
+    assertEquals(link.state.at, "ackSent");
+    assertEquals(link.pendingBytes, ACK_5.length - i);
+    assertEquals(link.nextOutput(0), OUTPUT_BYTES);
+    assertEquals(latin1(link.output), ACK_5.slice(i));
+    link.written(1, 0);
+  }
+  assertEquals(link.state, { at: "streaming", id: "r1", sentOffset: 5, ackedOffset: 5 });
+  assertEquals(pumpAll(link, 0, 1), ping(7, 4) + frame(5, "C") + frame(6, "D"));
+  assert(link.state.at === "streaming" && link.state.sentOffset === 7);
+  assertEquals(link.pendingBytes, 0);
+});
+
+Deno.test("a second decision does nothing, and no second ACK is ever sent", () => {
+  const [, link] = claimed(5, HISTORY_A);
+  link.acceptFrames();
+  link.acceptFrames();
+  link.acceptShip("evicted");
+  const out = pumpAll(link);
+  link.acceptFrames();
+  assertEquals(
+    send(link, request("REPLICATE", "FROM", "5", "ID", "r1", "HISTORY", HISTORY_A)),
+    LINK_NOTHING,
+  );
+  assertEquals((out + pumpAll(link)).split("+ACK").length, 2);
+});
+
+Deno.test("bytes behind the handshake belong to what is read next", () => {
+  const source = new FakeSource();
+  const link = acceptedLink(source);
+  const handshake = request("REPLICATE", "FROM", "0", "ID", "r", "HISTORY", HISTORY_A);
+  const ack = encodeReplicaAck(0);
+  assertEquals(send(link, concat(handshake, ack, ack.subarray(0, 11))), LINK_CLAIM);
+  link.acceptFrames();
+  source.append("A");
+  pumpAll(link);
+  assertEquals(send(link, ack.subarray(11)), LINK_NOTHING);
+  assertEquals(send(link, encodeReplicaAck(1)), LINK_ACKED);
+  assert(link.state.at === "streaming" && link.state.ackedOffset === 1);
+});
+
+Deno.test("close keeps no id before the ACK, the asked offset behind it", () => {
+  const [, pending] = claimed(5, HISTORY_A);
+  pending.close("Shutdown", "now");
+  assertEquals(pending.state, {
+    at: "closed",
+    id: null,
+    offset: 0,
+    because: "Shutdown",
+    detail: "now",
+  });
+  const [, sent] = claimed(5, HISTORY_A);
+  sent.acceptFrames();
+  sent.close("Shutdown");
+  assert(sent.state.at === "closed" && sent.state.id === "r1" && sent.state.offset === 5);
+});
+
+Deno.test("close keeps the confirmed offset of a v2 stream and the sent one of a v1 stream", () => {
+  const [, v2] = streaming();
+  send(v2, encodeReplicaAck(6));
+  v2.close("Shutdown");
+  assert(v2.state.at === "closed" && v2.state.offset === 6);
+  const [, v1] = claimed(3, null);
+  v1.acceptFrames();
+  pumpAll(v1);
+  v1.close("Shutdown");
+  assert(v1.state.at === "closed" && v1.state.offset === 7 && v1.state.id === "r1");
+});
+
+Deno.test("close keeps the cut of a ship, also behind its end until something is confirmed", () => {
+  const [, link] = shipping();
+  link.close("ShipFailed");
+  assert(link.state.at === "closed" && link.state.offset === 7);
+  const [source, ended] = shipping();
+  ended.takeCredits();
+  offer(ended, "x");
+  ended.endShip();
+  pumpAll(ended);
+  source.append("E");
+  ended.close("Shutdown");
+  assert(ended.state.at === "closed" && ended.state.offset === 7);
+});
+
+Deno.test("close is idempotent from every state", () => {
+  for (const link of [claimed(5, HISTORY_A)[1], streaming()[1], shipping()[1]]) {
+    link.close("NoProgress", "first");
+    const kept = structuredClone(link.state);
+    link.close("Shutdown", "second");
+    link.receiveEnd("third");
+    link.reject({ kind: "rejection", name: "TooMany", argc: null, detail: "" });
+    link.acceptFrames();
+    link.acceptShip("evicted");
+    link.requestShip("evicted");
+    link.requestAck();
+    offer(link, "late");
+    link.endShip();
+    assertEquals(link.tick(1e9), LINK_NOTHING);
+    assertEquals(send(link, bytes("anything")), LINK_NOTHING);
+    assertEquals(link.takeCredits(), 0);
+    assertEquals(link.nextOutput(0), OUTPUT_FINISH);
+    link.dispose();
+    assertEquals(link.state, kept);
+  }
+});
+
+Deno.test("a view on its way stays readable after a close, until the pump has stopped", () => {
+  const source = new FakeSource({ limitBytes: 8192 });
+  for (let i = 0; i < 20; i++) source.append("SET", "k", "v".repeat(100));
+  const link = acceptedLink(source);
+  send(link, request("REPLICATE", "FROM", "0", "ID", "r"));
+  link.acceptFrames();
+  link.nextOutput(0);
+  link.written(link.output.length, 0);
+  assertEquals(link.nextOutput(0), OUTPUT_BYTES);
+  const view = link.output;
+  const before = latin1(view);
+  link.close("Shutdown");
+  for (let i = 0; i < 1000; i++) source.append("SET", "other", "w".repeat(100));
+  assertEquals(latin1(view), before);
+  assertEquals(link.nextOutput(0), OUTPUT_BYTES);
+  link.written(10, 0);
+  assertEquals(latin1(link.output), before.slice(10));
+  link.dispose();
+  assertEquals(link.nextOutput(0), OUTPUT_FINISH);
+});
+
+Deno.test("acknowledgements grow, never past what was sent, and old ones change nothing", () => {
+  const [, link] = streaming();
+  assertEquals(send(link, encodeReplicaAck(6)), LINK_ACKED);
+  assertEquals(send(link, encodeReplicaAck(6)), LINK_NOTHING);
+  assertEquals(send(link, encodeReplicaAck(2)), LINK_NOTHING);
+  assertEquals(link.state, { at: "streaming", id: "r1", sentOffset: 7, ackedOffset: 6 });
+  assertEquals(send(link, concat(encodeReplicaAck(7), encodeReplicaAck(1))), LINK_ACKED);
+  assertEquals(send(link, encodeReplicaAck(8)), LINK_CLOSED);
+  assert(link.state.at === "closed" && link.state.because === "AckAhead");
+  assertEquals(link.state.offset, 7);
+});
+
+Deno.test("an acknowledgement may overtake the report of the write it answers", () => {
+  const [source, link] = streaming();
+  source.append("E");
+  assertEquals(link.nextOutput(10), OUTPUT_BYTES);
+  assertEquals(send(link, encodeReplicaAck(8)), LINK_ACKED);
+  link.written(link.output.length, 10);
+  assert(link.state.at === "streaming" && link.state.sentOffset === 8);
+});
+
+Deno.test("acknowledgements arrive in any pieces; other requests pass unread", () => {
+  const data = concat(
+    encodeReplicaAck(5),
+    bytes("\r\n*0\r\n"),
+    request("REPLCONF", "CAPA", "x"),
+    request("PING"),
+    bytes("replconf ack 6\n"),
+    encodeReplicaAck(7),
+  );
+  for (let cut = 0; cut <= data.length; cut++) {
+    const [, link] = streaming();
+    send(link, data.subarray(0, cut));
+    send(link, data.subarray(cut));
+    assert(link.state.at === "streaming" && link.state.ackedOffset === 7, `cut ${cut}`);
+  }
+  const [, link] = streaming();
+  for (const byte of data) send(link, Uint8Array.of(byte));
+  assert(link.state.at === "streaming" && link.state.ackedOffset === 7);
+});
+
+Deno.test("what cannot be read from a v2 replica closes its link by name", () => {
+  const rows = [
+    "*x\r\n",
+    "*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$1\r\nx\r\n",
+    "*2\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n",
+    "*1\r\n$5000\r\n" + "x".repeat(5000),
+    "x".repeat(5000),
+  ];
+  for (const text of rows) {
+    const [, link] = streaming();
+    assertEquals(send(link, bytes(text)), LINK_CLOSED, text.slice(0, 40));
+    assert(link.state.at === "closed" && link.state.because === "BadReplicaInput");
+    assert(link.state.detail.length > 0);
+  }
+});
+
+Deno.test("a v1 replica's input is thrown away, 64 KiB without a newline close it", () => {
+  const line = "x".repeat(JUNK_LINE_BYTES_MAX) + "\n";
+  for (const piece of [1000, 4096, 65_536, 200_000]) {
+    const [, link] = claimed(5, null);
+    link.acceptFrames();
+    const data = bytes(line.repeat(3) + line.slice(0, -1));
+    for (let at = 0; at < data.length; at += piece) {
+      assertEquals(send(link, data.subarray(at, at + piece)), LINK_NOTHING, `piece ${piece}`);
+    }
+    assertEquals(send(link, bytes("y")), LINK_CLOSED);
+    assert(link.state.at === "closed" && link.state.because === "JunkLimit");
+  }
+});
+
+Deno.test("a large frame passes in several writes, and no heartbeat gets inside it", () => {
+  const source = new FakeSource({ limitBytes: 1000 });
+  const link = acceptedLink(source);
+  send(link, request("REPLICATE", "FROM", "0", "ID", "r", "HISTORY", HISTORY_A));
+  link.acceptFrames();
+  const value = "v".repeat(1_000_000);
+  pumpAll(link);
+  source.append("SET", "k", value);
+  let out = "";
+  for (let nowMs = 0; link.nextOutput(nowMs) === OUTPUT_BYTES; nowMs += 1000) {
+    out += latin1(link.output);
+    link.written(link.output.length, nowMs);
+    link.requestAck();
+    send(link, encodeReplicaAck(0), nowMs);
+    if (nowMs === 2000) source.append("NEXT");
+    if (nowMs > 30_000) break;
+  }
+  assert(out.includes(`$1000000\r\n${value}\r\n`));
+  assert(out.includes(frame(1, "NEXT")));
+});
+
+Deno.test("heartbeats come at once, every second, and soon after a busy link has drained", () => {
+  const [source, link] = streaming();
+  const beat = (nowMs: number) => {
+    send(link, encodeReplicaAck(0), nowMs);
+    return link.tick(nowMs) === LINK_WAKE ? pumpAll(link, nowMs) : "";
+  };
+  // Frames were sent behind the first heartbeat.
+  assertEquals(beat(50), "");
+  assertEquals(beat(100), ping(7, 4));
+  assertEquals(beat(200), "");
+  assertEquals(beat(1099), "");
+  assertEquals(beat(1100), ping(7, 4));
+  source.append("E");
+  source.sequence = 90;
+  assertEquals(pumpAll(link, 1110), frame(7, "E"));
+  assertEquals(beat(1150), "");
+  assertEquals(beat(1200), ping(8, 90));
+  assertEquals(beat(2199), "");
+});
+
+Deno.test("an acknowledgement is asked for behind the frames it is wanted for", () => {
+  const [source, link] = streaming();
+  source.append("E");
+  link.requestAck();
+  assertEquals(link.tick(1), LINK_WAKE);
+  assertEquals(pumpAll(link, 1), frame(7, "E") + ping(8, 5) + "+GETACK\r\n");
+  assertEquals(pumpAll(link, 2), "");
+  send(link, encodeReplicaAck(8), 3);
+  assertEquals(link.marks.reached, 5);
+});
+
+Deno.test("the node's sequence is covered when the frames before its heartbeat are confirmed", () => {
+  const [source, link] = streaming();
+  assertEquals(link.marks.reached, -1);
+  send(link, encodeReplicaAck(6));
+  assertEquals(link.marks.reached, -1);
+  send(link, encodeReplicaAck(7));
+  assertEquals(link.marks.reached, 4);
+  source.append("E");
+  source.sequence = 100;
+  assertEquals(pumpAll(link, 500), frame(7, "E") + ping(8, 100));
+  assertEquals(link.marks.reached, 4);
+  send(link, encodeReplicaAck(8), 700);
+  assertEquals(link.marks.reached, 100);
+});
+
+Deno.test("a v2 replica that is silent, or takes nothing, is closed by name", () => {
+  const [, silent] = streaming();
+  assertEquals(silent.tick(4999), LINK_WAKE);
+  assertEquals(silent.tick(5000), LINK_CLOSED);
+  assert(silent.state.at === "closed" && silent.state.because === "SilentReplica");
+
+  const [source, stuck] = streaming();
+  source.append("E");
+  send(stuck, encodeReplicaAck(7), 3000);
+  assertEquals(stuck.nextOutput(3000), OUTPUT_BYTES);
+  send(stuck, encodeReplicaAck(7), 7000);
+  stuck.written(1, 4000);
+  assertEquals(stuck.tick(8999), LINK_WAKE);
+  assertEquals(stuck.tick(9000), LINK_CLOSED);
+  assert(stuck.state.at === "closed" && stuck.state.because === "NoProgress");
+});
+
+Deno.test("an idle v1 link is never closed for silence, a stuck one is", () => {
+  const [source, link] = claimed(5, null);
+  link.acceptFrames();
+  pumpAll(link);
+  assertEquals(link.tick(1e9), LINK_NOTHING);
+  source.append("E");
+  link.nextOutput(1e9);
+  assertEquals(link.tick(1e9 + 5000), LINK_CLOSED);
+});
+
+Deno.test("a ship is the ACK of its cut, chunks, an end, and the frames from the cut on", () => {
+  const [source, link] = shipping();
+  assertEquals(link.state, { at: "snapshotShipping", id: "r1", cutOffset: 7, sentBytes: 0 });
+  assertEquals(link.nextOutput(0), OUTPUT_WAIT);
+  source.append("E");
+  assertEquals(link.takeCredits(), SHIP_CHUNKS_IN_FLIGHT_MAX);
+  assertEquals(link.takeCredits(), 0);
+  offer(link, "abc");
+  offer(link, "x".repeat(CHUNK_BYTES_MAX));
+  assertEquals(pumpAll(link, 0, 5), `$3\r\nabc\r\n$65536\r\n${"x".repeat(CHUNK_BYTES_MAX)}\r\n`);
+  assertEquals(link.takeCredits(), 2);
+  offer(link, "last");
+  link.endShip();
+  assertEquals(link.takeCredits(), 0);
+  assertEquals(
+    pumpAll(link),
+    "$4\r\nlast\r\n+SNAPSHOT_END 7\r\n" + ping(8, 5) + frame(7, "E"),
+  );
+  assertEquals(link.state, { at: "streaming", id: "r1", sentOffset: 8, ackedOffset: null });
+  assert(!link.caughtUp);
+  // What was said before or during the ship confirms nothing.
+  assertEquals(send(link, encodeReplicaAck(0)), LINK_NOTHING);
+  assertEquals(send(link, encodeReplicaAck(6)), LINK_NOTHING);
+  assertEquals(send(link, encodeReplicaAck(7)), LINK_ACKED);
+  link.nextOutput(1);
+  assert(link.caughtUp);
+});
+
+Deno.test("chunks are framed in place where the worker left room", () => {
+  const [, link] = shipping();
+  link.takeCredits();
+  const buf = new Uint8Array(200);
+  buf.fill(65, CHUNK_HEAD_BYTES, 108);
+  link.offerChunk(buf, CHUNK_HEAD_BYTES, 108);
+  assertEquals(link.nextOutput(0), OUTPUT_BYTES);
+  assert(link.output.buffer === buf.buffer);
+  assertEquals(latin1(link.output), `$100\r\n${"A".repeat(100)}\r\n`);
+});
+
+Deno.test("a chunk without a credit is our own bug", () => {
+  const [, link] = shipping();
+  assertThrows(() => offer(link, "x"), InvariantError, "credit");
+});
+
+Deno.test("a replica that reads slowly holds at most the window, whatever the worker makes", () => {
+  const [, link] = shipping();
+  let made = 0;
+  for (let round = 0; round < 100; round++) {
+    for (let credits = link.takeCredits(); credits > 0; credits--, made++) {
+      link.offerChunk(new Uint8Array(CHUNK_BYTES_MAX), 0, CHUNK_BYTES_MAX);
+    }
+    assert(link.pendingBytes <= SHIP_CHUNKS_IN_FLIGHT_MAX * (CHUNK_BYTES_MAX + 10));
+    if (link.nextOutput(round) === OUTPUT_BYTES) {
+      link.written(Math.min(1000, link.output.length), round);
+    }
+  }
+  assertEquals(made, SHIP_CHUNKS_IN_FLIGHT_MAX + 1);
+});
+
+Deno.test("a v2 replica that waits for a freeze gets heartbeats before its ACK", () => {
+  const [, link] = claimed(1, HISTORY_B);
+  link.acceptShip("otherHistory");
+  assertEquals(link.waiting, "otherHistory");
+  assertEquals(pumpAll(link, 500), "");
+  assertEquals(link.tick(1000), LINK_WAKE);
+  assertEquals(pumpAll(link, 1000), ping(7, 4));
+  assertEquals(link.state.at, "handshakePending");
+  send(link, encodeReplicaAck(0), 1000);
+  assertEquals(link.tick(5999), LINK_WAKE);
+  assertEquals(link.tick(6000), LINK_CLOSED);
+});
+
+Deno.test("a v2 replica gets heartbeats between the chunks of a ship", () => {
+  const [, link] = shipping();
+  link.takeCredits();
+  offer(link, "a");
+  offer(link, "b");
+  link.nextOutput(0);
+  link.written(1, 0);
+  assertEquals(latin1(link.output), "1\r\na\r\n");
+  link.written(link.output.length, 1000);
+  assertEquals(pumpAll(link, 1000), ping(7, 4) + "$1\r\nb\r\n");
+});
+
+Deno.test("a v1 replica is told to drop what it has, under the number it expects", () => {
+  const source = new FakeSource({ firstOffset: 3 });
+  const link = acceptedLink(source);
+  send(link, request("REPLICATE", "FROM", "18446744073709551615", "ID", "k"));
+  link.acceptShip("ahead");
+  assertEquals(pumpAll(link), "+ACK 18446744073709551615\r\n");
+  assertEquals(link.state.at, "ackSent");
+  assertEquals(link.tick(100_000), LINK_NOTHING);
+  link.beginShip(3, source.backlog.pin(3)!);
+  const flush = `*2\r\n:18446744073709551615\r\n*1\r\n$8\r\nFLUSHALL\r\n`;
+  assertEquals(pumpAll(link), flush + "+SNAPSHOT\r\n");
+  assertEquals(link.state.at, "snapshotShipping");
+  link.takeCredits();
+  offer(link, "KEVYSNAP");
+  link.endShip();
+  source.append("A");
+  assertEquals(pumpAll(link, 2000), "$8\r\nKEVYSNAP\r\n+SNAPSHOT_END 3\r\n" + frame(3, "A"));
+  assert(link.caughtUp);
+});
+
+Deno.test("a ship that begins before a v1 ACK has drained follows it", () => {
+  const [source, link] = claimed(0, null);
+  link.acceptShip("evicted");
+  link.beginShip(7, source.backlog.pin(7)!);
+  assertEquals(link.state.at, "ackSent");
+  assertEquals(pumpAll(link), "+ACK 0\r\n" + frame(0, "FLUSHALL") + "+SNAPSHOT\r\n");
+  assertEquals(link.state.at, "snapshotShipping");
+});
+
+for (const version of [1, 2]) {
+  Deno.test(`a v${version} stream that the backlog has overtaken turns to a ship and back`, () => {
+    const source = new FakeSource({ limitBytes: 8192 });
+    const link = acceptedLink(source);
+    const args = ["REPLICATE", "FROM", "0", "ID", "r"];
+    if (version === 2) args.push("HISTORY", HISTORY_A);
+    send(link, request(...args));
+    link.acceptFrames();
+    source.append("FIRST");
+    const opening = pumpAll(link);
+    assert(opening.endsWith(frame(0, "FIRST")));
+    for (let i = 0; i < 500; i++) source.append("SET", "k", "v".repeat(100));
+    pumpAll(link, 1);
+    assertEquals(link.nextOutput(1), OUTPUT_LOST);
+    assertEquals(link.nextOutput(1), OUTPUT_LOST);
+    assert(link.state.at === "streaming");
+    const sent = link.state.sentOffset;
+    assert(sent < source.backlog.oldestOffset);
+    link.requestShip("evicted");
+    assertEquals(pumpAll(link, 2), "");
+    assertEquals(link.tick(1100), version === 2 ? LINK_WAKE : LINK_NOTHING);
+    assertEquals(pumpAll(link, 1100), version === 2 ? ping(501, 501) : "");
+    link.beginShip(501, source.backlog.pin(501)!);
+    assertEquals(link.state.at, "snapshotShipping");
+    assertEquals(
+      pumpAll(link, 1101),
+      (version === 1 ? frame(sent, "FLUSHALL") : "") + "+SNAPSHOT\r\n",
+    );
+    link.takeCredits();
+    offer(link, "image");
+    link.endShip();
+    source.append("NEXT");
+    const rest = pumpAll(link, 1102);
+    assert(rest.startsWith("$5\r\nimage\r\n+SNAPSHOT_END 501\r\n"));
+    assert(rest.endsWith(frame(501, "NEXT")));
+  });
+}
+
+Deno.test("the frames since the cut are kept until the stream has nearly caught up", () => {
+  const [source, link] = shipping({ limitBytes: 10_000, pinLimitBytes: 1 << 20 });
+  link.takeCredits();
+  offer(link, "image");
+  for (let i = 0; i < 3000; i++) source.append("SET", "k", "v".repeat(100));
+  link.endShip();
+  // Frames come faster than they go: without the pin the stream would be lost at once.
+  for (let round = 0; round < 600; round++) {
+    const outcome = link.nextOutput(round);
+    assert(outcome !== OUTPUT_LOST, `round ${round}`);
+    if (outcome === OUTPUT_BYTES) link.written(Math.min(link.output.length, 65_536), round);
+    if (round < 20) source.append("SET", "k", "v".repeat(100));
+  }
+  assertEquals(link.state, {
+    at: "streaming",
+    id: "r1",
+    sentOffset: source.backlog.nextOffset,
+    ackedOffset: null,
+  });
+  source.append("SET", "k", "v");
+  assert(source.backlog.sizeBytes <= 10_000, "the pin is gone");
+});
+
+Deno.test("a ship that outgrows what may be kept closes the link and names the limit", () => {
+  const [source, link] = shipping({ limitBytes: 10_000, pinLimitBytes: 50_000 });
+  for (let i = 0; i < 1000; i++) source.append("SET", "k", "v".repeat(100));
+  assertEquals(link.nextOutput(0), OUTPUT_FINISH);
+  assert(link.state.at === "closed" && link.state.because === "ShipOverrun");
+  assert(link.state.detail.includes("50000"));
+  assertEquals(link.state.offset, 7);
+  assert(source.backlog.sizeBytes <= 10_000);
+});
+
+Deno.test("a ship that begins on a closed link gives its pin back", () => {
+  const [source, link] = claimed(0, HISTORY_A);
+  link.acceptShip("evicted");
+  link.close("PeerClosed");
+  link.beginShip(7, source.backlog.pin(7)!);
+  source.backlog.limitBytes = 1000;
+  for (let i = 0; i < 100; i++) source.append("SET", "k", "v".repeat(100));
+  assert(!source.backlog.holds(7));
+});
+
+Deno.test("what a link may still need is its acknowledged offset, its cut, or nothing", () => {
+  const [, pending] = claimed(5, HISTORY_A);
+  assertEquals(pending.neededFrom, Infinity);
+  const [, stream] = streaming();
+  assertEquals(stream.neededFrom, 5);
+  send(stream, encodeReplicaAck(7));
+  assertEquals(stream.neededFrom, 7);
+  const [, ship] = shipping();
+  assertEquals(ship.neededFrom, 7);
+  ship.close("Shutdown");
+  assertEquals(ship.neededFrom, Infinity);
+});
+
+Deno.test("the two versions are remembered under different keys", () => {
+  assertEquals(claimed(5, HISTORY_A, "r")[1].key, "r");
+  assertEquals(claimed(5, null, "r")[1].key, "r\n10.0.0.7");
+  assertEquals(acceptedLink(new FakeSource()).key, null);
+});

@@ -1,0 +1,82 @@
+import { assertEquals } from "@std/assert";
+import { decideResume, type HeldRange, type ResumeClaim } from "../../src/replication/resume.ts";
+import { HISTORY_A, HISTORY_B } from "./support.ts";
+
+const HELD: HeldRange = {
+  history: HISTORY_A,
+  oldestOffset: 10,
+  nextOffset: 20,
+  previousHistory: null,
+  previousUpTo: 0,
+  beganEmpty: true,
+};
+const FRESH: HeldRange = { ...HELD, oldestOffset: 0, nextOffset: 0 };
+const RESTARTED: HeldRange = {
+  ...HELD,
+  oldestOffset: 15,
+  nextOffset: 15,
+  previousHistory: HISTORY_B,
+  previousUpTo: 15,
+  beganEmpty: false,
+};
+const PROMOTED: HeldRange = { ...RESTARTED, oldestOffset: 10, nextOffset: 20 };
+
+function v1(offset: number): ResumeClaim {
+  return { version: 1, offset, history: null };
+}
+function v2(offset: number, history: string | null = HISTORY_A): ResumeClaim {
+  return { version: 2, offset, history };
+}
+
+/** Rows: what is claimed of what, and `frames` or the reason of a ship. */
+const ROWS: [string, ResumeClaim, HeldRange, string][] = [
+  ["v2 at the oldest", v2(10), HELD, "frames"],
+  ["v2 in the middle", v2(15), HELD, "frames"],
+  ["v2 at the next", v2(20), HELD, "frames"],
+  ["v2 before the oldest", v2(9), HELD, "evicted"],
+  ["v2 ahead", v2(21), HELD, "ahead"],
+  ["v2 far ahead", v2(Number.MAX_SAFE_INTEGER), HELD, "ahead"],
+  ["v2 of another history", v2(15, HISTORY_B), HELD, "otherHistory"],
+  ["v2 of another history, ahead", v2(50, HISTORY_B), HELD, "otherHistory"],
+  ["v2 without data", v2(0, null), HELD, "noHistory"],
+  ["v2 without data at a held offset", v2(15, null), HELD, "noHistory"],
+  ["v2 without data on an empty primary", v2(0, null), FRESH, "noHistory"],
+  ["v2 on an empty primary", v2(0), FRESH, "frames"],
+  ["v2 of the previous history, at its end", v2(15, HISTORY_B), RESTARTED, "frames"],
+  ["v2 of the previous history, behind", v2(14, HISTORY_B), RESTARTED, "evicted"],
+  ["v2 of the previous history, past its end", v2(16, HISTORY_B), RESTARTED, "ahead"],
+  ["v2 of the previous history, held", v2(12, HISTORY_B), PROMOTED, "frames"],
+  ["v2 of the previous history, at the switch", v2(15, HISTORY_B), PROMOTED, "frames"],
+  ["v2 of the previous history, held but past its end", v2(16, HISTORY_B), PROMOTED, "ahead"],
+  ["v2 of the previous history, evicted", v2(9, HISTORY_B), PROMOTED, "evicted"],
+  ["v2 of this history after a promotion", v2(18), PROMOTED, "frames"],
+  ["v1 at the oldest", v1(10), HELD, "frames"],
+  ["v1 at the next", v1(20), HELD, "frames"],
+  ["v1 before the oldest", v1(9), HELD, "evicted"],
+  ["v1 from 0 after eviction", v1(0), HELD, "evicted"],
+  ["v1 ahead", v1(21), HELD, "ahead"],
+  ["v1 from 0 of everything", v1(0), { ...HELD, oldestOffset: 0 }, "frames"],
+  ["v1 from 0 on an empty primary", v1(0), FRESH, "frames"],
+  [
+    "v1 from 0 on data that was loaded",
+    v1(0),
+    { ...FRESH, beganEmpty: false },
+    "unloggedData",
+  ],
+  [
+    "v1 from 3 on data that was loaded",
+    v1(3),
+    { ...FRESH, nextOffset: 5, beganEmpty: false },
+    "frames",
+  ],
+  ["v1 after a restart, at the end", v1(15), RESTARTED, "frames"],
+  ["v1 after a restart, from 0", v1(0), RESTARTED, "evicted"],
+];
+
+for (const [name, claim, held, expected] of ROWS) {
+  Deno.test(`a claim of ${name} is answered with ${expected}`, () => {
+    const resume = decideResume(claim, held);
+    assertEquals(resume.kind === "ship" ? resume.because : "frames", expected);
+    if (resume.kind === "frames") assertEquals(resume.from, claim.offset);
+  });
+}
