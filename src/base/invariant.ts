@@ -6,6 +6,7 @@
 
 /** Thrown when the program contradicts itself; carries the broken fact. */
 export class InvariantError extends Error {
+  /** Tells it from other errors. */
   override readonly name = "InvariantError";
 }
 

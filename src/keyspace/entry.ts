@@ -43,7 +43,7 @@ export const BLOB = 32;
 export const ACCESS_SHIFT = 8;
 
 /** No deadline. */
-export const NO_DEADLINE = -1;
+export const NO_DEADLINE: -1 = -1;
 
 /** Bytes of key and value that stay in the entry's own block; longer values become blobs. */
 export const INLINE_BYTES_MAX = 8_144;

@@ -28,7 +28,7 @@ export class FrozenEntries {
   /** Bytes of the arena; all positions below are indexes into it. */
   readonly u8: Uint8Array;
   /** Database of the entry. */
-  db = -1;
+  db: number = -1;
   /** Keys of that database. */
   dbSize = 0;
   /** Keys with a deadline of that database. */

@@ -192,7 +192,13 @@ export class Keyspace {
    * for the same key relies on it.
    */
   lookupWrite(db: number, buf: Uint8Array, start: number, stop: number): number {
-    const a = this.lookupQuiet(db, buf, start, stop);
+    let a = this.lookupQuiet(db, buf, start, stop);
+    if (a === 0 && !this.removesExpired && this.hidesExpired) {
+      // A writable replica: what is hidden here gives way to what is written now.
+      a = this.peek(db, buf, start, stop);
+      if (a !== 0) this.expire(db, a);
+      return 0;
+    }
     if (a !== 0 && !this.noTouch) this.touch(a);
     return a;
   }

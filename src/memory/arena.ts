@@ -76,6 +76,7 @@ function classTable(): Uint8Array {
 
 /** Thrown when a block was asked for that `hasRoom` had not promised; a bug of ours, or a full reserve. */
 export class ArenaFullError extends Error {
+  /** Tells it from other errors. */
   override readonly name = "ArenaFullError";
 }
 

@@ -77,7 +77,8 @@ export class Dict {
   readonly #arena: Arena;
   readonly #i32: Int32Array;
   readonly #u8: Uint8Array;
-  readonly #key: HashKey;
+  /** What its hashes are keyed with. */
+  readonly key: HashKey;
   readonly #hashes: Float64Array = new Float64Array(PAGE_SLOTS_MAX);
   /** `SCAN`'s next cursor, set by `scan`; 0 at the end. */
   nextCursor = 0;
@@ -87,12 +88,12 @@ export class Dict {
     this.#arena = arena;
     this.#i32 = arena.i32;
     this.#u8 = arena.u8;
-    this.#key = key;
+    this.key = key;
   }
 
   /** Hash of a key, as stored in entries. */
   hash(buf: Uint8Array, start: number, stop: number): number {
-    return halfSipHash(this.#key, buf, start, stop);
+    return halfSipHash(this.key, buf, start, stop);
   }
 
   /** An empty dict. */

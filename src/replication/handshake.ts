@@ -6,7 +6,8 @@
  *
  *     REPLICATE FROM <offset> ID <id>                                        v1, exactly 5
  *     REPLICATE FROM <offset> ID <id> (HISTORY <40 hex | ?> |
- *                   LISTENING-PORT <1..65535> | CAPA <token>)+                v2, odd, at least 7
+ *                   LISTENING-PORT <1..65535> | CAPA <token> |
+ *                   AUTH <password>)+                                         v2, odd, at least 7
  *
  * Keywords are ASCII and in any case, as kevy takes them.
  *
@@ -57,6 +58,7 @@ const ID = ascii("ID");
 const HISTORY = ascii("HISTORY");
 const LISTENING_PORT = ascii("LISTENING-PORT");
 const CAPA = ascii("CAPA");
+const AUTH = ascii("AUTH");
 
 /** Arguments of a v1 handshake; v2 adds pairs. */
 const V1_ARGC = 5;
@@ -118,11 +120,15 @@ export function parseHandshake(
         return reject("BadOption", "LISTENING-PORT takes a port from 1 to 65535");
       }
       request.listeningPort = port;
+    } else if (is(i, AUTH)) {
+      const password = utf8(buf, starts[i + 1], stops[i + 1]);
+      if (password === null) return reject("BadOption", "AUTH takes a password in UTF-8");
+      request.password = password;
     } else if (is(i, CAPA)) {
       if (!/^[!-~]+$/.test(value)) return reject("BadOption", "CAPA takes a word");
       capabilities.push(value);
     } else {
-      return reject("BadOption", `argument ${i} must be HISTORY, LISTENING-PORT or CAPA`);
+      return reject("BadOption", `argument ${i} must be HISTORY, LISTENING-PORT, CAPA or AUTH`);
     }
   }
   request.capabilities = capabilities;

@@ -119,6 +119,8 @@ export class ReplicaLink {
   claim: HandshakeRequest | null = null;
   /** A ship that is decided and has not begun: why, else null. */
   waiting: ShipReason | null = null;
+  /** The number of the `FLUSHALL` before the latest ship, on v1: for `SlotTable.noteFlush`. */
+  flushedAt: number | null = null;
   /** Whether everything the backlog had was written at some moment since the stream began. */
   caughtUp = false;
   /** When the peer was last heard of. */
@@ -311,7 +313,9 @@ export class ReplicaLink {
     }
     if (claim.version === 1) {
       // A kevy replica loads a snapshot into what it has; this makes it have nothing.
-      const expected = state.at === "streaming" ? String(state.sentOffset) : claim.offsetDigits;
+      const streams = state.at === "streaming";
+      const expected = streams ? String(state.sentOffset) : claim.offsetDigits;
+      this.flushedAt = streams ? state.sentOffset : claim.offset;
       this.#out.queue(encodeBareFrame(expected, "FLUSHALL"));
     }
     this.#out.queue(SNAPSHOT_BEGIN_LINE);
@@ -327,6 +331,11 @@ export class ReplicaLink {
   /** A chunk of the image, `buf[start..stop)`, 1 to 65536 bytes; the buffer is the link's from now on. */
   offerChunk(buf: Uint8Array, start: number, stop: number): void {
     this.#ship?.push(buf, start, stop);
+  }
+
+  /** Chunks of the ship that wait to be written, or are being. */
+  get chunksWaiting(): number {
+    return this.#ship?.length ?? 0;
   }
 
   /** All chunks were offered. */

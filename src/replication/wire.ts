@@ -154,6 +154,8 @@ export interface HandshakeClaim {
   listeningPort: number | null;
   /** v2: what else it understands. */
   capabilities: readonly string[];
+  /** v2: the primary's password (`requirepass`), where it wants one. */
+  password?: string;
 }
 
 /** A replica's handshake. v2 always carries HISTORY, which is what makes it v2. */
@@ -162,6 +164,7 @@ export function encodeHandshake(claim: HandshakeClaim): Uint8Array<ArrayBuffer> 
   if (claim.version === 2) {
     args.push("HISTORY", claim.history ?? "?");
     if (claim.listeningPort !== null) args.push("LISTENING-PORT", String(claim.listeningPort));
+    if (claim.password !== undefined) args.push("AUTH", claim.password);
     for (const capability of claim.capabilities) args.push("CAPA", capability);
   }
   return ascii(`*${args.length}\r\n${args.map(bulk).join("")}`);

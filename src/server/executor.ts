@@ -71,6 +71,8 @@ export class Executor {
   guards = 0;
   /** Least duration in microseconds that is told to the observer; negative for none. */
   slowerThanMicroseconds = 10_000;
+  /** `maxmemory` in bytes; 0: up to the arenas. */
+  maxMemoryBytes = 0;
   /** Commands run. */
   commands = 0;
   /** Requests refused before they ran. */
@@ -160,7 +162,7 @@ export class Executor {
       }
     }
     const requestBytes = stops[argc - 1] - starts[0];
-    if (command.deniesOom && !call.keys.arena.hasRoom(requestBytes + WRITE_SLACK_BYTES)) {
+    if (command.deniesOom && !this.#hasMemory(call, requestBytes)) {
       reply.error(ERR_OOM);
       return this.#finish(session, command, replyStart);
     }
@@ -184,6 +186,18 @@ export class Executor {
     }
     if (session.replyMode !== REPLY_ON) this.#dropReply(session, replyStart);
     return DONE;
+  }
+
+  /** Whether a command that may need memory can have it. */
+  #hasMemory(call: Call, requestBytes: number): boolean {
+    const limit = this.maxMemoryBytes;
+    if (limit > 0) {
+      let used = 0;
+      const { shards } = this.#node;
+      for (let i = 0; i < shards.length; i++) used += shards[i].keys.arena.usedBytes;
+      if (used > limit) return false;
+    }
+    return call.keys.arena.hasRoom(requestBytes + WRITE_SLACK_BYTES);
   }
 
   #runTimed(command: Command, call: Call): void {

@@ -1,0 +1,315 @@
+/**
+ * The clients of a server: accepting them, counting them, pausing them, finding one to close.
+ *
+ * @module
+ */
+
+import type { Clock } from "../base/clock.ts";
+import type { Gate } from "../base/gate.ts";
+import type { Session } from "../commands/session.ts";
+import type { Log } from "../observability/log.ts";
+import type { RequestLimits } from "../resp/request_parser.ts";
+import { ascii } from "../base/ascii.ts";
+import { acceptLoop } from "../shard/accept.ts";
+import { ClientConnection, type ConnectionHost } from "./client_connection.ts";
+import type { Config } from "./config.ts";
+import { type Executor, GUARD_PAUSE_ALL, GUARD_PAUSE_WRITE } from "./executor.ts";
+
+const MAX_CLIENTS = ascii("-ERR max number of clients reached\r\n");
+const PROTECTED = ascii(
+  "-DENIED Redis is running in protected mode because protected mode is enabled and no password " +
+    "is set for the default user. In this mode connections are only accepted from the loopback " +
+    "interface. If you want to connect from external computers, set a password with requirepass, " +
+    "or turn protected mode off with --protected-mode no.\r\n",
+);
+
+/** What the clients need of the rest of the server. */
+export interface ClientsHost {
+  /** Runs requests. */
+  readonly executor: Executor;
+  /** Lets others run. */
+  readonly gate: Gate;
+  /** Settings in force. */
+  readonly config: Config;
+  /** Its log. */
+  readonly log: Log;
+  /** System time. */
+  readonly clock: Clock;
+  /** After each turn: what was appended goes to the replicas. */
+  endTurn(): void;
+}
+
+/** See the module's text. */
+export class Clients implements ConnectionHost {
+  /** See `ConnectionHost`. */
+  readonly executor: Executor;
+  /** See `ConnectionHost`. */
+  readonly gate: Gate;
+  /** See `ConnectionHost`. */
+  queryBufferBytesMax: number;
+  /** See `ConnectionHost`. */
+  outputBytesMax: number;
+  /** See `ConnectionHost`. */
+  requestLimits: Readonly<RequestLimits>;
+  /** Connections accepted since the start. */
+  accepted = 0;
+  /** Connections refused because of `maxclients` or protected mode. */
+  refused = 0;
+  /** Connections that failed before they were accepted. */
+  failedAccepts = 0;
+  /** Bytes read from clients that have left. */
+  goneReadBytes = 0;
+  /** Bytes written to clients that have left. */
+  goneWroteBytes = 0;
+  /** Unix ms at which a pause ends; 0 without one. */
+  pausedUntilMs = 0;
+
+  readonly #host: ClientsHost;
+  readonly #open = new Map<number, ClientConnection>();
+  #nextId = 1;
+  #unixOrigin: number;
+  #pauseTimer: ReturnType<typeof setTimeout> | undefined;
+  #release: (() => void) | null = null;
+  #released: Promise<void> = Promise.resolve();
+
+  /** No clients yet. */
+  constructor(host: ClientsHost) {
+    this.#host = host;
+    this.executor = host.executor;
+    this.gate = host.gate;
+    this.#unixOrigin = host.clock.nowMs() - host.clock.monotonicMs();
+    const { config } = host;
+    this.queryBufferBytesMax = config.clientQueryBufferBytes;
+    this.outputBytesMax = config.clientOutputBufferLimits.normal.hardBytes;
+    this.requestLimits = requestLimits(config);
+  }
+
+  /** Takes the limits from the settings again, after they changed. */
+  applySettings(): void {
+    const { config } = this.#host;
+    this.queryBufferBytesMax = config.clientQueryBufferBytes;
+    this.outputBytesMax = config.clientOutputBufferLimits.normal.hardBytes;
+    this.requestLimits = requestLimits(config);
+  }
+
+  /** Follows the system clock, which may be set at any time. */
+  syncClock(): void {
+    this.#unixOrigin = this.#host.clock.nowMs() - this.#host.clock.monotonicMs();
+  }
+
+  /** See `ConnectionHost`: one clock is read per turn, the other follows from it. */
+  unixMs(monotonicMs: number): number {
+    return Math.floor(this.#unixOrigin + monotonicMs);
+  }
+
+  /** See `ConnectionHost`. */
+  endTurn(): void {
+    this.#host.endTurn();
+  }
+
+  /** See `ConnectionHost`: nothing has to reach the disk before a reply. */
+  beforeReplies(): Promise<void> | null {
+    return null;
+  }
+
+  /** See `ConnectionHost`. */
+  released(): Promise<void> {
+    return this.#released;
+  }
+
+  /** Accepts clients until the listener is closed. */
+  accept(listener: Deno.Listener): Promise<void> {
+    return acceptLoop(listener, {
+      accepted: (conn) => this.#welcome(conn),
+      failed: (error) => {
+        this.failedAccepts++;
+        this.#host.log.verbose("a client was gone before it was accepted", {
+          error: error.message,
+        });
+      },
+    });
+  }
+
+  #welcome(conn: Deno.Conn): void {
+    const { config, log, clock } = this.#host;
+    const peer = addressOf(conn.remoteAddr);
+    if (this.#open.size >= config.maxClients) return this.#refuse(conn, MAX_CLIENTS, peer);
+    if (config.protectedMode && config.requirePass === "" && !isLocal(conn.remoteAddr)) {
+      return this.#refuse(conn, PROTECTED, peer);
+    }
+    if ("setNoDelay" in conn) {
+      try {
+        (conn as Deno.TcpConn).setNoDelay(true);
+        if (config.tcpKeepaliveSeconds > 0) (conn as Deno.TcpConn).setKeepAlive(true);
+      } catch {
+        // Gone already: the first read will tell.
+      }
+    }
+    const id = this.#nextId++;
+    const connection = new ClientConnection(conn, this, {
+      id,
+      peer,
+      local: addressOf(conn.localAddr),
+      nowMs: clock.nowMs(),
+      authenticated: config.requirePass === "",
+    });
+    this.#open.set(id, connection);
+    this.accepted++;
+    if (log.isVerbose()) log.verbose("client connected", { client: id, peer });
+    void connection.serve();
+  }
+
+  /** Says why and closes, without waiting for a peer that does not listen. */
+  #refuse(conn: Deno.Conn, line: Uint8Array, peer: string): void {
+    this.refused++;
+    this.#host.log.warning("client refused", {
+      peer,
+      reason: line === PROTECTED ? "protected-mode" : "maxclients",
+    });
+    void conn.write(line).catch(() => 0).finally(() => {
+      try {
+        conn.close();
+      } catch {
+        // Gone already.
+      }
+    });
+  }
+
+  /** See `ConnectionHost`. */
+  closed(connection: ClientConnection, reason: string): void {
+    const { session } = connection;
+    this.#open.delete(session.id);
+    this.goneReadBytes += session.readBytes;
+    this.goneWroteBytes += session.wroteBytes;
+    const { log } = this.#host;
+    const usual = reason.startsWith("client ") || reason === "QUIT";
+    if (!usual) log.notice("client closed", { client: session.id, peer: session.peer, reason });
+    else if (log.isVerbose()) {
+      log.verbose("client closed", { client: session.id, peer: session.peer, reason });
+    }
+  }
+
+  /** Number of connected clients. */
+  get count(): number {
+    return this.#open.size;
+  }
+
+  /** Clients waiting in a blocking command. */
+  get blocked(): number {
+    let blocked = 0;
+    for (const { session } of this.#open.values()) if (session.suspension !== null) blocked++;
+    return blocked;
+  }
+
+  /** Sessions in order of connecting. */
+  *sessions(): Generator<Session> {
+    for (const connection of this.#open.values()) yield connection.session;
+  }
+
+  /** The session with an id. */
+  session(id: number): Session | undefined {
+    return this.#open.get(id)?.session;
+  }
+
+  /** Bytes of all request and reply buffers. */
+  bufferBytes(): number {
+    let bytes = 0;
+    for (const connection of this.#open.values()) bytes += connection.bufferBytes;
+    return bytes;
+  }
+
+  /** Bytes read from all clients ever. */
+  readBytes(): number {
+    let bytes = this.goneReadBytes;
+    for (const { session } of this.#open.values()) bytes += session.readBytes;
+    return bytes;
+  }
+
+  /** Bytes written to all clients ever. */
+  wroteBytes(): number {
+    let bytes = this.goneWroteBytes;
+    for (const { session } of this.#open.values()) bytes += session.wroteBytes;
+    return bytes;
+  }
+
+  /** Closes idle clients and gives their large buffers back. Called once a second. */
+  sweep(nowMs: number): void {
+    const idleMs = this.#host.config.timeoutSeconds * 1000;
+    for (const connection of this.#open.values()) {
+      connection.trim();
+      const { session } = connection;
+      if (idleMs > 0 && session.suspension === null && nowMs - session.lastActiveMs > idleMs) {
+        connection.close("client was idle longer than timeout");
+      }
+    }
+  }
+
+  /** CLIENT PAUSE: holds all commands, or those that write, until `untilMs`. */
+  pause(untilMs: number, all: boolean): void {
+    const { executor } = this;
+    const nowMs = this.#host.clock.nowMs();
+    // A pause never gets shorter or weaker by another (as in Redis).
+    this.pausedUntilMs = Math.max(this.pausedUntilMs, untilMs);
+    executor.guards |= all ? GUARD_PAUSE_ALL : GUARD_PAUSE_WRITE;
+    if (this.#release === null) {
+      this.#released = new Promise((resolve) => this.#release = resolve);
+    }
+    clearTimeout(this.#pauseTimer);
+    this.#pauseTimer = setTimeout(() => this.unpause(), Math.max(0, this.pausedUntilMs - nowMs));
+  }
+
+  /** Ends a pause. */
+  unpause(): void {
+    clearTimeout(this.#pauseTimer);
+    this.pausedUntilMs = 0;
+    this.executor.guards &= ~(GUARD_PAUSE_ALL | GUARD_PAUSE_WRITE);
+    this.#release?.();
+    this.#release = null;
+    this.#released = Promise.resolve();
+  }
+
+  /** Whether writing commands are held. */
+  get isPaused(): boolean {
+    return (this.executor.guards & (GUARD_PAUSE_ALL | GUARD_PAUSE_WRITE)) !== 0;
+  }
+
+  /** Lets replies that are being written go out, at most for `graceMs`, then closes all. */
+  async closeAll(graceMs: number): Promise<void> {
+    this.unpause();
+    const stopMs = this.#host.clock.monotonicMs() + graceMs;
+    while (this.#host.clock.monotonicMs() < stopMs) {
+      let busy = false;
+      for (const connection of this.#open.values()) busy ||= connection.isBusy;
+      if (!busy) break;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    for (const connection of [...this.#open.values()]) connection.close("client: server stops");
+    while (this.#open.size > 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
+function requestLimits(config: Config): RequestLimits {
+  return {
+    maxArgs: 1_048_576,
+    maxBulkBytes: config.protoMaxBulkBytes,
+    maxInlineBytes: 65_536,
+  };
+}
+
+/** `ip:port` (`[ip]:port` for IPv6), the path of a Unix socket, `0.0.0.0:0` where there is none. */
+export function addressOf(addr: Deno.Addr | undefined): string {
+  if (addr === undefined) return "0.0.0.0:0";
+  if (addr.transport === "tcp" || addr.transport === "udp") {
+    return addr.hostname.includes(":")
+      ? `[${addr.hostname}]:${addr.port}`
+      : `${addr.hostname}:${addr.port}`;
+  }
+  return "path" in addr ? `${addr.path}:0` : "0.0.0.0:0";
+}
+
+/** Whether an address is this machine's loopback. */
+export function isLocal(addr: Deno.Addr): boolean {
+  if (addr.transport !== "tcp") return true;
+  const { hostname } = addr;
+  return hostname.startsWith("127.") || hostname === "::1" || hostname.startsWith("::ffff:127.");
+}

@@ -1,0 +1,391 @@
+/**
+ * The server: puts the parts together, starts them in order, stops them in order. What each part
+ * does is written where the part is.
+ *
+ * @module
+ */
+
+import { SYSTEM_CLOCK } from "../base/clock.ts";
+import { Gate } from "../base/gate.ts";
+import { explainFailure } from "../base/permissions.ts";
+import { CommandTable } from "../commands/registry.ts";
+import type { Call } from "../commands/call.ts";
+import { Latency } from "../observability/latency.ts";
+import type { Log } from "../observability/log.ts";
+import { SlowLog } from "../observability/slowlog.ts";
+import { Background } from "../shard/background.ts";
+import { Node } from "../shard/node.ts";
+import { Replication } from "../shard/replication.ts";
+import { Clients } from "./clients.ts";
+import { allCommands } from "./command_set.ts";
+import type { Config } from "./config.ts";
+import { replicationPortBase } from "./config_sources.ts";
+import {
+  type ExecutionObserver,
+  Executor,
+  GUARD_LOADING,
+  GUARD_MISCONF,
+  GUARD_NOREPLICAS,
+  GUARD_READONLY,
+  GUARD_STALE,
+} from "./executor.ts";
+import { Persistence } from "./persistence.ts";
+import { ErrorStats, LoopLag, Rate } from "./stats.ts";
+
+/** How long a stop waits for replies that are being written, in ms. */
+const CLOSE_GRACE_MS = 2_000;
+/** Tries to find a free run of ports when the system picks the client port. */
+const PICK_ATTEMPTS = 50;
+
+/** A start that failed for a reason that the operator can mend; the message is one line. */
+export class StartError extends Error {
+  /** Tells it from other errors. */
+  override readonly name = "StartError";
+}
+
+/** See the module's text. */
+export class Server implements ExecutionObserver {
+  /** Settings in force. */
+  readonly config: Config;
+  /** Its log. */
+  readonly log: Log;
+  /** System time. */
+  readonly clock = SYSTEM_CLOCK;
+  /** Lets everybody in. */
+  readonly gate: Gate;
+  /** The shards. */
+  readonly node: Node;
+  /** The command table. */
+  readonly table: CommandTable;
+  /** Runs requests. */
+  readonly executor: Executor;
+  /** The clients. */
+  readonly clients: Clients;
+  /** Work in slices. */
+  readonly background: Background;
+  /** Files. */
+  readonly persistence: Persistence;
+  /** Replicas and upstream. */
+  readonly replication: Replication;
+  /** Slow commands. */
+  readonly slowlog: SlowLog;
+  /** Latency events. */
+  readonly latency: Latency;
+  /** Error replies. */
+  readonly errorStats = new ErrorStats();
+  /** Lag of the event loop. */
+  readonly lag = new LoopLag();
+  /** Commands per second. */
+  readonly commandRate = new Rate();
+  /** Bytes read per second. */
+  readonly readRate = new Rate();
+  /** Bytes written per second. */
+  readonly writeRate = new Rate();
+  /** Unix ms of the start. */
+  readonly startedMs: number;
+  /** This process's run: forty hex digits. */
+  readonly runId: string;
+  /** Client port in use; 0 without TCP. */
+  port = 0;
+  /** Replication port of shard 0 in use. */
+  replicationPortBase = 0;
+  /** Highest number of bytes seen in use. */
+  peakBytes = 0;
+  /** Resolves when the server has stopped. */
+  readonly stopped: Promise<void>;
+
+  #listeners: Deno.Listener[] = [];
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #tickDueMs = 0;
+  #lastSweepMs = 0;
+  #stopping: Promise<boolean> | null = null;
+  #resolveStopped!: () => void;
+
+  private constructor(config: Config, log: Log, pollInterval: number) {
+    this.config = config;
+    this.log = log;
+    this.gate = new Gate(pollInterval);
+    this.startedMs = this.clock.nowMs();
+    this.node = new Node(config, log);
+    this.runId = this.node.id;
+    this.slowlog = new SlowLog(config.slowlogMaxLen);
+    this.latency = new Latency(config.latencyMonitorThresholdMs);
+    this.table = new CommandTable(allCommands(this));
+    this.executor = new Executor(this.table, this.node, this.node.sequence, this);
+    this.clients = new Clients(this);
+    this.persistence = new Persistence(this);
+    this.replication = new Replication({
+      node: this.node,
+      settings: config,
+      log,
+      gate: this.gate,
+      clock: this.clock,
+      table: this.table,
+      workers: this.persistence.workers,
+      clientPort: () => this.port,
+      isLoading: () => (this.executor.guards & GUARD_LOADING) !== 0,
+      guardsChanged: () => this.updateGuards(),
+    });
+    this.background = new Background(this.node, this.gate, () => this.endTurn());
+    this.stopped = new Promise((resolve) => this.#resolveStopped = resolve);
+    this.#followSettings();
+  }
+
+  /**
+   * Starts a server: listens, loads, follows. `pollInterval` is the runtime's
+   * `DENO_TOKIO_EVENT_INTERVAL`.
+   *
+   * @throws {StartError} when an address or a file cannot be used.
+   */
+  static async start(config: Config, log: Log, pollInterval: number): Promise<Server> {
+    const server = new Server(config, log, pollInterval);
+    try {
+      server.#listen();
+      server.#tickDueMs = server.clock.monotonicMs();
+      server.#tick();
+      await server.#load();
+      const upstream = config.replicaOf;
+      if (upstream !== null) server.replication.follow(upstream.host, upstream.port);
+      server.updateGuards();
+      return server;
+    } catch (error) {
+      await server.#release();
+      throw error;
+    }
+  }
+
+  async #load(): Promise<void> {
+    this.executor.guards |= GUARD_LOADING;
+    await this.persistence.load();
+    this.executor.guards &= ~GUARD_LOADING;
+  }
+
+  /** Binds the client port and a replication port per shard. */
+  #listen(): void {
+    const { config } = this;
+    const attempts = config.port === 0 ? PICK_ATTEMPTS : 1;
+    for (let attempt = 1;; attempt++) {
+      try {
+        this.#bind();
+        return;
+      } catch (error) {
+        this.#unbind();
+        const taken = error instanceof Deno.errors.AddrInUse;
+        if (taken && attempt < attempts) continue;
+        throw error;
+      }
+    }
+  }
+
+  #bind(): void {
+    const { config } = this;
+    this.port = config.port;
+    for (const address of config.bind) {
+      const optional = address.startsWith("-");
+      const hostname = bindName(optional ? address.slice(1) : address);
+      try {
+        const listener = Deno.listen({
+          hostname,
+          port: this.port,
+          tcpBacklog: config.tcpBacklog,
+        });
+        this.port = (listener.addr as Deno.NetAddr).port;
+        this.#listeners.push(listener);
+      } catch (error) {
+        if (optional && error instanceof Deno.errors.AddrNotAvailable) continue;
+        throw this.#listenError(error, hostname, this.port);
+      }
+    }
+    this.replicationPortBase = replicationPortBase(config, this.port);
+    for (const shard of this.node.shards) {
+      const port = this.replicationPortBase + shard.index;
+      for (const address of config.bind) {
+        const optional = address.startsWith("-");
+        const hostname = bindName(optional ? address.slice(1) : address);
+        try {
+          this.replication.listen(shard, hostname, port);
+        } catch (error) {
+          if (optional && error instanceof Deno.errors.AddrNotAvailable) continue;
+          throw this.#listenError(error, hostname, port);
+        }
+      }
+    }
+    for (const listener of this.#listeners) void this.clients.accept(listener);
+  }
+
+  #listenError(error: unknown, hostname: string, port: number): Error {
+    if (error instanceof Deno.errors.AddrInUse && this.config.port === 0) return error;
+    return new StartError(explainFailure(error, { to: "listen", host: hostname, port }), {
+      cause: error,
+    });
+  }
+
+  #unbind(): void {
+    for (const listener of this.#listeners) listener.close();
+    this.#listeners = [];
+    this.replication.stopListening();
+  }
+
+  #followSettings(): void {
+    const { config } = this;
+    this.executor.slowerThanMicroseconds = config.slowlogSlowerThanUs;
+    this.executor.maxMemoryBytes = config.maxMemoryBytes;
+    this.executor.call.limits.stringBytesMax = config.protoMaxBulkBytes;
+    config.onChange(
+      [
+        "slowlogSlowerThanUs",
+        "slowlogMaxLen",
+        "latencyMonitorThresholdMs",
+        "maxMemoryBytes",
+        "protoMaxBulkBytes",
+        "clientQueryBufferBytes",
+        "clientOutputBufferLimits",
+        "replBacklogBytes",
+        "replPinBytes",
+        "stopWritesOnBgsaveError",
+        "replicaReadOnly",
+        "replicaServeStaleData",
+        "minReplicasToWrite",
+        "minReplicasMaxLagSeconds",
+        "logLevel",
+      ],
+      () => {
+        this.executor.slowerThanMicroseconds = config.slowlogSlowerThanUs;
+        this.executor.maxMemoryBytes = config.maxMemoryBytes;
+        this.executor.call.limits.stringBytesMax = config.protoMaxBulkBytes;
+        this.slowlog.maxEntries = config.slowlogMaxLen;
+        this.latency.thresholdMs = config.latencyMonitorThresholdMs;
+        this.log.level = config.logLevel;
+        this.clients.applySettings();
+        for (const shard of this.node.shards) {
+          const { backlog } = shard;
+          if (backlog === null) continue;
+          backlog.limitBytes = config.replBacklogBytes;
+          backlog.pinLimitBytes = config.replPinBytes;
+        }
+        this.updateGuards();
+        return null;
+      },
+    );
+  }
+
+  /** Works out what is refused now. */
+  updateGuards(): void {
+    const { config, executor, replication } = this;
+    const kept = executor.guards &
+      ~(GUARD_READONLY | GUARD_STALE | GUARD_MISCONF | GUARD_NOREPLICAS);
+    let guards = 0;
+    if (replication.isFollowing) {
+      if (config.replicaReadOnly) guards |= GUARD_READONLY;
+      if (!config.replicaServeStaleData && !replication.isLinkUp) guards |= GUARD_STALE;
+    }
+    if (config.stopWritesOnBgsaveError && this.persistence.lastSaveFailed) guards |= GUARD_MISCONF;
+    if (
+      !replication.isFollowing && config.minReplicasToWrite > 0 &&
+      replication.goodReplicas(config.minReplicasMaxLagSeconds) < config.minReplicasToWrite
+    ) {
+      guards |= GUARD_NOREPLICAS;
+    }
+    executor.guards = kept | guards;
+  }
+
+  /** After each turn that may have written: frames go to the replicas. */
+  endTurn(): void {
+    this.replication.endTurn();
+  }
+
+  /** See `ExecutionObserver`. */
+  slow(call: Call, microseconds: number): void {
+    this.slowlog.record(call, microseconds);
+    this.latency.note("command", microseconds / 1000, call.nowMs);
+  }
+
+  /** See `ExecutionObserver`. */
+  errorReplied(buf: Uint8Array, at: number, stop: number): void {
+    this.errorStats.count(buf, at, stop);
+  }
+
+  #tick(): void {
+    const now = this.clock.monotonicMs();
+    this.lag.note(this.#tickDueMs, now);
+    const nowMs = this.clock.nowMs();
+    this.clients.syncClock();
+    const seconds = Math.floor(nowMs / 1000) & 0xffffff;
+    for (const shard of this.node.shards) shard.keys.accessClock = seconds;
+    this.latency.note("event-loop", this.lag.lastMs, nowMs);
+    this.commandRate.sample(this.executor.commands, now);
+    this.readRate.sample(this.clients.readBytes(), now);
+    this.writeRate.sample(this.clients.wroteBytes(), now);
+    this.peakBytes = Math.max(this.peakBytes, this.node.usedBytes());
+    this.background.start(() => this.clock.nowMs());
+    this.replication.tick();
+    if (now - this.#lastSweepMs >= 1000) {
+      this.#lastSweepMs = now;
+      this.clients.sweep(nowMs);
+      this.persistence.tick(nowMs);
+      this.updateGuards();
+    }
+    const period = 1000 / this.config.hz;
+    this.#tickDueMs = this.clock.monotonicMs() + period;
+    this.#timer = setTimeout(() => this.#tick(), period);
+  }
+
+  /**
+   * Stops: no more clients, replies flushed, replicas given what they miss, saved where that is
+   * configured (or as `save` says). False, and the server goes on, when the save failed and `force`
+   * is not set.
+   */
+  stop(options: { save: boolean | null; force: boolean; now: boolean }): Promise<boolean> {
+    return this.#stopping ??= this.#stop(options).then((done) => {
+      if (!done) this.#stopping = null;
+      return done;
+    });
+  }
+
+  /** Whether a stop is under way. */
+  get isStopping(): boolean {
+    return this.#stopping !== null;
+  }
+
+  async #stop(
+    options: { save: boolean | null; force: boolean; now: boolean },
+  ): Promise<boolean> {
+    const { config, log } = this;
+    log.notice("stopping", { save: String(options.save ?? "as configured") });
+    // Writes are held, not refused, until it is clear that the server stops.
+    this.clients.pause(Number.MAX_SAFE_INTEGER / 2, false);
+    if (!options.now && !this.replication.isFollowing) {
+      await this.replication.drain(config.shutdownTimeoutSeconds * 1000);
+    }
+    this.replication.unfollow();
+    if (options.save ?? config.save.length > 0) {
+      const saved = await this.persistence.saveForStop();
+      if (!saved && !options.force) {
+        log.warning("not stopping, since the snapshot could not be written");
+        this.clients.unpause();
+        return false;
+      }
+    }
+    await this.#release();
+    log.notice("stopped");
+    this.#resolveStopped();
+    return true;
+  }
+
+  async #release(): Promise<void> {
+    for (const listener of this.#listeners) listener.close();
+    this.#listeners = [];
+    clearTimeout(this.#timer);
+    await this.replication.close();
+    await this.clients.closeAll(CLOSE_GRACE_MS);
+    await this.background.settled();
+    await this.persistence.close();
+  }
+}
+
+/** What `Deno.listen` wants for an address of `bind`. */
+function bindName(address: string): string {
+  if (address === "*") return "0.0.0.0";
+  if (address === "::*") return "::";
+  return address;
+}

@@ -1,0 +1,348 @@
+/**
+ * Runs an upstream's frames on shards of ours. A frame holds a write command that succeeded there; if
+ * it fails here, or is anything else, the data differs and must be shipped anew.
+ *
+ * Frames route by key, so the two nodes may have different numbers of shards. What the upstream says
+ * of a whole shard (FLUSHDB, FLUSHALL, SWAPDB) is said for that shard's slots only.
+ *
+ * @module
+ */
+
+import { ascii, equalsFolded, latin1 } from "../base/ascii.ts";
+import { keySlot, SLOTS } from "../base/crc16.ts";
+import { parseInteger } from "../base/integers.ts";
+import { Call, type ShardPort, type ShardsPort } from "../commands/call.ts";
+import type { Command, CommandTable } from "../commands/registry.ts";
+import { Session } from "../commands/session.ts";
+import type { Keyspace } from "../keyspace/keyspace.ts";
+import { EntryList } from "../memory/dict.ts";
+import { ReplyWriter } from "../resp/reply_writer.ts";
+
+const SELECT = ascii("SELECT");
+const FLUSHALL = ascii("FLUSHALL");
+const FLUSHDB = ascii("FLUSHDB");
+const SWAPDB = ascii("SWAPDB");
+const DEL = ascii("DEL");
+const DB = ascii("DB");
+/** Commands of two keys that can be carried out where the keys lie on different shards. */
+const ACROSS: ReadonlySet<string> = new Set(["rename", "renamenx", "copy"]);
+
+/** A frame's arguments: `buf[starts[i]..stops[i])`. */
+export interface FrameArguments {
+  /** Number of arguments, the command's name included. */
+  readonly argc: number;
+  /** First byte of each. */
+  readonly starts: Int32Array;
+  /** One past the last byte of each. */
+  readonly stops: Int32Array;
+}
+
+/** Why a frame could not be applied. */
+export interface ApplyFailure {
+  /** Name, as in the upstream link's errors. */
+  readonly name: "ForeignCommand" | "ApplyFailed";
+  /** What was found. */
+  readonly detail: string;
+}
+
+/** Where one upstream shard's frames stand. */
+export interface FramePlace {
+  /** The upstream's shard. */
+  readonly shard: number;
+  /** How many shards the upstream has. */
+  readonly shards: number;
+  /** Database of the next frame. */
+  db: number;
+  /** Whether failures of commands are passed over: a v1 upstream sends what clients sent. */
+  readonly lenient: boolean;
+}
+
+/** See the module's text. */
+export class Applier {
+  /** Frames passed over because a lenient upstream sent what failed here. */
+  passedOver = 0;
+  readonly #table: CommandTable;
+  readonly #reply = new ReplyWriter();
+  readonly #session: Session;
+  readonly #calls = new WeakMap<ShardsPort, Call>();
+  readonly #list = new EntryList();
+
+  /** Applies the commands of `table`. */
+  constructor(table: CommandTable) {
+    this.#table = table;
+    this.#session = new Session({
+      id: 0,
+      peer: "upstream",
+      local: "",
+      nowMs: 0,
+      authenticated: true,
+      reply: this.#reply,
+    });
+  }
+
+  /** Applies one frame to `target` at `nowMs`; null when it went well. */
+  apply(
+    target: ShardsPort,
+    place: FramePlace,
+    buf: Uint8Array,
+    frame: FrameArguments,
+    nowMs: number,
+  ): ApplyFailure | null {
+    const { argc, starts, stops } = frame;
+    const is = (i: number, word: Uint8Array) => equalsFolded(buf, starts[i], stops[i], word);
+    if (argc === 2 && is(0, SELECT)) return this.#select(target, place, buf, frame);
+    const command = this.#table.find(buf, starts[0], stops[0]);
+    if (command === null || !command.isWrite) {
+      if (place.lenient) {
+        this.passedOver++;
+        return null;
+      }
+      return {
+        name: "ForeignCommand",
+        detail: latin1(buf, starts[0], Math.min(stops[0], starts[0] + 64)),
+      };
+    }
+    if (argc < command.argcMin || argc > command.argcMax) {
+      return { name: "ApplyFailed", detail: `${argc} arguments of ${command.spec.name}` };
+    }
+    const { shards } = target;
+    for (let i = 0; i < shards.length; i++) {
+      shards[i].keys.nowMs = nowMs;
+      shards[i].keys.hidesExpired = false;
+    }
+    const failure = this.#run(target, place, buf, frame, command, nowMs);
+    for (let i = 0; i < shards.length; i++) shards[i].keys.hidesExpired = true;
+    if (failure === null || !place.lenient) return failure;
+    this.passedOver++;
+    return null;
+  }
+
+  #select(
+    target: ShardsPort,
+    place: FramePlace,
+    buf: Uint8Array,
+    frame: FrameArguments,
+  ): ApplyFailure | null {
+    const db = parseInteger(buf, frame.starts[1], frame.stops[1]);
+    const { databases } = target.shards[0].keys;
+    if (!(db >= 0 && db < databases)) {
+      return { name: "ApplyFailed", detail: `SELECT ${db} with ${databases} databases` };
+    }
+    place.db = db;
+    return null;
+  }
+
+  #run(
+    target: ShardsPort,
+    place: FramePlace,
+    buf: Uint8Array,
+    frame: FrameArguments,
+    command: Command,
+    nowMs: number,
+  ): ApplyFailure | null {
+    const { argc, starts, stops } = frame;
+    const { name } = command;
+    if (equalsFolded(name, 0, name.length, FLUSHALL)) return this.#flush(target, place, -1);
+    if (equalsFolded(name, 0, name.length, FLUSHDB)) return this.#flush(target, place, place.db);
+    if (equalsFolded(name, 0, name.length, SWAPDB)) {
+      const one = parseInteger(buf, starts[1], stops[1]);
+      const other = parseInteger(buf, starts[2], stops[2]);
+      return this.#swap(target, place, one, other);
+    }
+    let call = this.#calls.get(target);
+    if (call === undefined) this.#calls.set(target, call = new Call(target));
+    call.buf = buf;
+    call.starts = starts;
+    call.stops = stops;
+    call.argc = argc;
+    call.session = this.#session;
+    call.reply = this.#reply;
+    call.db = place.db;
+    call.spec = command.spec;
+    call.nowMs = nowMs;
+    call.useShard(0);
+    const { firstKey } = command;
+    if (firstKey > 0 && firstKey < argc) call.route(firstKey);
+    if (command.deniesOom && !call.keys.arena.hasRoom(stops[argc - 1] - starts[0] + 1024)) {
+      return { name: "ApplyFailed", detail: "no memory: raise arena-size" };
+    }
+    const reply = this.#reply;
+    reply.at = 0;
+    const { errors } = reply;
+    if (command.checksSlots && target.shards.length > 1) {
+      const to = target.shardOf(buf, starts[2], stops[2]);
+      if (to !== call.shardIndex) return this.#acrossShards(target, call, to);
+    }
+    command.run(call);
+    if (reply.errors === errors) return null;
+    const said = latin1(reply.buf, reply.lastErrorAt, Math.min(reply.at, reply.lastErrorAt + 128));
+    return { name: "ApplyFailed", detail: `${command.spec.name}: ${said.trim()}` };
+  }
+
+  /** RENAME, RENAMENX, COPY within one upstream shard whose two keys lie on different shards here. */
+  #acrossShards(target: ShardsPort, call: Call, to: number): ApplyFailure | null {
+    const { buf, starts, stops, db } = call;
+    const source = call.keys;
+    const destination = target.shards[to];
+    if (!ACROSS.has(call.spec.name)) {
+      return { name: "ApplyFailed", detail: `${call.spec.name} over several shards here` };
+    }
+    const a = source.peek(db, buf, starts[1], stops[1]);
+    if (a === 0) return { name: "ApplyFailed", detail: `${call.spec.name} of a missing key` };
+    let toDb = db;
+    for (let i = 3; i + 1 < call.argc; i++) {
+      if (equalsFolded(buf, starts[i], stops[i], DB)) toDb = call.integer(i + 1);
+    }
+    destination.keys.importEntry(source, a, toDb, buf, starts[2], stops[2]);
+    destination.keys.dirty++;
+    this.#retell(destination, toDb, buf, starts[2], stops[2]);
+    if (call.spec.name === "copy") return null;
+    source.remove(db, a);
+    call.effectKey(DEL, 1);
+    return null;
+  }
+
+  /** Tells those who follow us of a key that was put here without a command. */
+  #retell(
+    shard: ShardPort,
+    db: number,
+    buf: Uint8Array,
+    start: number,
+    stop: number,
+  ): void {
+    const { keys, effects } = shard;
+    if (!effects.active) return;
+    const a = keys.peek(db, buf, start, stop);
+    const value = new Uint8Array(keys.stringBytes(a));
+    keys.readString(a, 0, value.length, value, 0);
+    const deadline = keys.deadlineOf(a);
+    const digits = ascii(String(deadline));
+    const args = deadline < 0
+      ? [buf.slice(start, stop), value]
+      : [buf.slice(start, stop), value, ascii("PXAT"), digits];
+    effects.begin(db, ascii("SET"), args.length, args.reduce((n, arg) => n + arg.length, 0));
+    for (const arg of args) effects.arg(arg, 0, arg.length);
+    effects.end();
+  }
+
+  /** Keys of one shard of ours, in one database, that belong to the upstream's shard; copies. */
+  #ownedKeys(keys: Keyspace, db: number, place: FramePlace): Uint8Array[] {
+    const list = this.#list;
+    const owned: Uint8Array[] = [];
+    let cursor = 0;
+    do {
+      list.clear();
+      cursor = keys.scan(db, cursor, 1024, list);
+      for (let i = 0; i < list.length; i++) {
+        const start = keys.keyStart(list.items[i]);
+        const key = keys.arena.u8.slice(start, start + keys.keyLength(list.items[i]));
+        if (Math.floor(keySlot(key, 0, key.length) * place.shards / SLOTS) === place.shard) {
+          owned.push(key);
+        }
+      }
+    } while (cursor !== 0);
+    return owned;
+  }
+
+  #flush(target: ShardsPort, place: FramePlace, only: number): null {
+    for (const [index, { keys, effects }] of target.shards.entries()) {
+      if (!overlaps(index, target.shards.length, place)) continue;
+      const whole = within(index, target.shards.length, place);
+      for (let db = 0; db < keys.databases; db++) {
+        if (only >= 0 && db !== only) continue;
+        const before = keys.size(db);
+        if (before === 0) continue;
+        keys.dirty += before;
+        if (whole) {
+          keys.flush(db);
+          if (!effects.active) continue;
+          effects.begin(db, FLUSHDB, 0, 0);
+          effects.end();
+          continue;
+        }
+        for (const key of this.#ownedKeys(keys, db, place)) {
+          keys.remove(db, keys.peek(db, key, 0, key.length));
+          if (!effects.active) continue;
+          effects.begin(db, DEL, 1, key.length);
+          effects.arg(key, 0, key.length);
+          effects.end();
+        }
+      }
+    }
+    return null;
+  }
+
+  #swap(target: ShardsPort, place: FramePlace, one: number, other: number): ApplyFailure | null {
+    const { databases } = target.shards[0].keys;
+    if (!(one >= 0 && one < databases && other >= 0 && other < databases)) {
+      return { name: "ApplyFailed", detail: `SWAPDB ${one} ${other} with ${databases} databases` };
+    }
+    for (const [index, shard] of target.shards.entries()) {
+      if (!overlaps(index, target.shards.length, place)) continue;
+      const { keys, effects } = shard;
+      if (within(index, target.shards.length, place)) {
+        keys.swap(one, other);
+        keys.dirty++;
+        if (!effects.active) continue;
+        const [a, b] = [ascii(String(one)), ascii(String(other))];
+        effects.begin(0, SWAPDB, 2, a.length + b.length);
+        effects.arg(a, 0, a.length);
+        effects.arg(b, 0, b.length);
+        effects.end();
+        continue;
+      }
+      this.#swapOwned(shard, place, one, other);
+    }
+    return null;
+  }
+
+  /** Swaps the upstream shard's keys alone, through a fork that holds one side meanwhile. */
+  #swapOwned(
+    shard: ShardPort,
+    place: FramePlace,
+    one: number,
+    other: number,
+  ): void {
+    const { keys, effects } = shard;
+    const aside = keys.fork();
+    const ofOne = this.#ownedKeys(keys, one, place);
+    const ofOther = this.#ownedKeys(keys, other, place);
+    for (const key of ofOne) {
+      const a = keys.peek(one, key, 0, key.length);
+      aside.importEntry(keys, a, 0, key, 0, key.length);
+      keys.remove(one, a);
+    }
+    for (const key of ofOther) {
+      const a = keys.peek(other, key, 0, key.length);
+      keys.move(other, a, one, key, 0, key.length);
+    }
+    for (const key of ofOne) {
+      const a = aside.peek(0, key, 0, key.length);
+      keys.importEntry(aside, a, other, key, 0, key.length);
+    }
+    keys.discard(aside);
+    keys.dirty += ofOne.length + ofOther.length;
+    if (!effects.active) return;
+    for (const [db, list] of [[one, ofOne], [other, ofOther]] as const) {
+      for (const key of list) {
+        effects.begin(db, DEL, 1, key.length);
+        effects.arg(key, 0, key.length);
+        effects.end();
+      }
+    }
+    for (const key of ofOther) this.#retell(shard, one, key, 0, key.length);
+    for (const key of ofOne) this.#retell(shard, other, key, 0, key.length);
+  }
+}
+
+/** Whether a shard of ours (of `ours`) shares slots with the upstream's shard. */
+function overlaps(index: number, ours: number, place: FramePlace): boolean {
+  return index * place.shards < (place.shard + 1) * ours &&
+    place.shard * ours < (index + 1) * place.shards;
+}
+
+/** Whether all slots of a shard of ours belong to the upstream's shard. */
+function within(index: number, ours: number, place: FramePlace): boolean {
+  return place.shard * ours <= index * place.shards &&
+    (index + 1) * place.shards <= (place.shard + 1) * ours;
+}

@@ -1,0 +1,500 @@
+/**
+ * Following an upstream: finds its layout, keeps a link to each of its shards, loads what is shipped
+ * beside the old data, and knows where the data stands in the upstream's lines of offsets.
+ *
+ * @module
+ */
+
+import type { Clock } from "../base/clock.ts";
+import type { Gate } from "../base/gate.ts";
+import { explainFailure } from "../base/permissions.ts";
+import type { ShardsPort } from "../commands/call.ts";
+import type { CommandTable } from "../commands/registry.ts";
+import type { Log } from "../observability/log.ts";
+import { reconnectDelayMs } from "../replication/backoff.ts";
+import type { UpstreamError } from "../replication/upstream_link.ts";
+import { KevySnapReader } from "../snapshot/kevysnap_reader.ts";
+import { RdbReader } from "../snapshot/rdb_reader.ts";
+import { Applier } from "./applier.ts";
+import { askLayout, type Layout } from "./layout.ts";
+import type { Node } from "./node.ts";
+import type { UpstreamStatus } from "./replication_status.ts";
+import type { ShardSettings } from "./settings.ts";
+import { Staging } from "./staging.ts";
+import { connectWithin, type Position, type UpstreamHost, UpstreamRunner } from "./upstream.ts";
+
+/** Where the data stands in each shard of an upstream: what a restart needs to resume. */
+export interface UpstreamPositions {
+  /** Upstream's number of shards. */
+  readonly shards: number;
+  /** By upstream shard. */
+  readonly positions: readonly Position[];
+}
+
+/** What a follower needs of its node. */
+export interface FollowerHost {
+  /** The shards. */
+  readonly node: Node;
+  /** Commands that frames may hold. */
+  readonly table: CommandTable;
+  /** Settings in force. */
+  readonly settings: ShardSettings & {
+    /** Upstream shards to assume instead of asking; 0: ask. */
+    readonly replicaOfShards: number;
+  };
+  /** The log. */
+  readonly log: Log;
+  /** Lets others run. */
+  readonly gate: Gate;
+  /** System time. */
+  readonly clock: Clock;
+  /** Our own client port, told to the upstream. */
+  clientPort(): number;
+  /** After a turn that may have written. */
+  endTurn(): void;
+  /** The data of these shards was replaced: their own history begins anew. */
+  replaced(shards: readonly number[]): void;
+  /** What ROLE or the guards show has changed. */
+  changed(): void;
+}
+
+/** A reader of a shipped image. */
+interface ImageReader {
+  push(bytes: Uint8Array, start: number, stop: number): number;
+  end(): void;
+  readonly keys: number;
+}
+
+/** A ship being received: one link's, or all links' together. */
+interface Arrival {
+  readonly staging: Staging;
+  /** Upstream shards that belong to it. */
+  readonly members: ReadonlySet<number>;
+  /** Readers of the members whose snapshot is under way. */
+  readonly readers: Map<number, ImageReader>;
+  /** Where members whose snapshot is complete stand. */
+  readonly complete: Map<number, Position>;
+}
+
+/** See the module's text. */
+export class Follower implements UpstreamHost {
+  /** Host as given. */
+  readonly hostname: string;
+  /** Port as given. */
+  readonly port: number;
+  /** See `UpstreamHost`. */
+  readonly gate: Gate;
+  /** See `UpstreamHost`. */
+  readonly clock: Clock;
+  /** See `UpstreamHost`. */
+  readonly applier: Applier;
+  /** See `UpstreamHost`. */
+  readonly version: 1 | 2;
+  readonly #host: FollowerHost;
+  readonly #log: Log;
+  #layout: Layout | null = null;
+  #runners: UpstreamRunner[] = [];
+  #positions: Position[] = [];
+  #arrivals = new Map<number, Arrival>();
+  #stopped = false;
+  #askingConn: Deno.Conn | null = null;
+  #wakeUp: (() => void) | null = null;
+  #relayout: Promise<void> | null = null;
+  #phase: "connect" | "connecting" = "connect";
+  #lastError = "";
+  #downSinceMs: number;
+  #restored: UpstreamPositions | null;
+  #done: Promise<void> = Promise.resolve();
+
+  /** `restored` is where the data stands already, when it came from a file. */
+  constructor(
+    host: FollowerHost,
+    hostname: string,
+    port: number,
+    restored: UpstreamPositions | null,
+  ) {
+    this.#host = host;
+    this.#log = host.log;
+    this.hostname = hostname;
+    this.port = port;
+    this.gate = host.gate;
+    this.clock = host.clock;
+    this.applier = new Applier(host.table);
+    this.version = host.settings.replicaOfShards > 0 ? 1 : 2;
+    this.#restored = restored;
+    this.#downSinceMs = host.clock.monotonicMs();
+  }
+
+  /** See `UpstreamHost`. */
+  get password(): string {
+    return this.#host.settings.masterAuth;
+  }
+
+  /** Starts; returns at once. */
+  start(): void {
+    for (const { keys } of this.#host.node.shards) keys.removesExpired = false;
+    this.#done = this.#start();
+  }
+
+  async #start(): Promise<void> {
+    const assumed = this.#host.settings.replicaOfShards;
+    if (assumed > 0) {
+      this.#open({ shards: assumed, replicationPortBase: this.port, node: "", history: [] });
+    }
+    for (let failures = 0; this.#layout === null && !this.#stopped;) {
+      const layout = await this.#ask();
+      if (layout !== null) this.#open(layout);
+      else await this.#pause(reconnectDelayMs({ failures: ++failures, random: Math.random() }));
+    }
+    await Promise.all(this.#runs);
+  }
+
+  #runs: Promise<void>[] = [];
+
+  /** Stops, at once as far as anybody can see: no frame is applied after this returns. */
+  stop(): void {
+    this.#stopped = true;
+    this.#closeAsking();
+    this.#wakeUp?.();
+    for (const runner of this.#runners) runner.stop();
+    for (const arrival of new Set(this.#arrivals.values())) arrival.staging.discard();
+    this.#arrivals.clear();
+    for (const { keys } of this.#host.node.shards) {
+      keys.removesExpired = true;
+      keys.hidesExpired = true;
+    }
+  }
+
+  /** Resolves when every connection is closed. */
+  async closed(): Promise<void> {
+    await this.#done;
+  }
+
+  #closeAsking(): void {
+    try {
+      this.#askingConn?.close();
+    } catch {
+      // Closed already.
+    }
+    this.#askingConn = null;
+  }
+
+  async #pause(ms: number): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    await new Promise<void>((resolve) => {
+      this.#wakeUp = resolve;
+      timer = setTimeout(resolve, ms);
+    });
+    clearTimeout(timer);
+    this.#wakeUp = null;
+  }
+
+  /** The upstream's layout, or null with the failure told. */
+  async #ask(): Promise<Layout | null> {
+    const { hostname, port } = this;
+    const timeoutMs = this.timeoutMs();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    try {
+      this.#phase = "connecting";
+      const conn = await connectWithin(hostname, port, timeoutMs);
+      this.#askingConn = conn;
+      if (this.#stopped) return null;
+      timer = setTimeout(() => this.#closeAsking(), timeoutMs);
+      const { masterUser, masterAuth } = this.#host.settings;
+      const layout = await askLayout(conn, { user: masterUser, password: masterAuth });
+      if (layout.node === this.#host.node.id) throw new Error("upstream is this node itself");
+      this.#lastError = "";
+      return layout;
+    } catch (error) {
+      if (this.#stopped) return null;
+      const said = error instanceof Error && error.name === "LayoutError"
+        ? error.message
+        : explainFailure(error, { to: "connect", host: hostname, port });
+      this.#lastError = said;
+      this.#log.warning("upstream does not tell its layout", {
+        upstream: `${hostname}:${port}`,
+        error: said,
+      });
+      return null;
+    } finally {
+      clearTimeout(timer);
+      this.#closeAsking();
+      this.#phase = "connect";
+    }
+  }
+
+  #open(layout: Layout): void {
+    const { shards } = layout;
+    this.#layout = layout;
+    const restored = this.#restored;
+    this.#restored = null;
+    this.#positions = restored !== null && restored.shards === shards
+      ? restored.positions.map((position) => ({ ...position }))
+      : Array.from({ length: shards }, () => ({ history: null, offset: 0, db: 0 }));
+    this.#log.notice("following", {
+      upstream: `${this.hostname}:${this.port}`,
+      shards,
+      ports: `${layout.replicationPortBase}..${layout.replicationPortBase + shards - 1}`,
+    });
+    this.#runners = Array.from(
+      { length: shards },
+      (_, i) => new UpstreamRunner(i, shards, this, this.#log),
+    );
+    this.#runs.push(...this.#runners.map((runner) => runner.run()));
+  }
+
+  /** See `UpstreamHost`. A changed number of shards begins everything anew. */
+  relayout(): Promise<void> {
+    if (this.version === 1) return Promise.resolve();
+    return this.#relayout ??= this.#askAgain().finally(() => this.#relayout = null);
+  }
+
+  async #askAgain(): Promise<void> {
+    const layout = await this.#ask();
+    if (layout === null || this.#stopped) return;
+    if (layout.shards === this.#layout?.shards) {
+      this.#layout = layout;
+      return;
+    }
+    this.#log.warning("upstream has another number of shards now", { shards: layout.shards });
+    for (const runner of this.#runners) runner.stop();
+    for (const arrival of new Set(this.#arrivals.values())) arrival.staging.discard();
+    this.#arrivals.clear();
+    this.#open(layout);
+    const runs = this.#runs;
+    this.#done = this.#done.then(() => Promise.all(runs)).then(() => {});
+  }
+
+  /** See `UpstreamHost`. */
+  address(shard: number): { hostname: string; port: number } {
+    return { hostname: this.hostname, port: this.#layout!.replicationPortBase + shard };
+  }
+
+  /** See `UpstreamHost`. */
+  timeoutMs(): number {
+    return this.#host.settings.replTimeoutSeconds * 1000;
+  }
+
+  /** See `UpstreamHost`. */
+  claim(shard: number): { position: Position; id: string; listeningPort: number | null } {
+    const arrival = this.#arrivals.get(shard);
+    const position = arrival?.complete.get(shard) ?? this.#positions[shard];
+    const port = this.#host.settings.replicaAnnouncePort || this.#host.clientPort();
+    return { position, id: this.#host.node.id, listeningPort: port > 0 ? port : null };
+  }
+
+  /** See `UpstreamHost`. */
+  target(shard: number): ShardsPort {
+    const arrival = this.#arrivals.get(shard);
+    return arrival === undefined ? this.#host.node : arrival.staging;
+  }
+
+  /** Whether each of our shards is filled by exactly one of the upstream's. */
+  get #isOneToOne(): boolean {
+    return this.#runners.length === this.#host.node.shards.length;
+  }
+
+  /** See `UpstreamHost`. */
+  snapshotBegun(runner: UpstreamRunner): void {
+    const { shard } = runner;
+    let arrival = this.#arrivals.get(shard);
+    // A second beginning, or one of a link whose part is complete: what was loaded is worth nothing.
+    if (arrival !== undefined && (arrival.readers.has(shard) || arrival.complete.has(shard))) {
+      this.#dropArrival(arrival, runner, "a snapshot begins anew");
+      arrival = undefined;
+    }
+    arrival ??= this.#newArrival(runner);
+    arrival.readers.set(
+      shard,
+      this.version === 1
+        ? new KevySnapReader(arrival.staging, { nowMs: this.clock.nowMs() })
+        : new RdbReader(arrival.staging, { checksum: true }),
+    );
+    this.#log.notice("snapshot arrives", { upstream_shard: shard });
+    this.#host.changed();
+  }
+
+  #newArrival(runner: UpstreamRunner): Arrival {
+    const { node } = this.#host;
+    const one = this.#isOneToOne;
+    const members = new Set(one ? [runner.shard] : this.#runners.map((r) => r.shard));
+    const filled = one ? [runner.shard] : node.shards.map((shard) => shard.index);
+    const arrival: Arrival = {
+      staging: new Staging(node, filled),
+      members,
+      readers: new Map(),
+      complete: new Map(),
+    };
+    for (const member of members) this.#arrivals.set(member, arrival);
+    // Shards of ours hold keys of several upstream shards, so all of them must be shipped together.
+    for (const other of this.#runners) {
+      if (other === runner || !members.has(other.shard)) continue;
+      other.forgetsHistory = true;
+      const at = other.link?.state.at;
+      if (at === "streaming" || (at === "acked" && other.link?.claim.history !== null)) {
+        other.restart("another shard's snapshot replaces what this link fed");
+      }
+    }
+    return arrival;
+  }
+
+  /** Gives up what was loaded; the other members begin anew too. */
+  #dropArrival(arrival: Arrival, cause: UpstreamRunner, why: string): void {
+    arrival.staging.discard();
+    for (const member of arrival.members) this.#arrivals.delete(member);
+    for (const other of this.#runners) {
+      if (other === cause || !arrival.members.has(other.shard)) continue;
+      other.forgetsHistory = true;
+      other.restart(why);
+    }
+  }
+
+  /** See `UpstreamHost`. */
+  snapshotBytes(runner: UpstreamRunner, buf: Uint8Array, start: number, stop: number): void {
+    this.#arrivals.get(runner.shard)?.readers.get(runner.shard)?.push(buf, start, stop);
+  }
+
+  /** See `UpstreamHost`. */
+  snapshotEnded(runner: UpstreamRunner, cut: number): void {
+    const { shard } = runner;
+    const arrival = this.#arrivals.get(shard);
+    const reader = arrival?.readers.get(shard);
+    if (arrival === undefined || reader === undefined) return;
+    reader.end();
+    arrival.readers.delete(shard);
+    const history = this.version === 1 ? V1_HISTORY : runner.link!.history;
+    arrival.complete.set(shard, { history, offset: cut, db: 0 });
+    runner.place.db = 0;
+    this.#log.notice("snapshot is complete", {
+      upstream_shard: shard,
+      keys: reader.keys,
+      bytes: runner.syncBytes,
+      cut,
+    });
+    if (arrival.complete.size < arrival.members.size) return;
+    const filled = arrival.staging.adopt();
+    for (const [member, position] of arrival.complete) {
+      this.#positions[member] = position;
+      this.#arrivals.delete(member);
+    }
+    this.#host.replaced(filled);
+    this.#host.changed();
+  }
+
+  /** See `UpstreamHost`. */
+  streaming(runner: UpstreamRunner): void {
+    runner.forgetsHistory = false;
+    this.#log.notice("upstream link streams", {
+      upstream_shard: runner.shard,
+      from: runner.link?.claim.offset ?? 0,
+    });
+  }
+
+  /** See `UpstreamHost`. Where the data stands is noted before the link is gone. */
+  failed(runner: UpstreamRunner, error: UpstreamError | "ConnectFailed"): boolean {
+    this.#notePosition(runner);
+    const arrival = this.#arrivals.get(runner.shard);
+    if (arrival?.readers.has(runner.shard)) this.#dropArrival(arrival, runner, "a ship broke off");
+    return error === "ConnectFailed" || error === "WrongShard" || error === "Refused";
+  }
+
+  /** Takes over from the link how far its frames are applied. */
+  #notePosition(runner: UpstreamRunner): void {
+    const { link, shard } = runner;
+    if (link === null || link.appliedOffset === 0) return;
+    const arrival = this.#arrivals.get(shard);
+    if (arrival !== undefined && !arrival.complete.has(shard)) return;
+    const position = arrival?.complete.get(shard) ?? this.#positions[shard];
+    position.history = this.version === 1 ? V1_HISTORY : link.history;
+    position.offset = link.appliedOffset;
+    position.db = runner.place.db;
+  }
+
+  /** See `UpstreamHost`. */
+  endTurn(): void {
+    this.#host.endTurn();
+  }
+
+  /** See `UpstreamHost`. */
+  changed(): void {
+    if (this.isUp) this.#downSinceMs = -1;
+    else if (this.#downSinceMs < 0) this.#downSinceMs = this.clock.monotonicMs();
+    this.#host.changed();
+  }
+
+  /** Whether every link streams into the data that clients see. */
+  get isUp(): boolean {
+    return this.#layout !== null && this.#arrivals.size === 0 &&
+      this.#runners.every((runner) => runner.isStreaming);
+  }
+
+  /** Whether the data is, or was at some time, the upstream's. */
+  get hasData(): boolean {
+    return this.#positions.length > 0 &&
+      this.#positions.every((position) => position.history !== null);
+  }
+
+  /** Where the live data stands now; null when it is not the upstream's. */
+  positions(): UpstreamPositions | null {
+    if (this.version === 1) return null;
+    for (const runner of this.#runners) {
+      if (runner.isStreaming && !this.#arrivals.has(runner.shard)) this.#notePosition(runner);
+    }
+    if (!this.hasData) return null;
+    return {
+      shards: this.#positions.length,
+      positions: this.#positions.map((position) => ({ ...position })),
+    };
+  }
+
+  /** Deadlines and acknowledgements. */
+  tick(): void {
+    for (const runner of this.#runners) runner.tick();
+  }
+
+  /** For ROLE and INFO. */
+  status(): UpstreamStatus {
+    const nowMs = this.clock.monotonicMs();
+    const runners = this.#runners;
+    const links = runners.map((runner) => ({
+      shard: runner.shard,
+      state: runner.link?.state.at ?? "connecting",
+      nextOffset: runner.link?.appliedOffset ?? this.#positions[runner.shard].offset,
+      history: runner.link?.history ?? "",
+    }));
+    const syncing = runners.filter((r) => r.link?.state.at === "receivingSnapshot");
+    const lastIoMs = Math.max(-1, ...runners.map((r) => r.lastIoMs));
+    const applied = runners.map((r) => r.link?.marks.reached ?? -1);
+    let lagFrames = 0;
+    for (const { link } of runners) {
+      if (link !== null) lagFrames += Math.max(0, link.upstreamOffset - link.appliedOffset);
+    }
+    const appliedSequence = Math.max(0, runners.length === 0 ? 0 : Math.min(...applied));
+    return {
+      host: this.hostname,
+      port: this.port,
+      phase: this.isUp
+        ? "connected"
+        : syncing.length > 0 || this.#arrivals.size > 0
+        ? "sync"
+        : runners.some((r) => r.link?.state.at === "awaitingAck")
+        ? "connecting"
+        : this.#phase,
+      isUp: this.isUp,
+      isSyncing: syncing.length > 0 || this.#arrivals.size > 0,
+      lastIoSeconds: lastIoMs < 0 ? -1 : Math.floor((nowMs - lastIoMs) / 1000),
+      downSeconds: this.#downSinceMs < 0 ? -1 : Math.floor((nowMs - this.#downSinceMs) / 1000),
+      syncBytes: syncing.reduce((bytes, runner) => bytes + runner.syncBytes, 0),
+      syncTotalBytes: 0,
+      readSequence: Math.max(0, ...runners.map((r) => r.link?.decoder.sequence ?? 0)),
+      appliedSequence,
+      lagFrames,
+      shards: runners.length,
+      lastError: this.#lastError || (runners.find((r) => r.lastError !== "")?.lastError ?? ""),
+      links,
+    };
+  }
+}
+
+/** A v1 upstream names no history; within one run of ours this stands for it. */
+const V1_HISTORY = "v1";

@@ -1,0 +1,427 @@
+/**
+ * One shard as a primary: accepts replicas on its port, decides what each gets, ships snapshots one
+ * after another, remembers in slots who has left.
+ *
+ * @module
+ */
+
+import type { Clock } from "../base/clock.ts";
+import type { Gate } from "../base/gate.ts";
+import type { Log } from "../observability/log.ts";
+import type { Backlog } from "../replication/backlog.ts";
+import { FullSyncGovernor } from "../replication/full_sync_governor.ts";
+import { reject } from "../replication/handshake.ts";
+import type { CloseName } from "../replication/link_state.ts";
+import { type LinkSettings, type LinkSource, ReplicaLink } from "../replication/replica_link.ts";
+import { decideResume, type ShipReason } from "../replication/resume.ts";
+import { SlotTable } from "../replication/slots.ts";
+import type { SnapshotWorkerPool } from "../snapshot/worker_pool.ts";
+import { acceptLoop } from "./accept.ts";
+import type { NodeSequence } from "./commit.ts";
+import { type PumpHost, ReplicaPump } from "./replica_pump.ts";
+import type { LinkStatus } from "./replication_status.ts";
+import type { ShardSettings } from "./settings.ts";
+import type { Shard } from "./shard.ts";
+import { Ship } from "./ship.ts";
+import type { SyncStats } from "./sync_counters.ts";
+
+/** Connections whose handshake has not come that one shard holds at once, beyond `max-replicas`. */
+const PENDING_HANDSHAKES_MAX = 256;
+
+/** What a primary needs of its node. */
+export interface PrimaryHost {
+  /** Settings in force. */
+  readonly settings: ShardSettings;
+  /** Number of shards of the node. */
+  readonly shards: number;
+  /** Frames of all shards. */
+  readonly sequence: NodeSequence;
+  /** The log. */
+  readonly log: Log;
+  /** System time. */
+  readonly clock: Clock;
+  /** Lets others run. */
+  readonly gate: Gate;
+  /** Snapshot workers. */
+  readonly workers: SnapshotWorkerPool;
+  /** Counters. */
+  readonly stats: SyncStats;
+  /** Why no replica can be served now, or null. */
+  notReady(): string | null;
+  /** Why a peer may not follow, given the password it sent (or null); null when it may. */
+  notPermitted(peerHost: string, password: string | null): string | null;
+  /** A replica has confirmed more, or left. */
+  progressed(): void;
+}
+
+/** See the module's text. */
+export class Primary implements PumpHost {
+  /** The shard. */
+  readonly shard: Shard;
+  /** See `PumpHost`. */
+  readonly gate: Gate;
+  /** What replicas that left had confirmed. */
+  readonly slots = new SlotTable();
+  readonly #host: PrimaryHost;
+  readonly #log: Log;
+  readonly #pumps = new Set<ReplicaPump>();
+  readonly #governor = new FullSyncGovernor();
+  readonly #linkSettings: LinkSettings;
+  readonly #ships = new Map<ReplicaPump, Ship>();
+  readonly #timers = new Map<ReplicaPump, ReturnType<typeof setTimeout>>();
+  #listeners: Deno.TcpListener[] = [];
+  #lastFollowedMs = 0;
+  #source: LinkSource | null = null;
+
+  /** Replicas may come once `listen` was called. */
+  constructor(shard: Shard, host: PrimaryHost) {
+    this.shard = shard;
+    this.#host = host;
+    this.#log = host.log.forShard(shard.index);
+    this.gate = host.gate;
+    const { settings } = host;
+    this.#linkSettings = {
+      get handshakeTimeoutMs() {
+        return settings.replicationHandshakeTimeoutMs;
+      },
+      get timeoutMs() {
+        return settings.replTimeoutSeconds * 1000;
+      },
+      get heartbeatMs() {
+        return settings.replPingReplicaPeriodSeconds * 1000;
+      },
+    };
+  }
+
+  /** See `PumpHost`. */
+  now(): number {
+    return this.#host.clock.monotonicMs();
+  }
+
+  /** Accepts replicas on an address; throws what `Deno.listen` throws. */
+  listen(hostname: string, port: number): void {
+    const listener = Deno.listen({ hostname, port });
+    this.#listeners.push(listener);
+    void acceptLoop(listener, {
+      accepted: (conn) => this.#accepted(conn),
+      failed: (error) =>
+        this.#log.verbose("a replica was gone before it was accepted", { error: error.message }),
+    });
+  }
+
+  /** Accepts no more. */
+  stopListening(): void {
+    for (const listener of this.#listeners) listener.close();
+    this.#listeners = [];
+  }
+
+  /** Number of links, those before their handshake included. */
+  get linkCount(): number {
+    return this.#pumps.size;
+  }
+
+  /** Links of replicas, their handshake behind them. */
+  *links(): Generator<ReplicaLink> {
+    for (const { link } of this.#pumps) if (link.claim !== null) yield link;
+  }
+
+  #accepted(conn: Deno.TcpConn): void {
+    const { peer, peerHost } = peerOf(conn);
+    try {
+      conn.setNoDelay(true);
+      conn.setKeepAlive(true);
+    } catch {
+      // Gone already: the first read will tell.
+    }
+    this.#source ??= this.#makeSource();
+    const link = new ReplicaLink({
+      source: this.#source,
+      settings: this.#linkSettings,
+      peer,
+      peerHost,
+      nowMs: this.now(),
+    });
+    const pump = new ReplicaPump(conn, link, this);
+    this.#pumps.add(pump);
+    void pump.run();
+    let pending = 0;
+    for (const other of this.#pumps) if (other.link.claim === null) pending++;
+    if (pending > PENDING_HANDSHAKES_MAX) this.#reject(pump, "TooMany", "too many handshakes");
+  }
+
+  /** What links read of the shard. The backlog is opened by the first claim. */
+  #makeSource(): LinkSource {
+    const { shard } = this;
+    const { shards, sequence } = this.#host;
+    return {
+      get backlog() {
+        return shard.openBacklog();
+      },
+      get history() {
+        return shard.lineage.id;
+      },
+      shard: shard.index,
+      shards,
+      get sequence() {
+        return sequence.value;
+      },
+    };
+  }
+
+  #reject(pump: ReplicaPump, name: "TooMany" | "NotReady" | "NotPermitted", detail: string): void {
+    pump.link.reject(reject(name, detail));
+    pump.wake();
+  }
+
+  /** See `PumpHost`. */
+  claimed(pump: ReplicaPump): void {
+    const { link } = pump;
+    const claim = link.claim;
+    if (claim === null) return;
+    const host = this.#host;
+    const refusal = host.notPermitted(link.peerHost, claim.password ?? null);
+    if (refusal !== null) return this.#reject(pump, "NotPermitted", refusal);
+    if (claim.version === 2) this.#replace(pump);
+    let replicas = 0;
+    for (const { state } of this.links()) if (state.at !== "closed") replicas++;
+    const { maxReplicas } = host.settings;
+    if (replicas > maxReplicas) {
+      return this.#reject(pump, "TooMany", `max-replicas is ${maxReplicas}`);
+    }
+    const unready = host.notReady();
+    if (unready !== null) return this.#reject(pump, "NotReady", unready);
+    const backlog = this.shard.openBacklog();
+    const { lineage } = this.shard;
+    const resume = decideResume(claim, {
+      history: lineage.id,
+      oldestOffset: backlog.oldestOffset,
+      nextOffset: backlog.nextOffset,
+      previousHistory: lineage.previousId,
+      previousUpTo: lineage.previousUpTo,
+      beganEmpty: lineage.beganEmpty,
+    });
+    const slot = this.slots.take(link.key!);
+    const log = this.#log.forReplica(claim.id);
+    const known = slot === null ? "no" : `left at ${slot.ackedOffset}`;
+    if (resume.kind === "frames") {
+      host.stats.partialOk++;
+      log.notice("replica resumes", { peer: link.peer, from: resume.from, known });
+      link.acceptFrames();
+    } else {
+      if (claim.version === 2 ? claim.history !== null : claim.offset > 0) host.stats.partialErr++;
+      log.notice("replica needs a snapshot", {
+        peer: link.peer,
+        because: resume.because,
+        asked: claim.offsetDigits,
+        held: `${backlog.oldestOffset}..${backlog.nextOffset}`,
+        known,
+      });
+      link.acceptShip(resume.because);
+      this.#scheduleShip(pump, resume.because);
+    }
+    pump.wake();
+  }
+
+  /** A replica that comes again before its old link was noticed to be dead. */
+  #replace(pump: ReplicaPump): void {
+    for (const other of this.#pumps) {
+      if (other === pump || other.link.key !== pump.link.key) continue;
+      if (other.link.state.at === "closed") continue;
+      other.link.close("Replaced", `by ${pump.link.peer}`);
+      other.cut();
+    }
+  }
+
+  /** See `PumpHost`. */
+  lost(pump: ReplicaPump): void {
+    pump.link.requestShip("evicted");
+    this.#log.forReplica(pump.link.claim!.id).warning(
+      "replica fell behind the backlog and needs a snapshot: raise repl-backlog-size",
+      { peer: pump.link.peer },
+    );
+    this.#scheduleShip(pump, "evicted");
+  }
+
+  #scheduleShip(pump: ReplicaPump, because: ShipReason): void {
+    const { link } = pump;
+    this.#host.stats.countFull(because);
+    const nowMs = this.now();
+    const verdict = this.#governor.request({ key: link.key!, because, nowMs });
+    if (verdict.loop) {
+      this.#log.forReplica(link.claim!.id).warning("replica is shipped again and again", {
+        ships: verdict.consecutive,
+        why: verdict.explanation,
+      });
+    }
+    const waitMs = Math.max(0, verdict.notBeforeMs - nowMs);
+    this.#timers.set(
+      pump,
+      setTimeout(() => {
+        this.#timers.delete(pump);
+        void this.#ship(pump);
+      }, waitMs),
+    );
+  }
+
+  async #ship(pump: ReplicaPump): Promise<void> {
+    const { shard } = this;
+    const { link } = pump;
+    await shard.freezeLock.acquire();
+    if (link.state.at === "closed" || link.waiting === null) {
+      shard.freezeLock.release();
+      return;
+    }
+    const ship = new Ship(pump, shard, {
+      workers: this.#host.workers,
+      clock: this.#host.clock,
+      compress: this.#host.settings.rdbCompression,
+      log: this.#log.forReplica(link.claim!.id),
+    });
+    this.#ships.set(pump, ship);
+    const failure = await ship.run(() => shard.freezeLock.release());
+    this.#ships.delete(pump);
+    if (failure === null) return;
+    this.#host.stats.countAborted(failure.name);
+    link.close(failure.name, failure.detail);
+    pump.wake();
+  }
+
+  /** See `PumpHost`. */
+  drained(pump: ReplicaPump): void {
+    this.#ships.get(pump)?.feed();
+  }
+
+  /** See `PumpHost`. */
+  acked(pump: ReplicaPump): void {
+    if (pump.link.caughtUp) this.#governor.caughtUp(pump.link.key!);
+    this.#host.progressed();
+  }
+
+  /** See `PumpHost`. */
+  ended(pump: ReplicaPump): void {
+    const { link } = pump;
+    const { state } = link;
+    this.#pumps.delete(pump);
+    clearTimeout(this.#timers.get(pump));
+    this.#timers.delete(pump);
+    this.#ships.get(pump)?.abort("PeerClosed", "the replica has left");
+    if (state.at !== "closed") return;
+    const isRejection = link.claim === null || state.id === null;
+    if (isRejection && state.because !== "PeerClosed") {
+      this.#host.stats.countRejection(state.because);
+      this.#log.warning("handshake rejected", {
+        peer: link.peer,
+        name: state.because,
+        detail: state.detail,
+      });
+    } else if (link.claim !== null) {
+      this.#log.forReplica(link.claim.id).notice("replica link closed", {
+        peer: link.peer,
+        because: state.because,
+        detail: state.detail,
+        offset: state.offset,
+      });
+    }
+    if (state.id !== null && link.key !== null && state.because !== "Replaced") {
+      this.slots.record({
+        key: link.key,
+        id: state.id,
+        peerHost: link.peerHost,
+        ackedOffset: state.offset,
+        seenMs: this.now(),
+      });
+    }
+    this.#host.progressed();
+  }
+
+  /** Frames were appended: wakes the links. */
+  appended(): void {
+    for (const pump of this.#pumps) pump.wake();
+  }
+
+  /** Deadlines, heartbeats, slots, what the backlog should keep. */
+  tick(): void {
+    const nowMs = this.now();
+    for (const pump of this.#pumps) pump.tick();
+    const windowMs = this.#host.settings.reconnectWindowMs;
+    for (const slot of this.slots.expire({ nowMs, windowMs })) {
+      this.#log.forReplica(slot.id).notice("replica did not come back in time", {
+        offset: slot.ackedOffset,
+        windowMs,
+      });
+    }
+    const { backlog } = this.shard;
+    if (backlog === null) return;
+    let needed = this.slots.neededFrom();
+    for (const { link } of this.#pumps) needed = Math.min(needed, link.neededFrom);
+    backlog.keepFrom = needed;
+    this.#dropUnused(backlog, nowMs);
+  }
+
+  /** Gives the backlog up when nobody has followed for `repl-backlog-ttl`. */
+  #dropUnused(_backlog: Backlog, nowMs: number): void {
+    const ttlMs = this.#host.settings.replBacklogTtlSeconds * 1000;
+    if (this.#pumps.size > 0 || this.slots.size > 0) this.#lastFollowedMs = nowMs;
+    if (ttlMs === 0 || nowMs - this.#lastFollowedMs < ttlMs) return;
+    this.#log.notice("backlog dropped, since nobody has followed", { ttlMs });
+    this.shard.dropBacklog();
+  }
+
+  /** Closes every link: the history changed, or the node stops. Resolves when they are gone. */
+  async closeAll(because: CloseName, detail: string): Promise<void> {
+    for (const pump of this.#pumps) {
+      pump.link.close(because, detail);
+      pump.cut();
+    }
+    while (this.#pumps.size > 0 || this.#ships.size > 0) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  }
+
+  /** Whether every streaming replica was sent all there is. */
+  get isDrained(): boolean {
+    const { backlog } = this.shard;
+    if (backlog === null) return true;
+    for (const link of this.links()) {
+      const { state } = link;
+      if (state.at !== "streaming") continue;
+      if ((state.ackedOffset ?? 0) < backlog.nextOffset) return false;
+    }
+    return true;
+  }
+
+  /** The links for INFO. */
+  status(): LinkStatus[] {
+    const nowMs = this.now();
+    const rows: LinkStatus[] = [];
+    for (const link of this.links()) {
+      const { state } = link;
+      const sent = state.at === "streaming"
+        ? state.sentOffset
+        : state.at === "snapshotShipping"
+        ? state.cutOffset
+        : link.claim!.offset;
+      rows.push({
+        shard: this.shard.index,
+        id: link.claim!.id,
+        peer: link.peer,
+        state: state.at,
+        sentOffset: sent,
+        ackedOffset: state.at === "streaming" ? state.ackedOffset ?? 0 : 0,
+        ackAssumed: link.claim!.version === 1,
+        pendingBytes: link.pendingBytes,
+        lagSeconds: link.claim!.version === 1 ? 0 : Math.floor((nowMs - link.readMs) / 1000),
+      });
+    }
+    return rows;
+  }
+}
+
+function peerOf(conn: Deno.TcpConn): { peer: string; peerHost: string } {
+  try {
+    const { hostname, port } = conn.remoteAddr;
+    return { peer: `${hostname}:${port}`, peerHost: hostname };
+  } catch {
+    return { peer: "0.0.0.0:0", peerHost: "0.0.0.0" };
+  }
+}

@@ -1,0 +1,408 @@
+/**
+ * Replication of a whole node: its shards as primaries, itself as a follower, and what ROLE, INFO and
+ * WAIT ask of both.
+ *
+ * @module
+ */
+
+import type { Clock } from "../base/clock.ts";
+import type { Gate } from "../base/gate.ts";
+import type { CommandTable } from "../commands/registry.ts";
+import type { Log } from "../observability/log.ts";
+import type { ReplicaLink } from "../replication/replica_link.ts";
+import type { SnapshotWorkerPool } from "../snapshot/worker_pool.ts";
+import { Follower, type FollowerHost, type UpstreamPositions } from "./follower.ts";
+import { newLineage } from "./lineage.ts";
+import type { Node } from "./node.ts";
+import { Primary, type PrimaryHost } from "./primary.ts";
+import type { ReplicaPhase, ReplicaStatus, ReplicationStatus } from "./replication_status.ts";
+import type { Shard } from "./shard.ts";
+import { SyncStats } from "./sync_counters.ts";
+
+/** How often a stop looks whether the replicas have everything, in ms. */
+const DRAIN_POLL_MS = 10;
+
+/** What replication needs of its server. */
+export interface ReplicationHost {
+  /** The shards. */
+  readonly node: Node;
+  /** Commands that frames may hold. */
+  readonly table: CommandTable;
+  /** Settings in force. */
+  readonly settings: FollowerHost["settings"] & {
+    /** Password that replicas must know; empty: none. */
+    readonly requirePass: string;
+    /** Refuse other machines while no password is set. */
+    readonly protectedMode: boolean;
+  };
+  /** The log. */
+  readonly log: Log;
+  /** Lets others run. */
+  readonly gate: Gate;
+  /** System time. */
+  readonly clock: Clock;
+  /** Snapshot workers. */
+  readonly workers: SnapshotWorkerPool;
+  /** Our client port. */
+  clientPort(): number;
+  /** Whether the data is being loaded. */
+  isLoading(): boolean;
+  /** What the guards depend on has changed. */
+  guardsChanged(): void;
+}
+
+/** Somebody who waits for replicas (`WAIT`). */
+interface Waiter {
+  readonly sequence: number;
+  readonly count: number;
+  readonly reached: () => void;
+}
+
+/** See the module's text. */
+export class Replication {
+  /** Counters, primary side. */
+  readonly stats = new SyncStats();
+  /** Each shard as a primary. */
+  readonly primaries: readonly Primary[];
+  readonly #host: ReplicationHost;
+  #follower: Follower | null = null;
+  /** Followers that were told to stop and still close their sockets. */
+  readonly #leaving = new Set<Promise<void>>();
+  readonly #waiters = new Set<Waiter>();
+  #lastGuards = "";
+
+  /** Nobody follows, nobody is followed. */
+  constructor(host: ReplicationHost) {
+    this.#host = host;
+    const { node, settings } = host;
+    const primaryHost: PrimaryHost = {
+      settings,
+      shards: node.shards.length,
+      sequence: node.sequence,
+      log: host.log,
+      clock: host.clock,
+      gate: host.gate,
+      workers: host.workers,
+      stats: this.stats,
+      notReady: () => this.#notReady(),
+      notPermitted: (peerHost, password) => this.#notPermitted(peerHost, password),
+      progressed: () => this.#progressed(),
+    };
+    this.primaries = node.shards.map((shard) => new Primary(shard, primaryHost));
+  }
+
+  #notReady(): string | null {
+    if (this.#host.isLoading()) return "this node is loading its data";
+    const follower = this.#follower;
+    if (follower === null) return null;
+    if (!follower.hasData) return "this node has not received its upstream's data yet";
+    return follower.status().isSyncing ? "this node is receiving a snapshot" : null;
+  }
+
+  #notPermitted(peerHost: string, password: string | null): string | null {
+    const { requirePass, protectedMode } = this.#host.settings;
+    if (requirePass !== "") {
+      if (password === null) return "a password is required: set masterauth on the replica";
+      return sameText(password, requirePass) ? null : "the password is wrong";
+    }
+    const isLocal = peerHost.startsWith("127.") || peerHost === "::1" ||
+      peerHost.startsWith("::ffff:127.");
+    return protectedMode && !isLocal
+      ? "protected-mode is on and no password is set: other machines are refused"
+      : null;
+  }
+
+  // ---- as a primary --------------------------------------------------------------------------
+
+  /** Accepts replicas of a shard on an address; throws what `Deno.listen` throws. */
+  listen(shard: Shard, hostname: string, port: number): void {
+    this.primaries[shard.index].listen(hostname, port);
+  }
+
+  /** Accepts no more. */
+  stopListening(): void {
+    for (const primary of this.primaries) primary.stopListening();
+  }
+
+  /** After each turn: wakes the links of shards that have new frames. */
+  endTurn(): void {
+    const { shards } = this.#host.node;
+    for (let i = 0; i < shards.length; i++) {
+      const { commit } = shards[i];
+      if (!commit.appended) continue;
+      commit.appended = false;
+      this.primaries[i].appended();
+    }
+  }
+
+  /** Deadlines, heartbeats, acknowledgements. */
+  tick(): void {
+    for (const primary of this.primaries) primary.tick();
+    this.#follower?.tick();
+  }
+
+  /** Replicas that surely have the first `sequence` frames of the node. */
+  countReplicas(sequence: number): number {
+    let count = 0;
+    for (const links of this.#linksByReplica().values()) {
+      if (this.#reached(links) >= sequence) count++;
+    }
+    return count;
+  }
+
+  /**
+   * Calls `reached` once, when `count` replicas have the first `sequence` frames. Returns how to stop
+   * waiting.
+   */
+  waitForReplicas(sequence: number, count: number, reached: () => void): () => void {
+    const waiter: Waiter = { sequence, count, reached };
+    this.#waiters.add(waiter);
+    this.requestAcks();
+    return () => this.#waiters.delete(waiter);
+  }
+
+  /** Asks every replica to say what it has. */
+  requestAcks(): void {
+    for (const primary of this.primaries) {
+      for (const link of primary.links()) link.requestAck();
+      primary.appended();
+    }
+  }
+
+  #progressed(): void {
+    for (const waiter of this.#waiters) {
+      if (this.countReplicas(waiter.sequence) < waiter.count) continue;
+      this.#waiters.delete(waiter);
+      waiter.reached();
+    }
+  }
+
+  /** Replicas whose every link streams and was heard of within `maxLagSeconds`. */
+  goodReplicas(maxLagSeconds: number): number {
+    const nowMs = this.#host.clock.monotonicMs();
+    let good = 0;
+    for (const links of this.#linksByReplica().values()) {
+      if (links.length < this.primaries.length) continue;
+      if (links.every((l) => l.state.at === "streaming" && isHeard(l, nowMs, maxLagSeconds))) {
+        good++;
+      }
+    }
+    return good;
+  }
+
+  /** Links by the replica they belong to: its id on v2, its address on v1, whose ids name shards. */
+  #linksByReplica(): Map<string, ReplicaLink[]> {
+    const replicas = new Map<string, ReplicaLink[]>();
+    for (const primary of this.primaries) {
+      for (const link of primary.links()) {
+        if (link.state.at === "closed") continue;
+        const name = link.claim!.version === 2 ? link.claim!.id : `v1 ${link.peerHost}`;
+        const links = replicas.get(name);
+        if (links === undefined) replicas.set(name, [link]);
+        else links.push(link);
+      }
+    }
+    return replicas;
+  }
+
+  /** Node sequence that a replica surely has: the least of its links; 0 while one is missing. */
+  #reached(links: readonly ReplicaLink[]): number {
+    if (links.length < this.primaries.length) return 0;
+    let least = Infinity;
+    for (const link of links) least = Math.min(least, this.#linkReached(link));
+    return Math.max(0, least);
+  }
+
+  #linkReached(link: ReplicaLink): number {
+    if (link.state.at !== "streaming") return 0;
+    if (link.claim!.version === 2) return link.marks.reached;
+    // v1 sends no acks: a link that was sent all there is counts as having it.
+    return link.caughtUp ? this.#host.node.sequence.value : 0;
+  }
+
+  /** Waits until every replica has everything, at most `limitMs`. */
+  async drain(limitMs: number): Promise<void> {
+    const stopMs = this.#host.clock.monotonicMs() + limitMs;
+    this.endTurn();
+    this.requestAcks();
+    while (
+      !this.primaries.every((primary) => primary.isDrained) &&
+      this.#host.clock.monotonicMs() < stopMs
+    ) {
+      await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
+      this.requestAcks();
+    }
+  }
+
+  // ---- as a replica --------------------------------------------------------------------------
+
+  /** Whether this node follows another. */
+  get isFollowing(): boolean {
+    return this.#follower !== null;
+  }
+
+  /** Whether every link to the upstream streams. */
+  get isLinkUp(): boolean {
+    return this.#follower?.isUp ?? false;
+  }
+
+  /** Host and port that are followed, or null. */
+  get upstream(): { host: string; port: number } | null {
+    const follower = this.#follower;
+    return follower === null ? null : { host: follower.hostname, port: follower.port };
+  }
+
+  /**
+   * Follows another node from now on; returns at once. `restored` is where the data stands in its
+   * lines of offsets, when it came from a file. Following the same node again changes nothing.
+   */
+  follow(host: string, port: number, restored: UpstreamPositions | null = null): void {
+    const before = this.#follower;
+    if (before !== null && before.hostname === host && before.port === port) return;
+    // Positions stay true from one upstream to the next: nobody else has written meanwhile.
+    const positions = before?.positions() ?? restored;
+    this.#leave();
+    const { node, table, settings, log, gate, clock } = this.#host;
+    this.#follower = new Follower(
+      {
+        node,
+        table,
+        settings,
+        log,
+        gate,
+        clock,
+        clientPort: () => this.#host.clientPort(),
+        endTurn: () => this.endTurn(),
+        replaced: (shards) => this.#replaced(shards),
+        changed: () => this.#changed(),
+      },
+      host,
+      port,
+      positions,
+    );
+    this.#follower.start();
+    log.notice("replica of", { upstream: `${host}:${port}` });
+    this.#host.guardsChanged();
+  }
+
+  /** Follows nobody from now on; keeps the data; returns at once. */
+  unfollow(): void {
+    if (this.#follower === null) return;
+    this.#leave();
+    this.#host.log.notice("primary: this node follows nobody now");
+    this.#host.guardsChanged();
+  }
+
+  #leave(): void {
+    const follower = this.#follower;
+    if (follower === null) return;
+    this.#follower = null;
+    follower.stop();
+    const leaving: Promise<void> = follower.closed().finally(() => this.#leaving.delete(leaving));
+    this.#leaving.add(leaving);
+  }
+
+  /** Another's data took the place of ours: who follows us must be shipped it. */
+  #replaced(shards: readonly number[]): void {
+    for (const index of shards) {
+      this.#host.node.shards[index].startHistory(newLineage(false), 0);
+      void this.primaries[index].closeAll("HistoryChanged", "a snapshot replaced the data");
+    }
+  }
+
+  #changed(): void {
+    const guards = `${this.isFollowing} ${this.isLinkUp}`;
+    if (guards === this.#lastGuards) return;
+    this.#lastGuards = guards;
+    this.#host.guardsChanged();
+  }
+
+  /** Where the data stands in the upstream's lines of offsets, for a file; null when nowhere. */
+  positions(): UpstreamPositions | null {
+    return this.#follower?.positions() ?? null;
+  }
+
+  // ---- both ----------------------------------------------------------------------------------
+
+  /** The shards' data is another from now on (loaded from files): links are closed. */
+  async reset(): Promise<void> {
+    await Promise.all(
+      this.primaries.map((p) => p.closeAll("HistoryChanged", "the data was loaded anew")),
+    );
+  }
+
+  /** Closes everything; resolves when every socket is closed. */
+  async close(): Promise<void> {
+    this.stopListening();
+    this.#leave();
+    await Promise.all(this.primaries.map((p) => p.closeAll("Shutdown", "this node stops")));
+    await Promise.all(this.#leaving);
+  }
+
+  /** For ROLE, INFO and CLIENT LIST. */
+  status(): ReplicationStatus {
+    const nowMs = this.#host.clock.monotonicMs();
+    const { shards, sequence, id } = this.#host.node;
+    const { reconnectWindowMs, replBacklogBytes } = this.#host.settings;
+    const replicas: ReplicaStatus[] = [];
+    for (const [name, links] of this.#linksByReplica()) {
+      const claim = links[0].claim!;
+      replicas.push({
+        id: claim.version === 2 ? claim.id : name,
+        ip: links[0].peerHost,
+        port: claim.listeningPort ?? 0,
+        phase: phaseOf(links, this.primaries.length),
+        offset: this.#reached(links),
+        lagSeconds: claim.version === 1
+          ? 0
+          : Math.max(...links.map((link) => Math.floor((nowMs - link.readMs) / 1000))),
+      });
+    }
+    return {
+      upstream: this.#follower?.status() ?? null,
+      replicas,
+      links: this.primaries.flatMap((primary) => primary.status()),
+      slots: this.primaries.flatMap((primary) =>
+        [...primary.slots.values()].map((slot) => ({
+          id: slot.id,
+          shard: primary.shard.index,
+          offset: slot.ackedOffset,
+          remainingMs: Math.max(0, Math.floor(slot.seenMs + reconnectWindowMs - nowMs)),
+        }))
+      ),
+      sequence: sequence.value,
+      nodeId: id,
+      syncs: this.stats,
+      backlog: {
+        active: shards.some((shard) => shard.backlog !== null),
+        limitBytes: replBacklogBytes * shards.length,
+        sizeBytes: shards.reduce((bytes, shard) => bytes + (shard.backlog?.sizeBytes ?? 0), 0),
+        memoryBytes: shards.reduce((bytes, shard) => bytes + (shard.backlog?.memoryBytes ?? 0), 0),
+        shards: shards.map((shard) => ({
+          oldestOffset: shard.backlog?.oldestOffset ?? shard.nextOffset,
+          nextOffset: shard.nextOffset,
+          history: shard.lineage.id,
+        })),
+      },
+    };
+  }
+}
+
+function isHeard(link: ReplicaLink, nowMs: number, maxLagSeconds: number): boolean {
+  return link.claim!.version === 1 || nowMs - link.readMs <= maxLagSeconds * 1000;
+}
+
+function phaseOf(links: readonly ReplicaLink[], shards: number): ReplicaPhase {
+  if (links.some((link) => link.state.at === "snapshotShipping")) return "send_bulk";
+  const streams = links.length === shards && links.every((l) => l.state.at === "streaming");
+  return streams ? "online" : "wait_bgsave";
+}
+
+/** Compares without telling by its time how much is right. */
+function sameText(a: string, b: string): boolean {
+  let difference = a.length ^ b.length;
+  for (let i = 0; i < a.length; i++) {
+    difference |= a.charCodeAt(i) ^ b.charCodeAt(i % (b.length || 1));
+  }
+  return difference === 0;
+}

@@ -1,0 +1,144 @@
+/**
+ * One shard: a keyspace in an arena of its own, the line of frames that its effects make, and the
+ * right to freeze it.
+ *
+ * @module
+ */
+
+import { ascii } from "../base/ascii.ts";
+import { invariant } from "../base/invariant.ts";
+import type { ShardPort } from "../commands/call.ts";
+import type { EffectSink } from "../commands/effect.ts";
+import { Keyspace, type KeyspaceListener } from "../keyspace/keyspace.ts";
+import type { FrozenViewData } from "../keyspace/frozen_view.ts";
+import type { Arena } from "../memory/arena.ts";
+import type { HashKey } from "../memory/siphash.ts";
+import { Backlog } from "../replication/backlog.ts";
+import { Commit, type NodeSequence } from "./commit.ts";
+import { FreezeLock } from "./freeze_lock.ts";
+import { KevyDialect } from "./kevy_dialect.ts";
+import { type Lineage, newLineage } from "./lineage.ts";
+import type { ShardSettings } from "./settings.ts";
+
+const DEL = ascii("DEL");
+
+/** See the module's text. */
+export class Shard implements ShardPort, KeyspaceListener {
+  /** Its place among the node's shards. */
+  readonly index: number;
+  /** Its keys. */
+  keys: Keyspace;
+  /** Takes the effects of commands on its keys. */
+  readonly effects: EffectSink;
+  /** Encodes them. */
+  readonly commit: Commit;
+  /** Who may freeze it. */
+  readonly freezeLock = new FreezeLock();
+  /** The line that its offsets are on. */
+  lineage: Lineage;
+  /** Number of the next frame. */
+  #nextOffset = 0;
+  readonly #settings: ShardSettings;
+  #abortView: ((reason: string) => void) | null = null;
+
+  /** An empty shard in `arena`. */
+  constructor(
+    index: number,
+    arena: Arena,
+    settings: ShardSettings,
+    key: HashKey,
+    sequence: NodeSequence,
+  ) {
+    this.index = index;
+    this.#settings = settings;
+    this.keys = new Keyspace(arena, settings.databases, key);
+    this.keys.listener = this;
+    arena.pressure = {
+      reclaim: () => this.keys.reclaim(),
+      abortView: () => this.abortView("the arena is full and the frozen view holds blocks"),
+    };
+    this.commit = new Commit(sequence);
+    this.effects = settings.replicationDialect === "kevy"
+      ? new KevyDialect(this.commit, this.keys)
+      : this.commit;
+    this.lineage = newLineage(true);
+  }
+
+  /** A key is removed because of its deadline: replicas hear of a DEL. */
+  expired(db: number, u8: Uint8Array, start: number, stop: number): void {
+    this.keys.dirty++;
+    if (!this.effects.active) return;
+    this.effects.begin(db, DEL, 1, stop - start);
+    this.effects.arg(u8, start, stop);
+    this.effects.end();
+  }
+
+  /** The frames, or null while nobody needs them. */
+  get backlog(): Backlog | null {
+    return this.commit.backlog;
+  }
+
+  /** Number of the next frame. */
+  get nextOffset(): number {
+    return this.commit.backlog?.nextOffset ?? this.#nextOffset;
+  }
+
+  /** Starts keeping frames, if it does not yet. */
+  openBacklog(): Backlog {
+    const open = this.commit.backlog;
+    if (open !== null) return open;
+    const isFresh = this.lineage.beganEmpty && this.#nextOffset === 0;
+    if (isFresh && this.keys.totalSize() > 0) this.lineage = { ...this.lineage, beganEmpty: false };
+    const backlog = new Backlog({
+      limitBytes: this.#settings.replBacklogBytes,
+      pinLimitBytes: this.#settings.replPinBytes,
+      firstOffset: this.#nextOffset,
+    });
+    this.commit.attach(backlog, isFresh ? 0 : -1);
+    return backlog;
+  }
+
+  /**
+   * Stops keeping frames: nobody has followed for long. What is written from here on has no number,
+   * so a new history begins when somebody follows again.
+   */
+  dropBacklog(): void {
+    if (this.commit.backlog === null) return;
+    this.commit.attach(null, -1);
+    this.#nextOffset = 0;
+    this.lineage = newLineage(false);
+  }
+
+  /**
+   * The shard's data is another than its frames tell (a file was loaded, a snapshot received): its
+   * offsets go on with `lineage` at `nextOffset`.
+   */
+  startHistory(lineage: Lineage, nextOffset: number): void {
+    const wasOpen = this.commit.backlog !== null;
+    this.commit.attach(null, -1);
+    this.lineage = lineage;
+    this.#nextOffset = nextOffset;
+    if (wasOpen) this.openBacklog();
+  }
+
+  /** Freezes the keys as they are; the caller has the lock. `aborted` is called if memory runs out. */
+  freeze(aborted: (reason: string) => void): FrozenViewData {
+    invariant(this.freezeLock.isHeld, "a shard is frozen without its lock");
+    this.#abortView = aborted;
+    return this.keys.freeze();
+  }
+
+  /** Ends the frozen view, unless it was aborted before. */
+  thaw(): void {
+    this.#abortView = null;
+    if (this.keys.arena.isFrozen) this.keys.thaw();
+  }
+
+  /** Gives the frozen view up; its reader is told why. */
+  abortView(reason: string): void {
+    const aborted = this.#abortView;
+    this.#abortView = null;
+    if (this.keys.arena.isFrozen) this.keys.thaw();
+    aborted?.(reason);
+  }
+}
