@@ -52,6 +52,7 @@ const REMEDY: { readonly [reason in ShipReason]: string } = {
   noHistory: "the replica keeps losing its data, or its snapshot never verifies",
   ahead: "the replica has writes of its own, or of another primary",
   unloggedData: "this replica speaks v1 and keeps starting from 0",
+  unfinishedShip: "this v1 replica keeps losing its link within a ship",
 };
 
 /** Ships in a row by replica. Time comes in as arguments, in milliseconds of any steady clock. */

@@ -6,7 +6,8 @@
  * on both sides. A v2 replica proves that with a history. A node that restarted, or was promoted, has
  * a new history whose line began where the previous one ended, so a claim in the previous history is
  * as good up to that offset. A v1 replica proves nothing; its offset is believed when the backlog has
- * it, except offset 0 on data that did not all pass through this backlog.
+ * it, except offset 0 on data that did not all pass through this backlog, and except right behind the
+ * FLUSHALL that precedes a v1 ship.
  *
  * @module
  */
@@ -22,7 +23,9 @@ export type ShipReason =
   /** The replica has frames that this primary never made: they are lost to the primary's line. */
   | "ahead"
   /** A v1 replica starts from 0 while some of the data never was a frame here. */
-  | "unloggedData";
+  | "unloggedData"
+  /** A v1 replica was emptied for a snapshot and comes back as if it had not got all of it. */
+  | "unfinishedShip";
 
 /** What a replica claims: the frames before `offset` of `history` are applied. */
 export interface ResumeClaim {
@@ -53,10 +56,21 @@ export interface HeldRange {
 /** What to do about a claim. */
 export type Resume = { kind: "frames"; from: number } | { kind: "ship"; because: ShipReason };
 
-/** Decides between frames and a snapshot. */
-export function decideResume(claim: ResumeClaim, held: HeldRange): Resume {
+/**
+ * Decides between frames and a snapshot. `flushedAt` is `SlotTable.flushedAt` of a v1 replica: the
+ * number of the `FLUSHALL` before its latest ship. A replica that lost its link within that ship holds
+ * nothing, and asks for that offset or the one behind it.
+ */
+export function decideResume(
+  claim: ResumeClaim,
+  held: HeldRange,
+  flushedAt: number | null = null,
+): Resume {
   const { offset } = claim;
   if (claim.version === 1) {
+    if (flushedAt !== null && (offset === flushedAt || offset === flushedAt + 1)) {
+      return ship("unfinishedShip");
+    }
     if (offset > held.nextOffset) return ship("ahead");
     if (offset < held.oldestOffset) return ship("evicted");
     if (offset === 0 && !held.beganEmpty) return ship("unloggedData");

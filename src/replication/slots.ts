@@ -33,6 +33,8 @@ export function slotKey(o: { version: 1 | 2; id: string; peerHost: string }): st
 /** The slots of one shard. */
 export class SlotTable {
   #slots = new Map<string, Slot>();
+  /** Of v1 replicas: the number of the FLUSHALL before the latest ship, the latest last. */
+  #flushes = new Map<string, number>();
   #max: number;
 
   /** An empty table of at most `max` slots. */
@@ -75,6 +77,21 @@ export class SlotTable {
     }
     for (const slot of gone) this.#slots.delete(slot.key);
     return gone;
+  }
+
+  /**
+   * A v1 replica was sent `FLUSHALL` under this number, before a ship. It is remembered beyond the
+   * window, since v1 never says whether the ship arrived; decideResume() uses it.
+   */
+  noteFlush(key: string, offset: number): void {
+    this.#flushes.delete(key);
+    this.#flushes.set(key, offset);
+    if (this.#flushes.size > this.#max) this.#flushes.delete(this.#flushes.keys().next().value!);
+  }
+
+  /** The number of the latest `FLUSHALL` before a ship to this replica, or null. */
+  flushedAt(key: string): number | null {
+    return this.#flushes.get(key) ?? null;
   }
 
   /** The least confirmed offset, which the backlog should keep; `Infinity` without slots. */

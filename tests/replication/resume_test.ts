@@ -80,3 +80,16 @@ for (const [name, claim, held, expected] of ROWS) {
     if (resume.kind === "frames") assertEquals(resume.from, claim.offset);
   });
 }
+
+Deno.test("a v1 replica that was emptied and comes back right behind it is shipped again", () => {
+  const because = (offset: number) => {
+    const resume = decideResume(v1(offset), HELD, 14);
+    return resume.kind === "ship" ? resume.because : "frames";
+  };
+  assertEquals([13, 14, 15, 16].map(because), [
+    "frames",
+    "unfinishedShip",
+    "unfinishedShip",
+    "frames",
+  ]);
+});
