@@ -82,11 +82,11 @@ function readLayout(answer: Reply): Layout {
   } else if (answer instanceof Map) {
     for (const [name, value] of answer) fields.set(textOf(name), value);
   }
-  const shards = Number(fields.get("shards"));
-  const replicationPortBase = Number(fields.get("replication-port-base"));
+  const shards = numberOf(fields.get("shards"));
+  const replicationPortBase = numberOf(fields.get("replication-port-base"));
   const history = fields.get("history");
   if (
-    Number(fields.get("protocol")) !== 2 || !(shards >= 1 && shards <= SHARDS_MAX) ||
+    numberOf(fields.get("protocol")) !== 2 || !(shards >= 1 && shards <= SHARDS_MAX) ||
     !(replicationPortBase >= 1 && replicationPortBase + shards <= 65_536) ||
     !Array.isArray(history) || history.length !== shards
   ) {
@@ -104,4 +104,8 @@ function readLayout(answer: Reply): Layout {
 
 function textOf(value: Reply): string {
   return value instanceof Uint8Array ? new TextDecoder().decode(value) : String(value);
+}
+
+function numberOf(value: Reply | undefined): number {
+  return value === undefined ? NaN : Number(textOf(value));
 }
