@@ -35,7 +35,7 @@ function mget(call: Call): void {
 /** Stores the pair at argument `i` in the shard that the call is turned to. */
 function storePair(call: Call, i: number): void {
   const { buf, starts, stops, db } = call;
-  const a = call.look(i);
+  const a = call.write(i);
   const vs = starts[i + 1];
   const ve = stops[i + 1];
   call.keys.storeString(db, a, buf, starts[i], stops[i], buf, vs, ve, NO_DEADLINE);

@@ -42,7 +42,7 @@ function store(call: Call, a: number, value: number, deadline: number): boolean 
 
 function set(call: Call): void {
   if (call.argc > 3) return setWithOptions(call);
-  if (!store(call, call.look(1), 2, NO_DEADLINE)) return;
+  if (!store(call, call.write(1), 2, NO_DEADLINE)) return;
   call.asSent(SET, 1);
   call.reply.ok();
 }
@@ -97,7 +97,7 @@ function psetex(call: Call): void {
 function setFor(call: Call, unit: number): void {
   const deadline = readDeadline(call, 2, unit);
   if (Number.isNaN(deadline)) return;
-  if (!store(call, call.look(1), 3, deadline)) return;
+  if (!store(call, call.write(1), 3, deadline)) return;
   effectSet(call, call.buf, call.starts[3], call.stops[3], deadline);
   call.reply.ok();
 }
