@@ -44,6 +44,8 @@ const SPAN_WORDS = SPAN_BYTES / WORD_BYTES;
 const SPAN_SHIFT = 13;
 /** Blocks on one leaf of a deferred list: 32 KiB, small enough to be cheap, large enough to be rare. */
 const DEFERRED_LEAF = 8_192;
+/** Requests that may be served from the room that deletes left in spans, in bytes. */
+const SMALL_BYTES = 8_192;
 /** Spans kept back for copies that a delete or a page split needs when everything else is full. */
 const RESERVE_SPANS = 8;
 
@@ -188,9 +190,10 @@ export class Arena {
     const free = this.#pooled + this.#spanCount - this.#freshSpan;
     // A quarter more than asked: classes round up, long values have an index.
     if (free >= this.#reserveSpans + ((bytes + (bytes >>> 2)) >>> 16)) return true;
-    // No whole span to spare, yet deletes may have opened spans that hold blocks of this size.
-    return bytes <= 4096 && free >= this.#reserveSpans >> 1 &&
-      this.#open[CLASS_OF[(bytes + 64 + 2 * HEADER_BYTES - 1) >>> 3]] !== 0;
+    // No whole span to spare, yet deletes may have left room in many. Should a size without room
+    // come up, half of the reserve may go to it before all is refused again.
+    return bytes <= SMALL_BYTES && free >= this.#reserveSpans >> 1 &&
+      this.spanBytes - this.usedBytes >= this.memory.byteLength / 64;
   }
 
   /** One step of giving back; false when there is nothing left to give. */

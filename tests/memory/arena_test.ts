@@ -1,0 +1,146 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { InvariantError } from "../../src/base/invariant.ts";
+import {
+  Arena,
+  ARENA_BYTES_MIN,
+  ArenaFullError,
+  PAYLOAD_BYTES_MAX,
+  SPAN_BYTES,
+} from "../../src/memory/arena.ts";
+import { Random, testSeed } from "../support/random.ts";
+
+/** Fills a block's payload with a pattern that names it. */
+function paint(arena: Arena, a: number, bytes: number, colour: number): void {
+  arena.u8.fill(colour & 0xff, a * 8 + 8, a * 8 + 8 + bytes);
+}
+
+function isPainted(arena: Arena, a: number, bytes: number, colour: number): boolean {
+  for (let i = 0; i < bytes; i++) if (arena.u8[a * 8 + 8 + i] !== (colour & 0xff)) return false;
+  return true;
+}
+
+Deno.test("an arena refuses sizes that it cannot address or live in", () => {
+  assertThrows(() => new Arena(ARENA_BYTES_MIN - 1), InvariantError);
+  assertThrows(() => new Arena(16 * 2 ** 30 + SPAN_BYTES), InvariantError);
+  new Arena(ARENA_BYTES_MIN);
+});
+
+Deno.test("blocks of random sizes never overlap, and every byte comes back", () => {
+  const seed = testSeed(7);
+  const random = new Random(seed);
+  const arena = new Arena(64 * 2 ** 20);
+  const live: { a: number; bytes: number; colour: number }[] = [];
+  for (let step = 0; step < 60_000; step++) {
+    if (live.length === 0 || random.next() < 0.55) {
+      const bytes = random.next() < 0.97 ? random.below(600) : random.below(PAYLOAD_BYTES_MAX + 1);
+      if (!arena.hasRoom(bytes)) continue;
+      const a = arena.allocate(bytes);
+      assert(arena.capacity(a) >= bytes, `seed ${seed} step ${step}`);
+      paint(arena, a, bytes, step);
+      live.push({ a, bytes, colour: step });
+    } else {
+      const at = random.below(live.length);
+      const { a, bytes, colour } = live[at];
+      assert(isPainted(arena, a, bytes, colour), `seed ${seed} step ${step}: block overwritten`);
+      arena.release(a);
+      live[at] = live[live.length - 1];
+      live.pop();
+    }
+  }
+  let expected = 0;
+  for (const { a } of live) expected += arena.blockBytes(a);
+  assertEquals(arena.usedBytes, expected, `seed ${seed}: used bytes are exact`);
+  for (const { a } of live) arena.release(a);
+  assertEquals(arena.usedBytes, 0, `seed ${seed}`);
+});
+
+Deno.test("spans of one size serve another once their blocks are free", () => {
+  const arena = new Arena(4 * 2 ** 20);
+  const small: number[] = [];
+  while (arena.hasRoom(100)) small.push(arena.allocate(100));
+  assertEquals(arena.hasRoom(60_000), false);
+  for (const a of small) arena.release(a);
+  const large: number[] = [];
+  while (arena.hasRoom(60_000)) large.push(arena.allocate(60_000));
+  assert(large.length > 50, `${large.length} of 64 spans were given again`);
+});
+
+Deno.test("deletes in a full arena make room for blocks of their size, span or not", () => {
+  const arena = new Arena(4 * 2 ** 20);
+  const blocks: number[] = [];
+  while (arena.hasRoom(100)) blocks.push(arena.allocate(100));
+  for (let i = 0; i < blocks.length; i += 10) arena.release(blocks[i]);
+  assert(arena.hasRoom(100), "freed blocks count although no span is wholly free");
+});
+
+Deno.test("a block that was not promised throws when even the reserve is gone", () => {
+  const arena = new Arena(ARENA_BYTES_MIN);
+  assertThrows(() => {
+    for (let i = 0; i < 1000; i++) arena.allocate(60_000);
+  }, ArenaFullError);
+});
+
+Deno.test("own() copies what a view may read, and release() waits for the view", () => {
+  const arena = new Arena(4 * 2 ** 20);
+  const a = arena.allocate(100);
+  paint(arena, a, 100, 1);
+  assertEquals(arena.own(a), a, "nobody reads it");
+  arena.freeze();
+  const copy = arena.own(a);
+  assert(copy !== a);
+  assert(isPainted(arena, copy, 100, 1));
+  paint(arena, copy, 100, 2);
+  assert(isPainted(arena, a, 100, 1), "the view's block holds still");
+  assertEquals(arena.own(copy), copy, "born after the freeze");
+  const born = arena.allocate(100);
+  arena.release(born);
+  assertEquals(arena.deferredBytes, arena.blockBytes(a), "only the view's block waits");
+  assertEquals(arena.sweepDeferred(100), false, "nothing is swept while the view is open");
+  arena.endView();
+  assertEquals(arena.sweepDeferred(100), true);
+  assertEquals(arena.deferredBytes, 0);
+  assertEquals(arena.usedBytes, arena.blockBytes(copy));
+});
+
+Deno.test("one view at a time, and none is ended twice", () => {
+  const arena = new Arena(ARENA_BYTES_MIN);
+  arena.freeze();
+  assertThrows(() => arena.freeze(), InvariantError);
+  arena.endView();
+  assertThrows(() => arena.endView(), InvariantError);
+});
+
+Deno.test("a view is given up before a write is refused, and own() then writes in place", () => {
+  const arena = new Arena(2 * 2 ** 20);
+  let aborted = 0;
+  arena.pressure = {
+    reclaim: () => false,
+    abortView: () => {
+      aborted++;
+      arena.endView();
+    },
+  };
+  const blocks: number[] = [];
+  for (let i = 0; i < 20; i++) blocks.push(arena.allocate(60_000));
+  arena.freeze();
+  for (const a of blocks) arena.release(a);
+  assertEquals(arena.deferredBytes, arena.usedBytes);
+  while (aborted === 0 && blocks.length < 60) {
+    assert(arena.hasRoom(60_000));
+    blocks.push(arena.allocate(60_000));
+  }
+  assertEquals(aborted, 1);
+  assertEquals(arena.isFrozen, false);
+
+  // own() in an arena with nothing left.
+  const full = new Arena(ARENA_BYTES_MIN);
+  const kept = full.allocate(60_000);
+  full.freeze();
+  assertThrows(() => {
+    for (let i = 0; i < 100; i++) {
+      full.allocate(60_000);
+      if (!full.isFrozen) throw new ArenaFullError("the view was given up");
+    }
+  }, ArenaFullError);
+  assertEquals(full.own(kept), kept, "no view is open any more");
+});

@@ -1,0 +1,144 @@
+import { assert, assertEquals } from "@std/assert";
+import { ascii, latin1 } from "../../src/base/ascii.ts";
+import { Arena } from "../../src/memory/arena.ts";
+import {
+  Dict,
+  DictWalker,
+  E_HASH,
+  E_KEY,
+  ENTRY_HEAD_BYTES,
+  EntryList,
+  KEY_AT,
+  KEY_BYTES_MASK,
+} from "../../src/memory/dict.ts";
+import { halfSipHash } from "../../src/memory/siphash.ts";
+import { Random, testSeed } from "../support/random.ts";
+
+function newEntry(arena: Arena, dict: Dict, key: Uint8Array, hash?: number): number {
+  const a = arena.allocate(ENTRY_HEAD_BYTES + key.length);
+  arena.i32[a * 2 + E_HASH] = hash ?? dict.hash(key, 0, key.length);
+  arena.i32[a * 2 + E_KEY] = key.length;
+  arena.u8.set(key, a * 8 + KEY_AT);
+  return a;
+}
+
+function keyOf(arena: Arena, a: number): string {
+  const start = a * 8 + KEY_AT;
+  return latin1(arena.u8, start, start + (arena.i32[a * 2 + E_KEY] & KEY_BYTES_MASK));
+}
+
+Deno.test("halfSipHash depends on key, length and every byte", () => {
+  const one = { k0: 0x03020100, k1: 0x07060504 };
+  const other = { k0: 0x03020100, k1: 0x07060505 };
+  const seen = new Set<number>();
+  const bytes = new Uint8Array(64);
+  for (let length = 0; length <= 64; length++) {
+    for (let i = 0; i < Math.max(length, 1); i++) {
+      const changed = bytes.slice();
+      changed[i] ^= 0x80;
+      seen.add(halfSipHash(one, changed, 0, length));
+      seen.add(halfSipHash(other, changed, 0, length));
+    }
+  }
+  // 65 lengths with all their one-bit changes, under two keys: nearly all differ.
+  assert(seen.size > 4_100, `${seen.size} distinct hashes`);
+});
+
+Deno.test("a dict grows, splits, merges and shrinks like a Map, and SCAN loses and repeats nothing", () => {
+  const seed = testSeed(11);
+  const random = new Random(seed);
+  const arena = new Arena(128 * 2 ** 20);
+  const dict = new Dict(arena, { k0: seed, k1: 5 });
+  const empty = arena.usedBytes;
+  let root = dict.create();
+  const model = new Map<string, number>();
+  const list = new EntryList();
+  const waves = [40_000, 100, 60_000, 0];
+  for (const target of waves) {
+    // A scan goes on while the dict grows or shrinks under it.
+    const steady = new Set(model.keys());
+    const scanned = new Map<string, number>();
+    let cursor = 0;
+    let isScanning = true;
+    while (model.size !== target) {
+      if (model.size < target) {
+        const key = `${seed}:${random.below(1e9)}`;
+        if (model.has(key)) continue;
+        const bytes = ascii(key);
+        const a = newEntry(arena, dict, bytes);
+        root = dict.insert(root, a);
+        model.set(key, a);
+      } else {
+        const [key, a] = model.entries().next().value!;
+        root = dict.remove(root, a);
+        arena.release(a);
+        model.delete(key);
+        steady.delete(key);
+      }
+      if (isScanning && model.size % 7 === 0) {
+        list.clear();
+        dict.scan(root, cursor, 1 + random.below(30), list);
+        for (let i = 0; i < list.length; i++) {
+          const key = keyOf(arena, list.items[i]);
+          scanned.set(key, (scanned.get(key) ?? 0) + 1);
+        }
+        cursor = dict.nextCursor;
+        isScanning = cursor !== 0;
+      }
+    }
+    while (isScanning) {
+      list.clear();
+      dict.scan(root, cursor, 100, list);
+      for (let i = 0; i < list.length; i++) {
+        const key = keyOf(arena, list.items[i]);
+        scanned.set(key, (scanned.get(key) ?? 0) + 1);
+      }
+      cursor = dict.nextCursor;
+      isScanning = cursor !== 0;
+    }
+    for (const key of steady) assertEquals(scanned.get(key), 1, `seed ${seed}: SCAN of ${key}`);
+    assertEquals(dict.count(root), model.size, `seed ${seed}`);
+    for (const [key, a] of model) {
+      const bytes = ascii(key);
+      const hash = dict.hash(bytes, 0, bytes.length);
+      assertEquals(dict.find(root, bytes, 0, bytes.length, hash), a, `seed ${seed}: ${key}`);
+    }
+    const walker = new DictWalker(arena.i32);
+    walker.start(root);
+    let walked = 0;
+    while (walker.next() !== 0) walked++;
+    assertEquals(walked, model.size, `seed ${seed}: walker`);
+  }
+  assertEquals(dict.overheadBytes(root), arena.usedBytes - empty, `seed ${seed}: emptied overhead`);
+  assert(dict.overheadBytes(root) < 4_000, "an emptied dict is small again");
+});
+
+Deno.test("keys of one hash share pages that grow instead of splitting for ever", () => {
+  const arena = new Arena(64 * 2 ** 20);
+  const dict = new Dict(arena, { k0: 1, k1: 2 });
+  let root = dict.create();
+  const hash = 0x12345678;
+  const keys: Uint8Array[] = [];
+  for (let i = 0; i < 2_000; i++) {
+    const key = ascii(`same hash ${i}`);
+    keys.push(key);
+    root = dict.insert(root, newEntry(arena, dict, key, hash));
+  }
+  for (const key of keys) assert(dict.find(root, key, 0, key.length, hash) !== 0);
+  const list = new EntryList();
+  dict.scan(root, 0, 10, list);
+  assertEquals(list.length, 2_000, "equal hashes are scanned together");
+});
+
+Deno.test("random entries reach every key", () => {
+  const seed = testSeed(3);
+  const random = new Random(seed);
+  const arena = new Arena(16 * 2 ** 20);
+  const dict = new Dict(arena, { k0: 9, k1: 9 });
+  let root = dict.create();
+  assertEquals(dict.random(root, () => random.next()), 0);
+  for (let i = 0; i < 50; i++) root = dict.insert(root, newEntry(arena, dict, ascii(`k${i}`)));
+  const seen = new Set<number>();
+  for (let i = 0; i < 20_000; i++) seen.add(dict.random(root, () => random.next()));
+  assertEquals(seen.size, 50, `seed ${seed}`);
+});
