@@ -52,6 +52,9 @@ export const CURSOR_LOST: -1 = -1;
 /** `*2 :<offset> *<argc>` with the longest numbers, and some bytes to spare. */
 const FRAME_HEAD_BYTES = 48;
 
+/** Digits of the greatest safe integer. */
+const OFFSET_DIGITS_MAX = 16;
+
 /** Arguments up to this size are copied by a loop: making a view to copy from costs more (measured). */
 const LOOP_COPY_BYTES = 96;
 
@@ -107,14 +110,6 @@ export interface BacklogOptions {
 
 /** Encoded frames by number. */
 export class Backlog {
-  /** Number of the oldest frame held; equal to `nextOffset` when none is. */
-  oldestOffset: number;
-  /** Number of the frame to come. */
-  nextOffset: number;
-  /** Bytes of the frames held. */
-  sizeBytes = 0;
-  /** Bytes of all frames ever appended. */
-  appendedBytes = 0;
   /**
    * Lowest frame number that a connected or recently seen replica may still ask for. `Infinity` when
    * nobody is known. It decides what goes early (when a segment is opened), never what stays longer
@@ -139,6 +134,12 @@ export class Backlog {
   #spare: Uint8Array<ArrayBuffer> | null = null;
   #pins: MutablePin[] = [];
   #pinnedFrom = Infinity;
+  /**
+   * `nextOffset` in decimal, right-aligned from `#digitsStart`: counting in digits is cheaper than
+   * dividing for each frame, and a number past 2^31 would be boxed on its way to the writer.
+   */
+  readonly #digits = new Uint8Array(OFFSET_DIGITS_MAX);
+  #digitsStart: number;
   /** The frame being encoded: its buffer, the byte to write next, the arguments to come. */
   #buf: Uint8Array<ArrayBuffer>;
   #at = 0;
@@ -150,12 +151,35 @@ export class Backlog {
     this.#limitBytes = options.limitBytes;
     this.pinLimitBytes = options.pinLimitBytes ?? PIN_LIMIT_BYTES;
     this.#segmentBytesMax = options.segmentBytes ?? SEGMENT_BYTES_MAX;
-    this.oldestOffset = options.firstOffset;
-    this.nextOffset = options.firstOffset;
     this.#tail = new Segment(new Uint8Array(0), options.firstOffset, 0);
     this.#segments = [this.#tail];
     this.#buf = this.#tail.buf;
     this.newestBuf = this.#tail.buf;
+    this.#digitsStart = OFFSET_DIGITS_MAX - digitCount(options.firstOffset);
+    putInteger(this.#digits, this.#digitsStart, options.firstOffset);
+  }
+
+  // What counts up with each frame is kept as a segment's base and a small number in it: a field whose
+  // value passes 2^31 would be boxed anew for each frame.
+
+  /** Number of the oldest frame held; equal to `nextOffset` when none is. */
+  get oldestOffset(): number {
+    return this.#segments[0].firstOffset;
+  }
+
+  /** Number of the frame to come. */
+  get nextOffset(): number {
+    return this.#tail.firstOffset + this.#tail.frames;
+  }
+
+  /** Bytes of all frames ever appended. */
+  get appendedBytes(): number {
+    return this.#tail.streamByte + this.#tail.used;
+  }
+
+  /** Bytes of the frames held. */
+  get sizeBytes(): number {
+    return this.appendedBytes - this.#segments[0].streamByte;
   }
 
   /** `repl-backlog-size`: bytes of frames to hold. A smaller value evicts at once. */
@@ -252,18 +276,15 @@ export class Backlog {
     const stop = this.#at;
     invariant(stop <= tail.buf.length, "a frame's arguments are within the announced bytes");
     if (start >= tail.indexDue) tail.mark(start);
-    const offset = this.nextOffset;
     tail.used = stop;
-    tail.nextOffset = offset + 1;
-    this.nextOffset = offset + 1;
-    this.sizeBytes += stop - start;
-    this.appendedBytes += stop - start;
+    tail.frames++;
     this.newestBuf = tail.buf;
     this.newestPayloadStart = this.#payloadStart;
     this.newestStop = stop;
     this.#argsLeft = -1;
+    this.#countUp();
     if (this.#sealedBytes + stop > this.#limitBytes) this.#evict();
-    return offset;
+    return tail.firstOffset + tail.frames - 1;
   }
 
   /** Appends a frame whose command is encoded already: `src[start..stop)` is `*<argc>...`. */
@@ -388,10 +409,23 @@ export class Backlog {
     buf[at + 2] = CR;
     buf[at + 3] = LF;
     buf[at + 4] = COLON;
-    const stop = putInteger(buf, at + 5, this.nextOffset);
-    buf[stop] = CR;
-    buf[stop + 1] = LF;
-    return stop + 2;
+    at += 5;
+    const digits = this.#digits;
+    for (let i = this.#digitsStart; i < OFFSET_DIGITS_MAX; i++) buf[at++] = digits[i];
+    buf[at] = CR;
+    buf[at + 1] = LF;
+    return at + 2;
+  }
+
+  /** Adds one to `nextOffset` in digits. */
+  #countUp(): void {
+    const digits = this.#digits;
+    let i = OFFSET_DIGITS_MAX - 1;
+    while (digits[i] === 57) digits[i--] = 48;
+    if (i < this.#digitsStart) {
+      this.#digitsStart = i;
+      digits[i] = 49;
+    } else digits[i]++;
   }
 
   #segmentBytes(): number {
@@ -444,8 +478,6 @@ export class Backlog {
     oldest.evicted = true;
     oldest.next = null;
     this.#sealedBytes -= oldest.buf.length;
-    this.sizeBytes -= oldest.used;
-    this.oldestOffset = this.#segments[0].firstOffset;
     if (oldest.readers === 0 && oldest.buf.length === this.#segmentBytes()) {
       this.#spare = oldest.buf;
     }

@@ -29,8 +29,8 @@ export class Segment {
   readonly firstOffset: number;
   /** Bytes of all frames ever appended to the backlog before this segment. */
   readonly streamByte: number;
-  /** Number of the frame behind the last one here. */
-  nextOffset: number;
+  /** Frames in it. */
+  frames = 0;
   /** Bytes of `buf` that hold frames. */
   used = 0;
   /** The following segment, while both are held. */
@@ -50,11 +50,15 @@ export class Segment {
   constructor(buf: Uint8Array<ArrayBuffer>, firstOffset: number, streamByte: number) {
     this.buf = buf;
     this.firstOffset = firstOffset;
-    this.nextOffset = firstOffset;
     this.streamByte = streamByte;
     // A frame of its own needs one entry, whatever its size; entries are added as frames come.
     this.#indexByte = new Int32Array(4);
     this.#indexFrame = new Int32Array(4);
+  }
+
+  /** Number of the frame behind the last one here. */
+  get nextOffset(): number {
+    return this.firstOffset + this.frames;
   }
 
   /** Notes that frame `nextOffset` begins at `byte`; called when `byte >= indexDue`. */
@@ -69,7 +73,7 @@ export class Segment {
       this.#indexFrame = frames;
     }
     this.#indexByte[length] = byte;
-    this.#indexFrame[length] = this.nextOffset - this.firstOffset;
+    this.#indexFrame[length] = this.frames;
     this.#indexLength = length + 1;
     this.indexDue = byte - (byte % INDEX_STEP_BYTES) + INDEX_STEP_BYTES;
   }
