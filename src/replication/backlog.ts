@@ -26,7 +26,10 @@
 
 import { CR, digitCount, LF, putInteger } from "../base/ascii.ts";
 import { invariant } from "../base/invariant.ts";
+import { Cursor, type MutablePin, type Pin } from "./cursor.ts";
 import { Segment } from "./segment.ts";
+
+export { Cursor, type Pin };
 
 /** Bytes of a segment: the grain of eviction, small against the default limit and few in number. */
 export const SEGMENT_BYTES_MAX = 1024 * 1024;
@@ -62,39 +65,6 @@ const DOLLAR = 36;
 const STAR = 42;
 const COLON = 58;
 const TWO = 50;
-
-/** A reader's place in a backlog. Its fields are the backlog's to change. */
-export class Cursor {
-  /** The segment it stands in. */
-  segment: Segment;
-  /** Byte of the segment that is read next. */
-  byte: number;
-  /** Number of a frame before which everything is read: exact whenever a whole view has been read. */
-  offset: number;
-  /** Behind the last byte of the latest view. */
-  viewStop: number;
-  /** What `offset` becomes when the latest view is read. */
-  viewStopOffset: number;
-  /** Whether the latest view ends between two frames; only a frame larger than a view makes it not. */
-  viewEndsFrame: boolean = true;
-
-  /** A cursor at the beginning of frame `offset`. */
-  constructor(segment: Segment, byte: number, offset: number) {
-    this.segment = segment;
-    this.byte = byte;
-    this.offset = offset;
-    this.viewStop = byte;
-    this.viewStopOffset = offset;
-  }
-}
-
-/** A hold on the frames from `offset` on. */
-export interface Pin {
-  /** First frame that is kept; `movePin` changes it. */
-  readonly offset: number;
-  /** Whether the hold had to be given up because the frames passed `pinLimitBytes`. */
-  readonly overrun: boolean;
-}
 
 /** Sizes in bytes; `firstOffset` is the number of the first frame to come. */
 export interface BacklogOptions {
@@ -509,10 +479,4 @@ export class Backlog {
     }
     return segments[low - 1];
   }
-}
-
-/** A pin as its backlog sees it. */
-interface MutablePin {
-  offset: number;
-  overrun: boolean;
 }

@@ -8,7 +8,7 @@
  * Ranges below this are copied in a loop: `set` needs a view of the source, which costs more (about
  * 100 ns and an object) than this many bytes one by one.
  */
-export const LOOP_BYTES_MAX = 96;
+export const LOOP_BYTES_MAX = 64;
 
 /** Copies `src[start..stop)` to `out` at `at` and returns the position behind it. */
 export function copyBytes(

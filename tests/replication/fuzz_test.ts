@@ -65,6 +65,7 @@ const TOKENS = [
   "REPLICATE",
   "HISTORY",
   "CAPA",
+  "AUTH",
   '"',
   "'",
   "\\x0",

@@ -79,6 +79,11 @@ const REJECTED: [string, Uint8Array, string][] = [
   ["port 0", request(...V1, "LISTENING-PORT", "0"), "BadOption"],
   ["port 65536", request(...V1, "LISTENING-PORT", "65536"), "BadOption"],
   ["a port with letters", request(...V1, "LISTENING-PORT", "http"), "BadOption"],
+  [
+    "a password that is not UTF-8",
+    concat(bytes("*7\r\n"), v1Bytes("r").subarray(4), bytes("$4\r\nAUTH\r\n$1\r\n\xff\r\n")),
+    "BadOption",
+  ],
   ["an empty capability", request(...V1, "CAPA", ""), "BadOption"],
   ["4097 bytes without an end", bytes("R".repeat(4097)), "TooLarge"],
   ["an id of 5000 bytes", v1({ 4: "x".repeat(5000) }), "TooLarge"],
@@ -170,6 +175,10 @@ const ACCEPTED: [string, Uint8Array, Partial<HandshakeRequest>][] = [
       capabilities: ["psync", "x"],
     },
   ],
+  ["v2 with a password", request(...V1, "AUTH", "p w\u00e9"), {
+    version: 2,
+    password: "p w\u00e9",
+  }],
   ["v2 without a history", request(...V1, "CAPA", "a"), { version: 2, history: null }],
 ];
 

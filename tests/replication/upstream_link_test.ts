@@ -105,6 +105,8 @@ Deno.test("the handshake carries the claim in either version", () => {
   );
   const empty = new Follower({ claim: { ...CLAIM, history: null, listeningPort: null } });
   assert(latin1(empty.link.handshake()).includes("$7\r\nHISTORY\r\n$1\r\n?\r\n"));
+  const known = new Follower({ claim: { ...CLAIM, password: "secret" } });
+  assert(latin1(known.link.handshake()).includes("$4\r\nAUTH\r\n$6\r\nsecret\r\n"));
   assert(latin1(new Follower({ claim: V1_CLAIM }).link.handshake()).startsWith("*5\r\n"));
 });
 
