@@ -305,8 +305,8 @@ export class Replication {
   /** Another's data took the place of ours: who follows us must be shipped it. */
   #replaced(shards: readonly number[]): void {
     for (const index of shards) {
-      this.#host.node.shards[index].startHistory(newLineage(false), 0);
       void this.primaries[index].closeAll("HistoryChanged", "a snapshot replaced the data");
+      this.#host.node.shards[index].startHistory(newLineage(false), 0);
     }
   }
 
