@@ -264,9 +264,11 @@ export class ReplicaLink {
   acceptFrames(): void {
     const claim = this.claim;
     if (this.#state.at !== "handshakePending" || claim === null || this.waiting !== null) return;
-    const cursor = this.#source.backlog.cursorAt(claim.offset);
+    const { backlog } = this.#source;
+    const cursor = backlog.cursorAt(claim.offset);
     invariant(cursor !== null, `frames from ${claim.offset} are held`);
     this.#cursor = cursor;
+    backlog.keepFrom = Math.min(backlog.keepFrom, claim.offset);
     this.#cutOffset = claim.offset;
     this.#queueAck(claim, claim.offset);
     this.#enter({ at: "ackSent", id: claim.id, fromOffset: claim.offset });
