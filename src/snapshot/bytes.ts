@@ -5,8 +5,8 @@
  */
 
 /**
- * Ranges below this are copied in a loop: `set` needs a view of the source, which costs more (about
- * 100 ns and an object) than this many bytes one by one.
+ * Ranges below this are copied in a loop, at about half a nanosecond a byte; `set` needs a view of
+ * the source and costs about 30 ns at any of these sizes.
  */
 export const LOOP_BYTES_MAX = 64;
 
