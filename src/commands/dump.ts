@@ -1,0 +1,276 @@
+/**
+ * DUMP and RESTORE: one value as bytes that any Redis understands, and back.
+ *
+ * @module
+ */
+
+import { ascii } from "../base/ascii.ts";
+import { NO_DEADLINE } from "../keyspace/entry.ts";
+import type { Keyspace } from "../keyspace/keyspace.ts";
+import { ERR_BUSY_KEY, ERR_OOM, ERR_SYNTAX } from "../resp/errors.ts";
+import {
+  DUMP_BAD_FOOTER,
+  DUMP_OK,
+  putStringDump,
+  restoreDump,
+  stringDumpBytesMax,
+} from "../snapshot/dump_payload.ts";
+import type { SnapshotSink } from "../snapshot/sink.ts";
+import { int64Argument } from "./arguments.ts";
+import { type Call, integerBytes } from "./call.ts";
+import { isPast } from "./expiry_options.ts";
+import type { CommandSpec } from "./registry.ts";
+import { mustBeString } from "./reply_string.ts";
+import { KEY, ONE_KEY } from "./string_docs.ts";
+
+const DEL = ascii("DEL");
+const RESTORE = ascii("RESTORE");
+const REPLACE = ascii("REPLACE");
+const ABSTTL = ascii("ABSTTL");
+const IDLETIME = ascii("IDLETIME");
+const FREQ = ascii("FREQ");
+
+const ERR_IDLETIME = ascii("ERR Invalid IDLETIME value, must be >= 0");
+const ERR_FREQ = ascii("ERR Invalid FREQ value, must be >= 0 and <= 255");
+const ERR_TTL = ascii("ERR Invalid TTL value, must be >= 0");
+const ERR_FOOTER = ascii("ERR DUMP payload version or checksum are wrong");
+const ERR_FORMAT = ascii("ERR Bad data format");
+
+/** Bytes that a new entry may take beyond its key and value: head, deadline, rounding. */
+const ENTRY_SLACK_BYTES = 128;
+/** Strings are compressed where that helps, which is how Redis's `rdbcompression` is set unless told. */
+const COMPRESSES = true;
+/** Largest value of the access clock. */
+const ACCESS_CLOCK_MAX = 2 ** 24 - 1;
+
+function dump(call: Call): void {
+  const { keys, reply } = call;
+  const a = call.read(1);
+  if (a === 0) return reply.nil();
+  if (!mustBeString(call, a)) return;
+  const length = keys.stringBytes(a);
+  const out = new Uint8Array(stringDumpBytesMax(length));
+  let stop: number;
+  if (keys.isInline(a)) {
+    const start = keys.inlineStart(a);
+    stop = putStringDump(out, 0, keys.arena.u8, start, start + length, COMPRESSES);
+  } else {
+    const value = new Uint8Array(length);
+    keys.readString(a, 0, length, value, 0);
+    stop = putStringDump(out, 0, value, 0, length, COMPRESSES);
+  }
+  reply.bulk(out, 0, stop);
+}
+
+/** The options of a RESTORE. */
+interface RestoreOptions {
+  replaces: boolean;
+  isAbsolute: boolean;
+  /** Seconds, -1 if not given. */
+  idleSeconds: number;
+  /** Logarithmic counter, -1 if not given. */
+  frequency: number;
+}
+
+/** The options of RESTORE, null with the error replied. */
+function readOptions(call: Call): RestoreOptions | null {
+  const options = { replaces: false, isAbsolute: false, idleSeconds: -1, frequency: -1 };
+  const { argc, reply } = call;
+  for (let i = 4; i < argc; i++) {
+    const hasValue = i + 1 < argc;
+    let error: Uint8Array | null = null;
+    if (call.is(i, REPLACE)) {
+      options.replaces = true;
+    } else if (call.is(i, ABSTTL)) {
+      options.isAbsolute = true;
+    } else if (hasValue && options.frequency < 0 && call.is(i, IDLETIME)) {
+      const seconds = int64Argument(call, ++i);
+      if (Number.isNaN(seconds)) return null;
+      options.idleSeconds = Math.min(seconds, Number.MAX_SAFE_INTEGER);
+      if (seconds < 0) error = ERR_IDLETIME;
+    } else if (hasValue && options.idleSeconds < 0 && call.is(i, FREQ)) {
+      options.frequency = int64Argument(call, ++i);
+      if (Number.isNaN(options.frequency)) return null;
+      if (options.frequency < 0 || options.frequency > 255) error = ERR_FREQ;
+    } else {
+      error = ERR_SYNTAX;
+    }
+    if (error !== null) {
+      reply.error(error);
+      return null;
+    }
+  }
+  return options;
+}
+
+/** The deadline that argument 2 gives, NaN with the error replied. */
+function readDeadline(call: Call, isAbsolute: boolean): number {
+  const ttl = int64Argument(call, 2);
+  if (ttl < 0) {
+    call.reply.error(ERR_TTL);
+    return NaN;
+  }
+  if (ttl === 0) return NO_DEADLINE;
+  return Math.min(isAbsolute ? ttl : call.nowMs + ttl, Number.MAX_SAFE_INTEGER);
+}
+
+function restore(call: Call): void {
+  const options = readOptions(call);
+  if (options === null) return;
+  const { buf, starts, stops, reply } = call;
+  if (!options.replaces && call.write(1) !== 0) return reply.error(ERR_BUSY_KEY);
+  const deadline = readDeadline(call, options.isAbsolute);
+  if (Number.isNaN(deadline) || !call.keyFits(1)) return;
+  const sink = new RestoreSink(call, deadline, options);
+  const outcome = restoreDump(
+    buf,
+    starts[3],
+    stops[3],
+    buf,
+    starts[1],
+    stops[1],
+    deadline,
+    sink,
+  );
+  if (outcome === DUMP_BAD_FOOTER) reply.error(ERR_FOOTER);
+  else if (outcome !== DUMP_OK) reply.error(ERR_FORMAT);
+}
+
+/** Stores the value of a payload that has proved sound, or replies why not. */
+class RestoreSink implements SnapshotSink {
+  readonly #call: Call;
+  readonly #deadline: number;
+  readonly #options: RestoreOptions;
+
+  constructor(call: Call, deadline: number, options: RestoreOptions) {
+    this.#call = call;
+    this.#deadline = deadline;
+    this.#options = options;
+  }
+
+  aux(): void {}
+  selectDb(): void {}
+  resizeDb(): void {}
+
+  string(
+    key: Uint8Array,
+    keyStart: number,
+    keyStop: number,
+    value: Uint8Array,
+    valueStart: number,
+    valueStop: number,
+  ): void {
+    const call = this.#call;
+    const { keys, db, reply } = call;
+    if (this.#deadline !== NO_DEADLINE && isPast(call, this.#deadline)) {
+      const old = this.#options.replaces ? call.look(1) : 0;
+      if (old !== 0) {
+        keys.remove(db, old);
+        call.effectKey(DEL, 1);
+      }
+      return reply.ok();
+    }
+    const need = keyStop - keyStart + valueStop - valueStart + ENTRY_SLACK_BYTES;
+    if (!keys.arena.hasRoom(need)) return reply.error(ERR_OOM);
+    // Not `look`: on a replica the key may be there unseen.
+    const a = keys.peek(db, key, keyStart, keyStop);
+    const fresh = keys.storeString(
+      db,
+      a,
+      key,
+      keyStart,
+      keyStop,
+      value,
+      valueStart,
+      valueStop,
+      this.#deadline,
+    );
+    setAccess(keys, fresh, this.#options, call.nowMs);
+    effectRestore(call, this.#deadline, this.#options);
+    reply.ok();
+  }
+}
+
+/** Sets the access clock where the option is of the kind that the eviction policy reads. */
+function setAccess(keys: Keyspace, a: number, options: RestoreOptions, nowMs: number): void {
+  if (keys.accessCountsUses) {
+    if (options.frequency < 0) return;
+    const minutes = Math.floor(nowMs / 60_000) & 0xffff;
+    keys.setAccess(a, (minutes << 8) | options.frequency);
+  } else if (options.idleSeconds >= 0) {
+    const usedAt = keys.accessClock - options.idleSeconds;
+    // Longer ago than the clock can tell: as long ago as keeps clear of its wrap.
+    const wrapped = (keys.accessClock + (ACCESS_CLOCK_MAX >> 1)) % ACCESS_CLOCK_MAX;
+    keys.setAccess(a, usedAt < 0 ? wrapped : usedAt);
+  }
+}
+
+/** `RESTORE key <Unix ms or 0> payload REPLACE ABSTTL [IDLETIME s | FREQ n]`. */
+function effectRestore(call: Call, deadline: number, options: RestoreOptions): void {
+  call.changed(1);
+  const { effects, buf, starts, stops } = call;
+  if (!effects.active) return;
+  const at = deadline === NO_DEADLINE ? 0 : deadline;
+  const { idleSeconds, frequency } = options;
+  const word = frequency >= 0 ? FREQ : IDLETIME;
+  const number = Math.max(frequency, idleSeconds);
+  const extra = number < 0 ? 0 : word.length + integerBytes(number);
+  const payload = call.bytes(1) + integerBytes(at) + call.bytes(3) + REPLACE.length +
+    ABSTTL.length + extra;
+  effects.begin(call.db, RESTORE, number < 0 ? 5 : 7, payload);
+  effects.arg(buf, starts[1], stops[1]);
+  effects.argInteger(at);
+  effects.arg(buf, starts[3], stops[3]);
+  effects.arg(REPLACE, 0, REPLACE.length);
+  effects.arg(ABSTTL, 0, ABSTTL.length);
+  if (number >= 0) {
+    effects.arg(word, 0, word.length);
+    effects.argInteger(number);
+  }
+  effects.end();
+}
+
+/** DUMP and RESTORE. */
+export const DUMP_COMMANDS: readonly CommandSpec[] = [
+  {
+    name: "dump",
+    arity: 2,
+    flags: ["readonly"],
+    keys: ONE_KEY,
+    keyAccess: ["RO access"],
+    group: "generic",
+    since: "2.6.0",
+    summary: "Returns a key's value in the form that RESTORE takes.",
+    complexity: "O(N) in the size of the value",
+    tips: ["nondeterministic_output"],
+    arguments: [KEY],
+    run: dump,
+  },
+  {
+    name: "restore",
+    arity: -4,
+    flags: ["write", "denyoom"],
+    categories: ["dangerous"],
+    keys: ONE_KEY,
+    keyAccess: ["OW update"],
+    group: "generic",
+    since: "2.6.0",
+    summary: "Stores a value that DUMP returned under a key.",
+    complexity: "O(N) in the size of the value",
+    history: [
+      ["3.0.0", "`REPLACE` may be given."],
+      ["5.0.0", "`ABSTTL` may be given."],
+      ["5.0.0", "`IDLETIME` or `FREQ` may be given."],
+    ],
+    arguments: [
+      KEY,
+      { name: "ttl", type: "integer" },
+      { name: "serialized-value", type: "string" },
+      { name: "replace", type: "pure-token", token: "REPLACE", optional: true, since: "3.0.0" },
+      { name: "absttl", type: "pure-token", token: "ABSTTL", optional: true, since: "5.0.0" },
+      { name: "seconds", type: "integer", token: "IDLETIME", optional: true, since: "5.0.0" },
+      { name: "frequency", type: "integer", token: "FREQ", optional: true, since: "5.0.0" },
+    ],
+    run: restore,
+  },
+];
