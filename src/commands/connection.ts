@@ -1,0 +1,124 @@
+/**
+ * The commands on a client's own connection that need nothing of the server but whether clients must
+ * authenticate: PING ECHO SELECT QUIT RESET TIME.
+ *
+ * @module
+ */
+
+import { ascii } from "../base/ascii.ts";
+import { wrongArity } from "../resp/errors.ts";
+import { databaseArgument } from "./arguments.ts";
+import type { Call } from "./call.ts";
+import type { CommandFlag, CommandSpec } from "./registry.ts";
+
+const RESET_REPLY = ascii("RESET");
+
+function ping(call: Call): void {
+  if (call.argc > 2) call.reply.error(wrongArity("ping"));
+  else if (call.argc === 2) echo(call);
+  else call.reply.pong();
+}
+
+function echo(call: Call): void {
+  call.reply.bulk(call.buf, call.starts[1], call.stops[1]);
+}
+
+function select(call: Call): void {
+  const db = databaseArgument(call, 1);
+  if (Number.isNaN(db)) return;
+  call.session.db = db;
+  call.reply.ok();
+}
+
+function quit(call: Call): void {
+  call.session.closing = true;
+  call.reply.ok();
+}
+
+/** Seconds and, of the millisecond in which the request was read, microseconds. */
+function time(call: Call): void {
+  const seconds = Math.floor(call.nowMs / 1000);
+  call.reply.array(2);
+  call.reply.bulkInteger(seconds);
+  call.reply.bulkInteger((call.nowMs - seconds * 1000) * 1000);
+}
+
+const ANYTIME: readonly CommandFlag[] = ["loading", "stale", "fast"];
+const ALWAYS: readonly CommandFlag[] = ["noscript", ...ANYTIME, "no_auth", "allow_busy"];
+
+/** The commands on a connection. `needsPassword` tells whether a new client must authenticate. */
+export function connectionCommands(needsPassword: () => boolean): readonly CommandSpec[] {
+  function reset(call: Call): void {
+    call.session.reset(!needsPassword());
+    call.reply.status(RESET_REPLY);
+  }
+
+  return [
+    {
+      name: "ping",
+      arity: -1,
+      flags: ["fast"],
+      group: "connection",
+      since: "1.0.0",
+      summary: "Answers, so that the client knows that the server does.",
+      complexity: "O(1)",
+      tips: ["request_policy:all_shards", "response_policy:all_succeeded"],
+      arguments: [{ name: "message", type: "string", optional: true }],
+      run: ping,
+    },
+    {
+      name: "echo",
+      arity: 2,
+      flags: ANYTIME,
+      group: "connection",
+      since: "1.0.0",
+      summary: "Returns its argument.",
+      complexity: "O(1)",
+      arguments: [{ name: "message", type: "string" }],
+      run: echo,
+    },
+    {
+      name: "select",
+      arity: 2,
+      flags: ANYTIME,
+      group: "connection",
+      since: "1.0.0",
+      summary: "Chooses the database that the client's commands work on.",
+      complexity: "O(1)",
+      arguments: [{ name: "index", type: "integer" }],
+      run: select,
+    },
+    {
+      name: "quit",
+      arity: -1,
+      flags: ALWAYS,
+      group: "connection",
+      since: "1.0.0",
+      summary: "Closes the connection once its replies are sent.",
+      complexity: "O(1)",
+      deprecated: { since: "7.2.0", instead: "closing the connection" },
+      run: quit,
+    },
+    {
+      name: "reset",
+      arity: 1,
+      flags: ALWAYS,
+      group: "connection",
+      since: "6.2.0",
+      summary: "Gives the connection the state of a new one.",
+      complexity: "O(1)",
+      run: reset,
+    },
+    {
+      name: "time",
+      arity: 1,
+      flags: ANYTIME,
+      group: "server",
+      since: "2.6.0",
+      summary: "Tells the server's Unix time, to the millisecond.",
+      complexity: "O(1)",
+      tips: ["nondeterministic_output"],
+      run: time,
+    },
+  ];
+}
