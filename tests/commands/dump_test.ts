@@ -1,0 +1,183 @@
+import { assert, assertEquals } from "@std/assert";
+import { ascii } from "../../src/base/ascii.ts";
+import { disguise } from "../support/differential.ts";
+import { GENERIC } from "../support/generic_commands.ts";
+import { Random, testSeed } from "../support/random.ts";
+import { RedisServer } from "../support/redis.ts";
+import { Shell } from "../support/shell.ts";
+import { deadlineOf } from "../support/transcript.ts";
+
+const T = 1_700_000_000_000; // where a shell's clock stands
+const OK = "+OK\r\n";
+const BUSY = "-BUSYKEY Target key name already exists.\r\n";
+const FOOTER = "-ERR DUMP payload version or checksum are wrong\r\n";
+const FORMAT = "-ERR Bad data format\r\n";
+
+/** The bytes of a bulk reply. */
+function bytesOf(reply: string): Uint8Array {
+  const start = reply.indexOf("\n") + 1;
+  assert(reply.startsWith("$") && start > 0, reply);
+  return Uint8Array.from(reply.slice(start, -2), (c) => c.charCodeAt(0));
+}
+
+/** The bytes of a text with one byte a char, as effects are recorded. */
+function latin1Text(bytes: Uint8Array): string {
+  return String.fromCharCode(...bytes);
+}
+
+/** A shell with a key `k` that holds `value`, and its payload. */
+function dumped(value: string): [Shell, Uint8Array] {
+  const shell = new Shell(GENERIC);
+  shell.run("SET", "k", value);
+  const payload = bytesOf(shell.run("DUMP", "k"));
+  shell.heard();
+  return [shell, payload];
+}
+
+Deno.test("RESTORE stores what DUMP gave, and tells it with a deadline in Unix ms", () => {
+  const [shell, payload] = dumped("value");
+  const shown = latin1Text(payload);
+  assertEquals(shell.run("DUMP", "none"), "$-1\r\n");
+  assertEquals(shell.run("RESTORE", "a", "0", payload), OK);
+  assertEquals(shell.run("RESTORE", "b", "1000", payload), OK);
+  assertEquals(shell.run("RESTORE", "c", "1000", payload, "REPLACE"), OK);
+  assertEquals(shell.run("RESTORE", "d", String(T + 7), payload, "absttl"), OK);
+  assertEquals(shell.run("RESTORE", "e", "0", payload, "IDLETIME", "30"), OK);
+  assertEquals(shell.run("RESTORE", "f", "5", payload, "FREQ", "9"), OK);
+  assertEquals(shell.heard(), [
+    `0: RESTORE a 0 ${shown} REPLACE ABSTTL`,
+    `0: RESTORE b ${T + 1000} ${shown} REPLACE ABSTTL`,
+    `0: RESTORE c ${T + 1000} ${shown} REPLACE ABSTTL`,
+    `0: RESTORE d ${T + 7} ${shown} REPLACE ABSTTL`,
+    `0: RESTORE e 0 ${shown} REPLACE ABSTTL IDLETIME 30`,
+    `0: RESTORE f ${T + 5} ${shown} REPLACE ABSTTL FREQ 9`,
+  ]);
+  for (const key of ["a", "b", "c", "d", "e", "f"]) {
+    assertEquals(shell.run("GET", key), "$5\r\nvalue\r\n");
+  }
+  assertEquals(deadlineOf(shell, "a"), -1);
+  assertEquals(deadlineOf(shell, "d"), T + 7);
+  assertEquals(shell.keys[0].dirty, 7);
+});
+
+Deno.test("RESTORE replaces a key only if told to, and its deadline with it", () => {
+  const [shell, payload] = dumped("new");
+  shell.run("SET", "a", "old", "PX", "500");
+  shell.heard();
+  assertEquals(shell.run("RESTORE", "a", "0", payload), BUSY);
+  assertEquals(shell.run("RESTORE", "a", "x", "", "REPLACE"), NOT_INTEGER);
+  assertEquals(shell.run("RESTORE", "a", "-1", "", "REPLACE"), NEGATIVE);
+  assertEquals(shell.run("RESTORE", "a", "0", "junk", "REPLACE"), FOOTER);
+  assertEquals(shell.run("GET", "a"), "$3\r\nold\r\n");
+  assertEquals(shell.heard(), []);
+  assertEquals(shell.run("RESTORE", "a", "0", payload, "replace"), OK);
+  assertEquals(shell.run("GET", "a"), "$3\r\nnew\r\n");
+  assertEquals(deadlineOf(shell, "a"), -1);
+});
+
+const NOT_INTEGER = "-ERR value is not an integer or out of range\r\n";
+const NEGATIVE = "-ERR Invalid TTL value, must be >= 0\r\n";
+
+Deno.test("a payload whose deadline has passed replaces a key by nothing", () => {
+  const [shell, payload] = dumped("new");
+  shell.run("SET", "a", "old");
+  shell.heard();
+  assertEquals(shell.run("RESTORE", "b", "5", payload, "ABSTTL"), OK);
+  assertEquals(shell.heard(), []);
+  assertEquals(shell.run("RESTORE", "a", "5", payload, "ABSTTL"), BUSY);
+  assertEquals(shell.run("RESTORE", "a", "5", payload, "ABSTTL", "REPLACE"), OK);
+  assertEquals(shell.heard(), ["0: DEL a"]);
+  assertEquals(shell.run("EXISTS", "a", "b"), ":0\r\n");
+  shell.keys[0].removesExpired = false; // a replica stores it, unseen
+  assertEquals(shell.run("RESTORE", "c", "5", payload, "ABSTTL"), OK);
+  assertEquals(shell.run("EXISTS", "c"), ":0\r\n");
+  assertEquals(shell.run("DBSIZE"), ":2\r\n");
+  shell.run("RESTORE", "c", "5", payload, "ABSTTL", "REPLACE");
+  assertEquals(shell.run("DBSIZE"), ":2\r\n");
+});
+
+Deno.test("no altered payload is taken, and none changes anything", () => {
+  const seed = testSeed(5);
+  const random = new Random(seed);
+  const [shell, payload] = dumped("some value that is long enough to be compressed ".repeat(4));
+  for (let i = 0; i < 3_000; i++) {
+    const bad = payload.slice(0, random.below(4) === 0 ? random.below(payload.length) : undefined);
+    if (bad.length === payload.length) bad[random.below(bad.length)] ^= 1 + random.below(255);
+    const reply = shell.run("RESTORE", "x", "0", bad);
+    assert(reply === FOOTER || reply === FORMAT, `${reply}, seed ${seed}, step ${i}`);
+  }
+  assertEquals(shell.run("DBSIZE"), ":1\r\n");
+  assertEquals(shell.heard(), []);
+});
+
+Deno.test("IDLETIME and FREQ set what the eviction policy reads", () => {
+  const [shell, payload] = dumped("v");
+  const keys = shell.keys[0];
+  keys.accessClock = 1_000_000;
+  shell.run("RESTORE", "a", "0", payload, "IDLETIME", "300");
+  assertEquals(shell.run("OBJECT", "IDLETIME", "a"), ":300\r\n");
+  shell.run("RESTORE", "b", "0", payload, "FREQ", "77");
+  assertEquals(shell.run("OBJECT", "IDLETIME", "b"), ":0\r\n");
+  shell.run("RESTORE", "c", "0", payload, "IDLETIME", "9223372036854775807");
+  const idle = Number(shell.run("OBJECT", "IDLETIME", "c").slice(1));
+  assert(idle > 8_000_000, `${idle}`);
+  keys.accessCountsUses = true;
+  shell.run("RESTORE", "b", "0", payload, "FREQ", "77", "REPLACE");
+  assertEquals(shell.run("OBJECT", "FREQ", "b"), ":77\r\n");
+});
+
+Deno.test("values that memory has no room for are refused before anything changes", () => {
+  const long = new Shell(GENERIC);
+  long.run("SET", "k", "x".repeat(3_000_000));
+  const payload = bytesOf(long.run("DUMP", "k")); // compresses to next to nothing
+  const shell = new Shell(GENERIC, { arenaBytes: 2 * 2 ** 20 });
+  shell.run("SET", "k", "old");
+  shell.heard();
+  const oom = "-OOM command not allowed when used memory > 'maxmemory'.\r\n";
+  assertEquals(shell.run("RESTORE", "k", "0", payload, "REPLACE"), oom);
+  assertEquals(shell.run("GET", "k"), "$3\r\nold\r\n");
+  assertEquals(shell.heard(), []);
+});
+
+Deno.test("DUMP and RESTORE refuse what they have no form for", () => {
+  const shell = new Shell(GENERIC);
+  disguise(shell, "list");
+  assert(shell.run("DUMP", "list").startsWith("-WRONGTYPE "));
+});
+
+const version = await RedisServer.installed();
+const skipped = version === null ? " (SKIPPED: no redis-server on PATH to ask)" : "";
+
+Deno.test({
+  name: `redis-server restores our payloads, and we restore its${skipped}`,
+  ignore: version === null,
+  async fn() {
+    const seed = testSeed(99);
+    const random = new Random(seed);
+    const values: Uint8Array[] = ["", "0", "-1", "12", "32768", "2147483648", "007", "a".repeat(50)]
+      .map(ascii);
+    for (const length of [1, 19, 20, 21, 63, 64, 1_000, 16_383, 16_384, 40_000, 300_000]) {
+      values.push(random.bytes(length), ascii("ab\0c".repeat(length).slice(0, length)));
+    }
+    const server = (await RedisServer.start())!;
+    const redis = await server.connect();
+    const shell = new Shell(GENERIC);
+    try {
+      for (const value of values) {
+        const where = `${value.length} bytes, seed ${seed}`;
+        shell.run("SET", "ours", value);
+        await redis.run("SET", "theirs", value);
+        const ours = bytesOf(shell.run("DUMP", "ours"));
+        const theirs = bytesOf(await redis.run("DUMP", "theirs"));
+        assertEquals(await redis.run("RESTORE", "k", "0", ours, "REPLACE"), OK, where);
+        assertEquals(shell.run("RESTORE", "k", "0", theirs, "REPLACE"), OK, where);
+        const expected = await redis.run("GET", "theirs");
+        assertEquals(await redis.run("GET", "k"), expected, where);
+        assertEquals(shell.run("GET", "k"), expected, where);
+      }
+    } finally {
+      redis.close();
+      await server.stop();
+    }
+  },
+});
