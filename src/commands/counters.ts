@@ -80,7 +80,7 @@ function add(call: Call, by: number, name: Uint8Array): void {
     const keys = call.keys;
     if (!keys.isInline(a)) return addExact(call, a, BigInt(by), name);
     const start = keys.inlineStart(a);
-    sum += parseInteger(keys.arena.u8, start, start + keys.stringBytes(a));
+    sum += parseInteger(keys.bytesOf(a), start, start + keys.stringBytes(a));
     // A sum that is not safe may not be exact; NaN is not safe either.
     if (!Number.isSafeInteger(sum)) return addExact(call, a, BigInt(by), name);
   }

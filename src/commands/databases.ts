@@ -97,7 +97,7 @@ function randomkey(call: Call): void {
     const a = keys.randomEntry(db, Math.random);
     if (a === 0) continue;
     const start = keys.keyStart(a);
-    return reply.bulk(keys.arena.u8, start, start + keys.keyLength(a));
+    return reply.bulk(keys.bytesOf(a), start, start + keys.keyLength(a));
   }
   reply.nil();
 }
@@ -110,12 +110,12 @@ function keysMatching(call: Call): void {
   const mark = reply.deferArray();
   let found = 0;
   for (const { keys } of node.shards) {
-    const u8 = keys.arena.u8;
     // Nothing is written on the way, so the live dict holds as still as a frozen one.
     const walker = new DictWalker(keys.arena.i32);
     walker.start(keys.rootOf(db));
     for (let a = walker.next(); a !== 0; a = walker.next()) {
       if (keys.isHidden(a)) continue;
+      const u8 = keys.bytesOf(a);
       const start = keys.keyStart(a);
       const stop = start + keys.keyLength(a);
       if (!all && !globMatch(buf, from, to, u8, start, stop)) continue;

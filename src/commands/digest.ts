@@ -21,6 +21,7 @@ import { ascii } from "../base/ascii.ts";
 import { invariant } from "../base/invariant.ts";
 import { Sha1, SHA1_BYTES } from "../base/sha1.ts";
 import { NO_DEADLINE, TYPE_STRING } from "../keyspace/entry.ts";
+import { byteAt } from "../memory/arena.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import { EntryList } from "../memory/dict.ts";
 
@@ -62,18 +63,18 @@ function mix(digest: Uint8Array, hash: Uint8Array): void {
 function mixValue(digest: Uint8Array, keys: Keyspace, a: number): void {
   invariant(keys.typeOf(a) === TYPE_STRING, "a type without a digest");
   mix(digest, STRING_MARK);
-  const u8 = keys.arena.u8;
   sha1.begin();
   if (keys.isInline(a)) {
     const start = keys.inlineStart(a);
-    sha1.update(u8, start, start + keys.stringBytes(a));
+    sha1.update(keys.bytesOf(a), start, start + keys.stringBytes(a));
   } else {
     const { blobs } = keys;
     const root = keys.blobOf(a);
     const pieces = blobs.pieces(root);
     for (let i = 0; i < pieces; i++) {
-      const start = blobs.pieceAt(root, i);
-      sha1.update(u8, start, start + blobs.pieceBytes(root, i));
+      const block = blobs.pieceBlock(root, i);
+      const start = byteAt(block) + 8;
+      sha1.update(keys.arena.bytes(block), start, start + blobs.pieceBytes(root, i));
     }
   }
   sha1.end(scratch, 0);
@@ -140,7 +141,7 @@ export class DatasetDigest {
     digest.fill(0);
     const start = keys.keyStart(a);
     sha1.begin();
-    sha1.update(keys.arena.u8, start, start + keys.keyLength(a));
+    sha1.update(keys.bytesOf(a), start, start + keys.keyLength(a));
     sha1.end(scratch, 0);
     mix(digest, scratch);
     mixValue(digest, keys, a);

@@ -7,6 +7,7 @@
 
 import { TYPE_STRING } from "../keyspace/entry.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
+import { byteAt } from "../memory/arena.ts";
 import { CHUNK_BYTES } from "../memory/blob.ts";
 import { ERR_WRONGTYPE } from "../resp/errors.ts";
 import type { ReplyWriter } from "../resp/reply_writer.ts";
@@ -40,7 +41,7 @@ export function replyValue(call: Call, a: number): boolean {
 export function replyString(reply: ReplyWriter, keys: Keyspace, a: number): void {
   if (keys.isInline(a)) {
     const start = keys.inlineStart(a);
-    reply.bulk(keys.arena.u8, start, start + keys.stringBytes(a));
+    reply.bulk(keys.bytesOf(a), start, start + keys.stringBytes(a));
   } else {
     replyBlob(reply, keys, a, 0, keys.stringBytes(a));
   }
@@ -56,7 +57,7 @@ export function replyStringRange(
 ): void {
   if (keys.isInline(a)) {
     const start = keys.inlineStart(a);
-    reply.bulk(keys.arena.u8, start + from, start + to);
+    reply.bulk(keys.bytesOf(a), start + from, start + to);
   } else {
     replyBlob(reply, keys, a, from, to);
   }
@@ -72,7 +73,6 @@ function replyBlob(
 ): void {
   const blobs = keys.blobs;
   const root = keys.blobOf(a);
-  const u8 = keys.arena.u8;
   // At once, so that the buffer does not grow (and copy what it has) several times on the way.
   reply.reserve(to - from + BULK_FRAME_BYTES);
   reply.bulkHeader(to - from);
@@ -80,8 +80,9 @@ function replyBlob(
     const piece = Math.floor(from / CHUNK_BYTES);
     const within = from - piece * CHUNK_BYTES;
     const bytes = Math.min(CHUNK_BYTES - within, to - from);
-    const at = blobs.pieceAt(root, piece) + within;
-    reply.raw(u8, at, at + bytes);
+    const block = blobs.pieceBlock(root, piece);
+    const at = byteAt(block) + 8 + within;
+    reply.raw(keys.arena.bytes(block), at, at + bytes);
     from += bytes;
   }
   reply.crlf();

@@ -138,11 +138,11 @@ function scan(call: Call): void {
 function replyKeys(call: Call, keys: Keyspace, list: EntryList, type: number): number {
   const { buf, starts, stops, reply } = call;
   const { match } = options;
-  const u8 = keys.arena.u8;
   let found = 0;
   for (let i = 0; i < list.length; i++) {
     const a = list.items[i];
     if (type !== ANY_TYPE && keys.typeOf(a) !== type) continue;
+    const u8 = keys.bytesOf(a);
     const start = keys.keyStart(a);
     const stop = start + keys.keyLength(a);
     if (match !== 0 && !globMatch(buf, starts[match], stops[match], u8, start, stop)) continue;

@@ -19,7 +19,7 @@
  */
 
 import { E_KEY, E_USER, E_USER2, KEY_AT, KEY_BYTES_MASK } from "../memory/dict.ts";
-import { PAYLOAD_BYTES_MAX } from "../memory/arena.ts";
+import { byteAt, PAYLOAD_BYTES_MAX } from "../memory/arena.ts";
 
 /** Type of a value: string. */
 export const TYPE_STRING = 0;
@@ -63,9 +63,9 @@ export function metaWordAt(a: number): number {
   return a * 2 + E_USER2;
 }
 
-/** Byte index of the entry's key. */
+/** Index of the entry's key in its window. */
 export function keyAt(i32: Int32Array, a: number): number {
-  return a * 8 + KEY_AT + (i32[a * 2 + E_KEY] < 0 ? 8 : 0);
+  return byteAt(a) + KEY_AT + (i32[a * 2 + E_KEY] < 0 ? 8 : 0);
 }
 
 /** Bytes of the entry's key. */

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { frozenBlobBytes, frozenPieceAt } from "../memory/blob.ts";
-import { CHUNK_BYTES } from "../memory/blob.ts";
+import { byteAt, openWindows, windowOf } from "../memory/arena.ts";
+import { CHUNK_BYTES, frozenBlobBytes, frozenPieceBlock } from "../memory/blob.ts";
 import { DictWalker, E_USER, E_USER2 } from "../memory/dict.ts";
 import { BLOB, deadlineOf, keyAt, keyBytes, NO_DEADLINE, TYPE_MASK } from "./entry.ts";
 
@@ -25,8 +25,8 @@ export interface FrozenViewData {
 
 /** One pass over a frozen keyspace, all databases in ascending order; fields describe the entry. */
 export class FrozenEntries {
-  /** Bytes of the arena; all positions below are indexes into it. */
-  readonly u8: Uint8Array;
+  /** The bytes that the positions below index: the key's after `next`, the piece's after `piece`. */
+  u8: Uint8Array;
   /** Database of the entry. */
   db: number = -1;
   /** Keys of that database. */
@@ -54,13 +54,16 @@ export class FrozenEntries {
   readonly #i32: Int32Array;
   readonly #f64: Float64Array;
   readonly #walker: DictWalker;
+  readonly #windows: readonly Uint8Array[];
   #blob = 0;
+  #entryBytes: Uint8Array;
   #inlineAt = 0;
 
   /** A pass over `view` from its start. */
   constructor(view: FrozenViewData) {
     this.#view = view;
-    this.u8 = new Uint8Array(view.memory);
+    this.#windows = openWindows(view.memory);
+    this.u8 = this.#entryBytes = this.#windows[0];
     this.#i32 = new Int32Array(view.memory);
     this.#f64 = new Float64Array(view.memory);
     this.#walker = new DictWalker(this.#i32);
@@ -78,6 +81,7 @@ export class FrozenEntries {
       a = this.#walker.next();
     }
     const i32 = this.#i32;
+    this.u8 = this.#entryBytes = windowOf(this.#windows, a);
     this.keyStart = keyAt(i32, a);
     this.keyStop = this.keyStart + keyBytes(i32, a);
     this.expireAtMs = deadlineOf(i32, this.#f64, a);
@@ -100,11 +104,14 @@ export class FrozenEntries {
   /** Sets `pieceStart` and `pieceStop` to piece `i` of the value. */
   piece(i: number): void {
     if (this.#blob === 0) {
+      this.u8 = this.#entryBytes;
       this.pieceStart = this.#inlineAt;
       this.pieceStop = this.#inlineAt + this.valueBytes;
       return;
     }
-    this.pieceStart = frozenPieceAt(this.#i32, this.#blob, i);
+    const block = frozenPieceBlock(this.#i32, this.#blob, i);
+    this.u8 = windowOf(this.#windows, block);
+    this.pieceStart = byteAt(block) + 8;
     this.pieceStop = this.pieceStart + Math.min(CHUNK_BYTES, this.valueBytes - i * CHUNK_BYTES);
   }
 }

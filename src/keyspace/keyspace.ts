@@ -12,7 +12,7 @@
  */
 
 import { invariant } from "../base/invariant.ts";
-import type { Arena } from "../memory/arena.ts";
+import { type Arena, byteAt } from "../memory/arena.ts";
 import { Blobs } from "../memory/blob.ts";
 import {
   Dict,
@@ -94,7 +94,6 @@ export class Keyspace {
   dirty = 0;
 
   readonly #i32: Int32Array;
-  readonly #u8: Uint8Array;
   readonly #f64: Float64Array;
   readonly #roots: Int32Array;
   readonly #volatile: Float64Array;
@@ -112,7 +111,6 @@ export class Keyspace {
     this.blobs = new Blobs(arena);
     this.databases = databases;
     this.#i32 = arena.i32;
-    this.#u8 = arena.u8;
     this.#f64 = arena.f64;
     this.#roots = new Int32Array(databases);
     this.#volatile = new Float64Array(databases);
@@ -225,15 +223,20 @@ export class Keyspace {
   expire(db: number, a: number): void {
     if (this.listener !== null) {
       const start = this.keyStart(a);
-      this.listener.expired(db, this.#u8, start, start + this.keyLength(a));
+      this.listener.expired(db, this.arena.bytes(a), start, start + this.keyLength(a));
     }
     this.expiredKeys++;
     this.remove(db, a);
   }
 
-  /** Byte index of an entry's key in the arena. */
+  /** The bytes that `keyStart` and `inlineStart` of the entry index. */
+  bytesOf(a: number): Uint8Array {
+    return this.arena.bytes(a);
+  }
+
+  /** Index of an entry's key in `bytesOf(a)`. */
   keyStart(a: number): number {
-    return a * 8 + KEY_AT + (this.#i32[a * 2 + E_KEY] < 0 ? 8 : 0);
+    return byteAt(a) + KEY_AT + (this.#i32[a * 2 + E_KEY] < 0 ? 8 : 0);
   }
 
   /** Bytes of an entry's key. */
@@ -276,10 +279,10 @@ export class Keyspace {
     return (this.#i32[a * 2 + E_USER2] & BLOB) === 0;
   }
 
-  /** Byte index of an inline string value. */
+  /** Index of an inline string value in `bytesOf(a)`. */
   inlineStart(a: number): number {
     const keyWord = this.#i32[a * 2 + E_KEY];
-    return a * 8 + KEY_AT + (keyWord < 0 ? 8 : 0) + (keyWord & KEY_BYTES_MASK);
+    return byteAt(a) + KEY_AT + (keyWord < 0 ? 8 : 0) + (keyWord & KEY_BYTES_MASK);
   }
 
   /** Root of a string that is a blob. */
@@ -294,7 +297,7 @@ export class Keyspace {
       return;
     }
     const base = this.inlineStart(a);
-    copyBytes(this.#u8, base + from, base + to, out, at);
+    copyBytes(this.arena.bytes(a), base + from, base + to, out, at);
   }
 
   /** Whether the string was edited in place. */
@@ -333,8 +336,8 @@ export class Keyspace {
       ) {
         i32[e + E_USER] = length;
         i32[e + E_USER2] = (meta & ~RAW & 0xff) | (this.accessClock << ACCESS_SHIFT);
-        const at = a * 8 + KEY_AT + (hasDeadline ? 8 : 0) + (keyWord & KEY_BYTES_MASK);
-        copyBytes(src, vs, ve, this.#u8, at);
+        const at = byteAt(a) + KEY_AT + (hasDeadline ? 8 : 0) + (keyWord & KEY_BYTES_MASK);
+        copyBytes(src, vs, ve, this.arena.bytes(a), at);
         if (hasDeadline && deadline !== KEEP_DEADLINE) this.#restampDeadline(db, a, deadline);
         return a;
       }
@@ -352,7 +355,7 @@ export class Keyspace {
       i32[fresh * 2 + E_USER2] |= BLOB;
     } else {
       i32[fresh * 2 + E_USER] = length;
-      copyBytes(src, vs, ve, this.#u8, this.inlineStart(fresh));
+      copyBytes(src, vs, ve, this.arena.bytes(fresh), this.inlineStart(fresh));
     }
     this.#link(db, a, fresh);
     return fresh;
@@ -376,7 +379,7 @@ export class Keyspace {
     i32[f + E_KEY] = extra === 0 ? ke - ks : (ke - ks) | EXTRA;
     i32[f + E_USER2] = type | (this.accessClock << ACCESS_SHIFT);
     if (extra !== 0) this.#f64[fresh + 3] = deadline;
-    copyBytes(buf, ks, ke, this.#u8, fresh * 8 + KEY_AT + extra);
+    copyBytes(buf, ks, ke, this.arena.bytes(fresh), byteAt(fresh) + KEY_AT + extra);
     return fresh;
   }
 
@@ -455,7 +458,7 @@ export class Keyspace {
       const fresh = this.arena.allocate(ENTRY_HEAD_BYTES + extra + keyBytes);
       this.#copyHead(a, fresh, extra + keyBytes);
       const blob = this.blobs.create(before);
-      const filled = this.blobs.write(blob, 0, this.#u8, start, start + before);
+      const filled = this.blobs.write(blob, 0, this.arena.bytes(a), start, start + before);
       i32[fresh * 2 + E_USER] = this.blobs.grow(filled, bytes);
       i32[fresh * 2 + E_USER2] |= BLOB;
       this.#roots[db] = this.dict.replace(this.#roots[db], a, fresh);
@@ -471,7 +474,7 @@ export class Keyspace {
       this.arena.release(a);
     }
     const value = this.inlineStart(at);
-    if (bytes > before) this.#u8.fill(0, value + before, value + bytes);
+    if (bytes > before) this.arena.bytes(at).fill(0, value + before, value + bytes);
     i32[at * 2 + E_USER] = bytes;
     return at;
   }
@@ -479,7 +482,9 @@ export class Keyspace {
   /** Copies head and the following `bytes` from one block to another. */
   #copyHead(from: number, to: number, bytes: number): void {
     const head = 8 + ENTRY_HEAD_BYTES;
-    this.#u8.copyWithin(to * 8 + 8, from * 8 + 8, from * 8 + head + bytes);
+    const start = byteAt(from);
+    const copied = this.arena.bytes(from).subarray(start + 8, start + head + bytes);
+    this.arena.bytes(to).set(copied, byteAt(to) + 8);
   }
 
   /**
@@ -501,7 +506,7 @@ export class Keyspace {
     if ((this.#i32[e + E_USER2] & BLOB) !== 0) {
       this.#i32[e + E_USER] = this.blobs.write(this.#i32[e + E_USER], offset, src, vs, ve);
     } else {
-      copyBytes(src, vs, ve, this.#u8, this.inlineStart(at) + offset);
+      copyBytes(src, vs, ve, this.arena.bytes(at), this.inlineStart(at) + offset);
     }
     this.#i32[e + E_USER2] |= RAW;
     return at;
@@ -534,7 +539,7 @@ export class Keyspace {
     const fresh = this.#rebuilt(
       a,
       this.#i32[a * 2 + E_HASH],
-      this.#u8,
+      this.arena.bytes(a),
       start,
       start + this.keyLength(a),
       deadline,
@@ -569,10 +574,12 @@ export class Keyspace {
     if (!isInline) return fresh;
     const start = this.inlineStart(a);
     if (stays) {
-      copyBytes(this.#u8, start, start + word, this.#u8, this.inlineStart(fresh));
+      const { arena } = this;
+      const to = this.inlineStart(fresh);
+      copyBytes(arena.bytes(a), start, start + word, arena.bytes(fresh), to);
     } else {
       const blob = this.blobs.create(word);
-      i32[fresh * 2 + E_USER] = this.blobs.write(blob, 0, this.#u8, start, start + word);
+      i32[fresh * 2 + E_USER] = this.blobs.write(blob, 0, this.arena.bytes(a), start, start + word);
       i32[fresh * 2 + E_USER2] = meta | BLOB;
     }
     return fresh;

@@ -12,6 +12,9 @@
  * i32[2a + 2] payload ...           (in a free block: address of the span's next free block)
  * ```
  *
+ * Bytes are reached through windows of 1 GiB: `arena.bytes(a)[byteAt(a) + 8]` is the payload's
+ * first. Indexes of the whole memory would pass 2^31, where typed arrays are slow.
+ *
  * Blocks are cut from spans of 64 KiB, each serving one size class at a time. A span whose blocks
  * are all free returns to the pool and can serve another class.
  *
@@ -35,8 +38,34 @@ export const HEADER_BYTES = 8;
 export const SPAN_BYTES = 65_536;
 /** Largest payload of one block, in bytes: longer things are made of several blocks. */
 export const PAYLOAD_BYTES_MAX: number = SPAN_BYTES - HEADER_BYTES;
-/** Largest arena: int32 addresses of words. */
-export const ARENA_BYTES_MAX: number = 16 * 2 ** 30;
+/**
+ * Largest arena. A typed array is some thirty times slower at indexes from 2^31 on (measured), which
+ * the int32s of a larger one would need.
+ */
+export const ARENA_BYTES_MAX: number = 8 * 2 ** 30;
+
+const WINDOW_SHIFT = 27;
+const WINDOW_WORDS: number = 1 << WINDOW_SHIFT;
+
+/** Index of a block's first byte in its window, `arena.bytes(a)`; its payload begins 8 further. */
+export function byteAt(a: number): number {
+  return (a & (WINDOW_WORDS - 1)) << 3;
+}
+
+/** Views of 1 GiB each over an arena's memory; no block lies in two of them. */
+export function openWindows(memory: SharedArrayBuffer): Uint8Array[] {
+  const windows: Uint8Array[] = [];
+  const windowBytes = WINDOW_WORDS * WORD_BYTES;
+  for (let at = 0; at < memory.byteLength; at += windowBytes) {
+    windows.push(new Uint8Array(memory, at, Math.min(windowBytes, memory.byteLength - at)));
+  }
+  return windows;
+}
+
+/** The window that holds the block at `a`. */
+export function windowOf(windows: readonly Uint8Array[], a: number): Uint8Array {
+  return windows[a >>> WINDOW_SHIFT];
+}
 /** Smallest arena that can hold an empty keyspace and its reserve. */
 export const ARENA_BYTES_MIN: number = 16 * SPAN_BYTES;
 
@@ -94,8 +123,7 @@ export interface ArenaPressure {
 export class Arena {
   /** The memory itself, for posting to a worker. */
   readonly memory: SharedArrayBuffer;
-  /** Bytes of the memory. */
-  readonly u8: Uint8Array;
+  readonly #windows: readonly Uint8Array[];
   /** Its int32s: a block's payload begins at index `2 * address + 2`. */
   readonly i32: Int32Array;
   /** Its doubles: a block's payload begins at index `address + 1`. */
@@ -140,7 +168,7 @@ export class Arena {
     );
     const spans = Math.floor(bytes / SPAN_BYTES);
     this.memory = new SharedArrayBuffer(spans * SPAN_BYTES);
-    this.u8 = new Uint8Array(this.memory);
+    this.#windows = openWindows(this.memory);
     this.i32 = new Int32Array(this.memory);
     this.f64 = new Float64Array(this.memory);
     this.#spanCount = spans;
@@ -167,6 +195,11 @@ export class Arena {
   /** Bytes of spans ever cut: what the operating system had to commit at most. */
   get touchedBytes(): number {
     return (this.#freshSpan - 1) * SPAN_BYTES;
+  }
+
+  /** The bytes around the block at `a`; `byteAt(a)` is where it begins there. */
+  bytes(a: number): Uint8Array {
+    return this.#windows[a >>> WINDOW_SHIFT];
   }
 
   /** Whether a view is open. */

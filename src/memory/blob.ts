@@ -13,7 +13,7 @@
  * @module
  */
 
-import type { Arena } from "./arena.ts";
+import { type Arena, byteAt } from "./arena.ts";
 
 /** Bytes of every chunk but the last. */
 export const CHUNK_BYTES = 16_376;
@@ -36,13 +36,11 @@ function pointersOf(chunks: number): number {
 export class Blobs {
   readonly #arena: Arena;
   readonly #i32: Int32Array;
-  readonly #u8: Uint8Array;
 
   /** Blobs in `arena`. */
   constructor(arena: Arena) {
     this.#arena = arena;
     this.#i32 = arena.i32;
-    this.#u8 = arena.u8;
   }
 
   /** A blob of `length` bytes, their contents undefined until written. */
@@ -109,7 +107,7 @@ export class Blobs {
       if (this.#arena.capacity(chunk) < want) {
         const fresh = this.#arena.allocate(want);
         const held = before - last * CHUNK_BYTES;
-        this.#u8.copyWithin(fresh * 8 + 8, chunk * 8 + 8, chunk * 8 + 8 + held);
+        this.#copyPayload(chunk, fresh, held);
         this.#arena.release(chunk);
         this.#setChunk(root, last, fresh);
       }
@@ -159,12 +157,12 @@ export class Blobs {
     const before = this.byteLength(root);
     if (length === before) return root;
     root = this.#extend(root, length);
-    const u8 = this.#u8;
     for (let at = before; at < length;) {
       const i = Math.floor(at / CHUNK_BYTES);
       const stop = Math.min(length, (i + 1) * CHUNK_BYTES);
-      const base = this.#ownChunk(root, i) * 8 + 8 - i * CHUNK_BYTES;
-      u8.fill(0, base + at, base + stop);
+      const chunk = this.#ownChunk(root, i);
+      const base = byteAt(chunk) + 8 - i * CHUNK_BYTES;
+      this.#arena.bytes(chunk).fill(0, base + at, base + stop);
       at = stop;
     }
     return root;
@@ -181,13 +179,13 @@ export class Blobs {
   /** Writes `src[start..stop)` at byte `offset`; the blob is long enough. Returns the root. */
   write(root: number, offset: number, src: Uint8Array, start: number, stop: number): number {
     root = this.#arena.own(root);
-    const u8 = this.#u8;
     while (start < stop) {
       const i = Math.floor(offset / CHUNK_BYTES);
       const within = offset - i * CHUNK_BYTES;
       const bytes = Math.min(CHUNK_BYTES - within, stop - start);
-      const base = this.#ownChunk(root, i) * 8 + 8;
-      u8.set(src.subarray(start, start + bytes), base + within);
+      const chunk = this.#ownChunk(root, i);
+      const base = byteAt(chunk) + 8;
+      this.#arena.bytes(chunk).set(src.subarray(start, start + bytes), base + within);
       start += bytes;
       offset += bytes;
     }
@@ -196,13 +194,13 @@ export class Blobs {
 
   /** Copies the blob's bytes `[from, to)` to `out` at `at`. */
   read(root: number, from: number, to: number, out: Uint8Array, at: number): void {
-    const u8 = this.#u8;
     while (from < to) {
       const i = Math.floor(from / CHUNK_BYTES);
       const within = from - i * CHUNK_BYTES;
       const bytes = Math.min(CHUNK_BYTES - within, to - from);
-      const base = this.#chunk(root, i) * 8 + 8 + within;
-      out.set(u8.subarray(base, base + bytes), at);
+      const chunk = this.#chunk(root, i);
+      const base = byteAt(chunk) + 8 + within;
+      out.set(this.#arena.bytes(chunk).subarray(base, base + bytes), at);
       from += bytes;
       at += bytes;
     }
@@ -212,13 +210,17 @@ export class Blobs {
   copy(root: number): number {
     const length = this.byteLength(root);
     const twin = this.create(length);
-    const u8 = this.#u8;
     for (let i = 0; i * CHUNK_BYTES < length; i++) {
-      const from = this.#chunk(root, i) * 8 + 8;
       const bytes = Math.min(CHUNK_BYTES, length - i * CHUNK_BYTES);
-      u8.copyWithin(this.#chunk(twin, i) * 8 + 8, from, from + bytes);
+      this.#copyPayload(this.#chunk(root, i), this.#chunk(twin, i), bytes);
     }
     return twin;
+  }
+
+  #copyPayload(from: number, to: number, bytes: number): void {
+    const start = byteAt(from) + 8;
+    const payload = this.#arena.bytes(from).subarray(start, start + bytes);
+    this.#arena.bytes(to).set(payload, byteAt(to) + 8);
   }
 
   /** Number of pieces the bytes lie in. */
@@ -226,9 +228,9 @@ export class Blobs {
     return chunksOf(this.byteLength(root));
   }
 
-  /** Index into the arena's bytes where piece `i` begins; it has `pieceBytes(root, i)` of them. */
-  pieceAt(root: number, i: number): number {
-    return this.#chunk(root, i) * 8 + 8;
+  /** Address of the block that holds piece `i`: `pieceBytes(root, i)` bytes from its payload's start. */
+  pieceBlock(root: number, i: number): number {
+    return this.#chunk(root, i);
   }
 
   /** Bytes of piece `i`. */
@@ -264,12 +266,12 @@ export class Blobs {
   }
 }
 
-/** Where the pieces of a frozen blob lie, for readers that have only the shared memory. */
-export function frozenPieceAt(i32: Int32Array, root: number, i: number): number {
+/** Address of the block that holds piece `i`, for readers that have only the shared memory. */
+export function frozenPieceBlock(i32: Int32Array, root: number, i: number): number {
   const r = root * 2;
-  if (chunksOf(i32[r + B_LENGTH]) <= DIRECT_MAX) return i32[r + B_POINTERS + i] * 8 + 8;
+  if (chunksOf(i32[r + B_LENGTH]) <= DIRECT_MAX) return i32[r + B_POINTERS + i];
   const index = i32[r + B_POINTERS + Math.floor(i / INDEX_SLOTS)];
-  return i32[index * 2 + 2 + (i % INDEX_SLOTS)] * 8 + 8;
+  return i32[index * 2 + 2 + (i % INDEX_SLOTS)];
 }
 
 /** Bytes of a frozen blob. */

@@ -23,7 +23,7 @@
  */
 
 import { invariant } from "../base/invariant.ts";
-import { type Arena, PAYLOAD_BYTES_MAX } from "./arena.ts";
+import { type Arena, byteAt, PAYLOAD_BYTES_MAX } from "./arena.ts";
 import { halfSipHash, type HashKey } from "./siphash.ts";
 
 /** i32 offset of an entry's hash. */
@@ -76,7 +76,6 @@ function fullAt(slots: number): number {
 export class Dict {
   readonly #arena: Arena;
   readonly #i32: Int32Array;
-  readonly #u8: Uint8Array;
   /** What its hashes are keyed with. */
   readonly key: HashKey;
   readonly #hashes: Float64Array = new Float64Array(PAGE_SLOTS_MAX);
@@ -87,7 +86,6 @@ export class Dict {
   constructor(arena: Arena, key: HashKey) {
     this.#arena = arena;
     this.#i32 = arena.i32;
-    this.#u8 = arena.u8;
     this.key = key;
   }
 
@@ -136,7 +134,6 @@ export class Dict {
   /** The entry whose key is `buf[start..stop)`, or 0. `hash` is `hash(buf, start, stop)`. */
   find(root: number, buf: Uint8Array, start: number, stop: number, hash: number): number {
     const i32 = this.#i32;
-    const u8 = this.#u8;
     const p = this.#pageOf(root, hash) * 2;
     const mask = i32[p + P_MASK];
     const slots = p + P_SLOTS;
@@ -149,7 +146,8 @@ export class Dict {
       if (i32[e + E_HASH] === hash) {
         const keyWord = i32[e + E_KEY];
         if ((keyWord & KEY_BYTES_MASK) === length) {
-          const k = a * 8 + KEY_AT + (keyWord < 0 ? 8 : 0);
+          const u8 = this.#arena.bytes(a);
+          const k = byteAt(a) + KEY_AT + (keyWord < 0 ? 8 : 0);
           let j = 0;
           while (j < length && u8[k + j] === buf[start + j]) j++;
           if (j === length) return a;

@@ -235,7 +235,7 @@ export class Applier {
       cursor = keys.scan(db, cursor, 1024, list);
       for (let i = 0; i < list.length; i++) {
         const start = keys.keyStart(list.items[i]);
-        const key = keys.arena.u8.slice(start, start + keys.keyLength(list.items[i]));
+        const key = keys.bytesOf(list.items[i]).slice(start, start + keys.keyLength(list.items[i]));
         if (Math.floor(keySlot(key, 0, key.length) * place.shards / SLOTS) === place.shard) {
           owned.push(key);
         }

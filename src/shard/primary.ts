@@ -199,7 +199,7 @@ export class Primary implements PumpHost {
       previousHistory: lineage.previousId,
       previousUpTo: lineage.previousUpTo,
       beganEmpty: lineage.beganEmpty,
-    });
+    }, this.slots.flushedAt(link.key!));
     const slot = this.slots.take(link.key!);
     const log = this.#log.forReplica(claim.id);
     const known = slot === null ? "no" : `left at ${slot.ackedOffset}`;
@@ -274,7 +274,9 @@ export class Primary implements PumpHost {
     const ship = new Ship(pump, shard, {
       workers: this.#host.workers,
       clock: this.#host.clock,
-      compress: this.#host.settings.rdbCompression,
+      begun: () => {
+        if (link.flushedAt !== null) this.slots.noteFlush(link.key!, link.flushedAt);
+      },
       log: this.#log.forReplica(link.claim!.id),
     });
     this.#ships.set(pump, ship);
@@ -293,7 +295,6 @@ export class Primary implements PumpHost {
 
   /** See `PumpHost`. */
   acked(pump: ReplicaPump): void {
-    if (pump.link.caughtUp) this.#governor.caughtUp(pump.link.key!);
     this.#host.progressed();
   }
 
@@ -342,7 +343,10 @@ export class Primary implements PumpHost {
   /** Deadlines, heartbeats, slots, what the backlog should keep. */
   tick(): void {
     const nowMs = this.now();
-    for (const pump of this.#pumps) pump.tick();
+    for (const pump of this.#pumps) {
+      pump.tick();
+      if (pump.link.caughtUp) this.#governor.caughtUp(pump.link.key!);
+    }
     const windowMs = this.#host.settings.reconnectWindowMs;
     for (const slot of this.slots.expire({ nowMs, windowMs })) {
       this.#log.forReplica(slot.id).notice("replica did not come back in time", {

@@ -37,8 +37,8 @@ export interface ShipOptions {
   readonly workers: SnapshotWorkerPool;
   /** System time. */
   readonly clock: Clock;
-  /** Compress strings. */
-  readonly compress: boolean;
+  /** The link has begun the ship. */
+  begun(): void;
   /** The replica's log. */
   readonly log: Log;
 }
@@ -83,6 +83,7 @@ export class Ship {
     const view = shard.freeze((reason) => this.abort("ShipFailed", reason));
     const frozeMs = clock.monotonicMs() - began;
     link.beginShip(cut, pin);
+    this.#options.begun();
     this.#pump.wake();
     log.notice("snapshot ship begins", {
       cut,
@@ -127,7 +128,7 @@ export class Ship {
 
   #spec(): SnapshotSpec {
     if (this.#pump.link.claim!.version === 1) return { format: "kevysnap" };
-    const { clock, compress } = this.#options;
+    const { clock } = this.#options;
     return {
       format: "rdb",
       options: {
@@ -137,7 +138,8 @@ export class Ship {
           usedMemoryBytes: this.#shard.keys.arena.usedBytes,
           aofBase: false,
         }),
-        compress,
+        // A socket takes bytes faster than a worker compresses them (measured: 150 MB/s at most).
+        compress: false,
         checksum: true,
       },
     };

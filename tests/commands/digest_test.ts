@@ -59,7 +59,7 @@ Deno.test({
         for (const keys of shell.keys) {
           const a = keys.randomEntry(9, Math.random);
           const start = keys.keyStart(a);
-          const key = keys.arena.u8.slice(start, start + keys.keyLength(a));
+          const key = keys.bytesOf(a).slice(start, start + keys.keyLength(a));
           const value = `*1\r\n+${valueDigest(keys, a)}\r\n`;
           assertEquals(value, await redis.run("DEBUG", "DIGEST-VALUE", key), latin1(key));
         }

@@ -76,7 +76,11 @@ function checkLive(keys: Keyspace, model: Model, context: string): void {
       cursor = keys.scan(db, cursor, 50, list);
       for (let i = 0; i < list.length; i++) {
         const start = keys.keyStart(list.items[i]);
-        const key = latin1(keys.arena.u8, start, start + keys.keyLength(list.items[i]));
+        const key = latin1(
+          keys.bytesOf(list.items[i]),
+          start,
+          start + keys.keyLength(list.items[i]),
+        );
         if (scanned.has(key)) throw new Error(`${context}: SCAN repeats ${key}`);
         scanned.add(key);
       }
@@ -216,4 +220,37 @@ Deno.test("keyspace answers like a Map over a million random steps, frozen views
   for (let db = 0; db < DATABASES; db++) keys.flush(db);
   while (keys.reclaim());
   assertEquals(arena.usedBytes, emptyBytes, `seed ${seed}: used bytes of an emptied keyspace`);
+});
+
+Deno.test("keys and values lie as well beyond the first gigabytes of an arena", () => {
+  const arena = new Arena(2.5 * 2 ** 30);
+  // Blocks that are never touched beyond their header push everything else upwards.
+  for (const gigabytes of [1, 2]) {
+    while (arena.usedBytes < gigabytes * 2 ** 30) arena.allocate(60_000);
+    const keys = new Keyspace(arena, 1, { k0: gigabytes, k1: 3 });
+    const large = new Uint8Array(100_000).fill(gigabytes);
+    for (let i = 0; i < 5_000; i++) {
+      const key = bytesOf(`key ${i}`);
+      const value = i % 1_000 === 0 ? large : bytesOf(`value ${i}`);
+      const a = keys.lookupWrite(0, key, 0, key.length);
+      keys.storeString(0, a, key, 0, key.length, value, 0, value.length, NO_DEADLINE);
+    }
+    const model: Model = [new Map()];
+    for (let i = 0; i < 5_000; i++) {
+      const value = i % 1_000 === 0 ? large : bytesOf(`value ${i}`);
+      model[0].set(`key ${i}`, { value, deadline: NO_DEADLINE });
+    }
+    checkFrozen(keys.freeze(), model, `${gigabytes} GiB`);
+    const key = bytesOf("key 0");
+    const a = keys.writeString(
+      0,
+      keys.lookupWrite(0, key, 0, key.length),
+      50_000,
+      bytesOf("!"),
+      0,
+      1,
+    );
+    assertEquals(contentOf(keys, a)[50_000], 33);
+    keys.thaw();
+  }
 });

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { ascii, latin1 } from "../../src/base/ascii.ts";
-import { Arena } from "../../src/memory/arena.ts";
+import { Arena, byteAt } from "../../src/memory/arena.ts";
 import {
   Dict,
   DictWalker,
@@ -18,13 +18,13 @@ function newEntry(arena: Arena, dict: Dict, key: Uint8Array, hash?: number): num
   const a = arena.allocate(ENTRY_HEAD_BYTES + key.length);
   arena.i32[a * 2 + E_HASH] = hash ?? dict.hash(key, 0, key.length);
   arena.i32[a * 2 + E_KEY] = key.length;
-  arena.u8.set(key, a * 8 + KEY_AT);
+  arena.bytes(a).set(key, byteAt(a) + KEY_AT);
   return a;
 }
 
 function keyOf(arena: Arena, a: number): string {
-  const start = a * 8 + KEY_AT;
-  return latin1(arena.u8, start, start + (arena.i32[a * 2 + E_KEY] & KEY_BYTES_MASK));
+  const start = byteAt(a) + KEY_AT;
+  return latin1(arena.bytes(a), start, start + (arena.i32[a * 2 + E_KEY] & KEY_BYTES_MASK));
 }
 
 Deno.test("halfSipHash depends on key, length and every byte", () => {
