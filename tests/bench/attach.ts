@@ -1,0 +1,132 @@
+/**
+ * What a replica costs its primary.
+ *
+ * @module
+ */
+
+import { type Bench, type Findings, inTurn, type Measurement, NO_SAVE } from "./bench.ts";
+import { sleep } from "./client.ts";
+import type { Maker, Program } from "./programs.ts";
+import { redisBenchmark } from "./redis_benchmark.ts";
+import { caughtUp, startReplica } from "./replica.ts";
+import { fixed, ratioText, thousands } from "./report.ts";
+import { startDrain } from "./sampler.ts";
+import { median, summarize } from "./statistics.ts";
+
+/** Who is attached. */
+type Attached = "nobody" | "a reader" | "a replica";
+
+/** One primary with what is attached to it. */
+interface Candidate {
+  readonly maker: Maker;
+  readonly attached: Attached;
+  readonly primary: Program;
+  readonly replica: Program | null;
+}
+
+const DEPTHS: readonly { readonly depth: number; readonly requests: number }[] = [
+  { depth: 1, requests: 60_000 },
+  { depth: 16, requests: 500_000 },
+];
+const QUICK_DIVISOR = 4;
+/** What the reader gets to take what is left; it says nothing. */
+const READER_MS = 200;
+
+/** See the module's text. */
+export const ATTACH: Measurement = {
+  name: "attach",
+  title: "cost of one replica",
+  needsBenchmark: true,
+  method: ({ rounds }) =>
+    "SET as in the throughput table, on primaries that run side by side and differ only in what is " +
+    "attached: nobody, a reader that throws the frames away (a thread of this program), a replica " +
+    "of the same make. A round measures each once, in turn, after the replica has caught up; who is " +
+    `first rotates. Shown is the median over ${rounds} rounds of the rate over that with nobody ` +
+    "attached, and the same for processor time of the primary per request, which does not depend on " +
+    "how many cores the replica and the benchmark have to share with it.",
+  run,
+};
+
+interface Sample {
+  readonly rate: number;
+  readonly cpuMicroseconds: number;
+}
+
+async function run(bench: Bench): Promise<Findings> {
+  const { makers, options, programs, say } = bench;
+  const candidates: Candidate[] = [];
+  const drains: Worker[] = [];
+  for (const maker of makers) {
+    for (const attached of ["nobody", "a reader", "a replica"] as const) {
+      if (maker === "redis" && attached === "a reader") continue;
+      const primary = await programs.start(maker, NO_SAVE);
+      const replica = attached === "a replica" ? await startReplica(bench, primary) : null;
+      if (attached === "a reader") drains.push(await startDrain(primary.replicationPortBase));
+      candidates.push({ maker, attached, primary, replica });
+    }
+  }
+  const samples = new Map<string, Sample[]>();
+  for (let round = -1; round < options.rounds; round++) {
+    for (const { depth, requests } of DEPTHS) {
+      for (const candidate of inTurn(candidates, Math.max(0, round))) {
+        const { maker, attached, primary, replica } = candidate;
+        say(
+          `${
+            round < 0 ? "warming up" : `round ${round + 1}`
+          }: ${maker} with ${attached}, pipeline ${depth}`,
+        );
+        const count = Math.round(requests / (options.quick ? QUICK_DIVISOR : 1));
+        const sample = await measure(primary, depth, count);
+        // Its work must be in nobody else's figures.
+        if (replica !== null) await caughtUp(primary, replica);
+        else await sleep(READER_MS);
+        if (round < 0) continue;
+        const key = `${maker} ${attached} ${depth}`;
+        samples.set(key, [...samples.get(key) ?? [], sample]);
+      }
+    }
+  }
+  for (const drain of drains) drain.terminate();
+  await programs.stop(...candidates.flatMap(({ primary, replica }) => replica ?? [primary]));
+  await programs.stop(...candidates.map(({ primary }) => primary));
+  return findings(candidates, samples);
+}
+
+async function measure(primary: Program, depth: number, requests: number): Promise<Sample> {
+  const before = primary.cpuSeconds();
+  const rate = await redisBenchmark({
+    port: primary.port,
+    command: ["-t", "set"],
+    requests,
+    pipeline: depth,
+  });
+  return { rate, cpuMicroseconds: (primary.cpuSeconds() - before) * 1e6 / requests };
+}
+
+function findings(
+  candidates: readonly Candidate[],
+  samples: ReadonlyMap<string, readonly Sample[]>,
+): Findings {
+  const tables = DEPTHS.map(({ depth }) => ({
+    title: depth === 1 ? "SET, no pipeline" : `SET, pipeline of ${depth}`,
+    table: {
+      columns: ["", "rate, ratio (range)", "k/s", "cpu time, ratio (range)", "us/request"],
+      rows: candidates.map(({ maker, attached }) => {
+        const own = samples.get(`${maker} ${attached} ${depth}`) ?? [];
+        const alone = samples.get(`${maker} nobody ${depth}`) ?? [];
+        const over = (pick: (sample: Sample) => number) =>
+          attached === "nobody"
+            ? "1"
+            : ratioText(summarize(own.map((sample, i) => pick(sample) / pick(alone[i]))));
+        return [
+          `${maker} with ${attached}`,
+          over((sample) => sample.rate),
+          thousands(median(own.map((sample) => sample.rate))),
+          over((sample) => sample.cpuMicroseconds),
+          fixed(median(own.map((sample) => sample.cpuMicroseconds))),
+        ];
+      }),
+    },
+  }));
+  return { tables, data: Object.fromEntries(samples) };
+}

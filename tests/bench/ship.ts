@@ -1,0 +1,193 @@
+/**
+ * A snapshot shipped from a server that holds 500 MB: how fast, with how much more memory, and what
+ * clients feel meanwhile.
+ *
+ * @module
+ */
+
+import { type Bench, type Findings, type Measurement, NO_SAVE } from "./bench.ts";
+import { Client, sleep } from "./client.ts";
+import { takeFullSync } from "./full_sync.ts";
+import type { Maker, Program } from "./programs.ts";
+import { startRedisBenchmark } from "./redis_benchmark.ts";
+import { fixed, mebibytes } from "./report.ts";
+import { Sampler, type Times } from "./sampler.ts";
+import { median } from "./statistics.ts";
+
+const VALUE_BYTES = 400;
+/** Bytes that the server is to hold, by its own count. */
+const DATASET_BYTES = 500_000_000;
+const QUICK_DATASET_BYTES = 100_000_000;
+/** Keys of one loading step towards it. */
+const STEP_KEYS = 10_000;
+/** Ships, idle and under writes. */
+const TIMES = 5;
+const QUICK_TIMES = 2;
+/** How often the process's size is read. */
+const RSS_PERIOD_MS = 5;
+/** How often a server is asked what it keeps for the snapshot alone. */
+const DEFERRED_PERIOD_MS = 50;
+/** How long a state without a ship is watched, for comparison. */
+const BASELINE_MS = 3_000;
+/** Requests that surely last for a whole ship. */
+const ENDLESS = 1_000_000_000;
+
+/** See the module's text. */
+export const SHIP: Measurement = {
+  name: "ship",
+  title: "shipping a snapshot",
+  needsBenchmark: false,
+  method: ({ quick }) =>
+    `Keys of 16 bytes with values of ${VALUE_BYTES} random letters, which do not compress, up to ` +
+    `${(quick ? QUICK_DATASET_BYTES : DATASET_BYTES) / 1e6} MB of used_memory. A receiver takes ` +
+    `${quick ? QUICK_TIMES : TIMES} full synchronizations and throws them away: first while no ` +
+    "client writes, then under writes to random keys (redis-benchmark, 50 connections, pipeline of " +
+    "16, values of the same size). The rate is the image's bytes from its first to its last one, over " +
+    "a loopback socket, so it counts the primary's side only; before it is the time from the request " +
+    "to the first byte, in which a Redis waits for its next cron. Added memory is the resident size " +
+    `(read every ${RSS_PERIOD_MS} ms) at its highest less that before; for Redis, whose child shares ` +
+    "its pages, what it says it copied (rdb_last_cow_size). Deferred is what of that shoal's arena " +
+    "keeps for the snapshot alone (arena_deferred_bytes). Stall, inside: the longest piece of work " +
+    "without a look at the network, and the latest timer, of INFO stats. Stall, outside: a client " +
+    "in a thread of its own that sends PING, waits for the answer, and sends the next a millisecond " +
+    "after the last was due; shown beside the same without a ship. The receiver, the PINGs, the " +
+    "writer and the server share this machine's cores: the rows without a ship tell what that costs.",
+  run,
+};
+
+interface Ship {
+  readonly megabytesPerSecond: number;
+  readonly firstByteMs: number;
+  readonly addedBytes: number;
+  readonly deferredBytes: number;
+  readonly longestWorkMs: number;
+  readonly lagMs: number;
+  readonly pings: Times;
+}
+
+interface Row {
+  readonly maker: Maker;
+  readonly writes: boolean;
+  readonly baseline: Times;
+  readonly ships: readonly Ship[];
+}
+
+async function run(bench: Bench): Promise<Findings> {
+  const { makers, options, programs, say, hasBenchmark } = bench;
+  const rows: Row[] = [];
+  for (const maker of makers) {
+    const args = maker === "redis" ? ["--repl-diskless-sync-delay", "0"] : [];
+    const server = await programs.start(maker, [...NO_SAVE, ...args]);
+    using client = await Client.connect(server.port);
+    say(`${maker}: loading`);
+    const keys = await load(client, options.quick ? QUICK_DATASET_BYTES : DATASET_BYTES);
+    for (const writes of hasBenchmark ? [false, true] : [false]) {
+      say(`${maker}: ${writes ? "with writes" : "idle"}`);
+      const writer = writes
+        ? startRedisBenchmark({
+          port: server.port,
+          command: ["SET", "key:__rand_int__", "w".repeat(VALUE_BYTES)],
+          keyRange: keys,
+          requests: ENDLESS,
+          pipeline: 16,
+        })
+        : null;
+      await sleep(1_000);
+      const watcher = await Sampler.ping(server.port);
+      await sleep(BASELINE_MS);
+      const baseline = await watcher.stop();
+      const ships: Ship[] = [];
+      for (let i = 0; i < (options.quick ? QUICK_TIMES : TIMES); i++) {
+        ships.push(await ship(server, client));
+        await sleep(500);
+      }
+      rows.push({ maker, writes, baseline, ships });
+      writer?.stop();
+      await writer?.rate;
+    }
+    await programs.stop(server);
+  }
+  return { tables: tables(rows), data: rows };
+}
+
+async function load(client: Client, bytes: number): Promise<number> {
+  // Loading in steps would start at the first key each time: the number of keys is reckoned instead.
+  const before = await client.figure("memory", "used_memory");
+  await client.load({ keys: STEP_KEYS, valueBytes: VALUE_BYTES });
+  const perKey = (await client.figure("memory", "used_memory") - before) / STEP_KEYS;
+  const keys = Math.ceil((bytes - before) / perKey);
+  await client.load({ keys, valueBytes: VALUE_BYTES });
+  return keys;
+}
+
+async function ship(server: Program, client: Client): Promise<Ship> {
+  await client.ask("CONFIG", "RESETSTAT");
+  const before = server.rssBytes();
+  let most = before;
+  let deferred = 0;
+  const rss = setInterval(() => most = Math.max(most, server.rssBytes()), RSS_PERIOD_MS);
+  const arena = setInterval(async () => {
+    deferred = Math.max(deferred, await client.figure("memory", "arena_deferred_bytes"));
+  }, DEFERRED_PERIOD_MS);
+  const watcher = await Sampler.ping(server.port);
+  let sync;
+  let pings;
+  try {
+    sync = await takeFullSync(server);
+  } finally {
+    clearInterval(rss);
+    clearInterval(arena);
+    pings = await watcher.stop();
+  }
+  const isRedis = server.maker === "redis";
+  const info = await client.info("all");
+  const number = (name: string) => Number(info.get(name) ?? NaN);
+  return {
+    megabytesPerSecond: sync.bytes / 1e6 / (sync.seconds - sync.firstByteSeconds),
+    firstByteMs: sync.firstByteSeconds * 1000,
+    addedBytes: isRedis ? number("rdb_last_cow_size") : most - before,
+    deferredBytes: isRedis ? NaN : deferred,
+    longestWorkMs: number("eventloop_longest_work_usec") / 1000,
+    lagMs: number("eventloop_lag_max_usec") / 1000,
+    pings,
+  };
+}
+
+function tables(rows: readonly Row[]): Findings["tables"] {
+  const name = ({ maker, writes }: Row) => `${maker}, ${writes ? "under writes" : "no writes"}`;
+  const of = (row: Row, pick: (ship: Ship) => number) => row.ships.map(pick);
+  return [
+    {
+      title: "rate and memory, median of the ships (most)",
+      table: {
+        columns: ["", "first byte, ms", "MB/s", "added MiB", "deferred MiB"],
+        rows: rows.map((row) => {
+          const mostOf = (values: number[]) =>
+            `${mebibytes(median(values))} (${mebibytes(Math.max(...values))})`;
+          return [
+            name(row),
+            fixed(median(of(row, (s) => s.firstByteMs)), 0),
+            fixed(median(of(row, (s) => s.megabytesPerSecond)), 0),
+            mostOf(of(row, (s) => s.addedBytes)),
+            row.maker === "redis" ? "" : mostOf(of(row, (s) => s.deferredBytes)),
+          ];
+        }),
+      },
+    },
+    {
+      title: "stall in ms: inside (longest of all ships), outside (PING)",
+      table: {
+        columns: ["", "work", "timer", "p99", "max", "p99, no ship", "max, no ship"],
+        rows: rows.map((row) => [
+          name(row),
+          fixed(Math.max(...of(row, (s) => s.longestWorkMs))),
+          fixed(Math.max(...of(row, (s) => s.lagMs))),
+          fixed(median(of(row, (s) => s.pings.p99))),
+          fixed(Math.max(...of(row, (s) => s.pings.max))),
+          fixed(row.baseline.p99),
+          fixed(row.baseline.max),
+        ]),
+      },
+    },
+  ];
+}
