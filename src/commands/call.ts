@@ -39,6 +39,8 @@ export class Call {
   readonly node: ShardsPort;
   /** The request's bytes. */
   buf: Uint8Array = new Uint8Array(0);
+  /** A view of `buf`, for fast copies; null where there is none. */
+  view: DataView | null = null;
   /** First byte of each argument. */
   starts: Int32Array = new Int32Array(0);
   /** One past the last byte of each argument. */

@@ -233,6 +233,7 @@ export class CommandTable {
   readonly commands: readonly Command[];
   readonly #slots: Int16Array;
   readonly #mask: number;
+  #last: Command | null = null;
 
   /** A table of `specs`, whose names differ. */
   constructor(specs: readonly CommandSpec[]) {
@@ -252,28 +253,32 @@ export class CommandTable {
 
   /** The command that `buf[start..stop)` names, or null. */
   find(buf: Uint8Array, start: number, stop: number): Command | null {
+    // Most requests name the command that the one before them named.
+    const last = this.#last;
+    if (last !== null && isNamed(last.name, buf, start, stop)) return last;
     const mask = this.#mask;
-    const length = stop - start;
-    if (length > NAME_BYTES_MAX) return null;
+    if (stop - start > NAME_BYTES_MAX) return null;
     let at = hashFolded(buf, start, stop) & mask;
     while (true) {
       const i = this.#slots[at];
       if (i < 0) return null;
       const command = this.commands[i];
-      const name = command.name;
-      if (name.length === length) {
-        let j = 0;
-        while (j < length) {
-          let c = buf[start + j];
-          if (c >= 97 && c <= 122) c -= 32;
-          if (c !== name[j]) break;
-          j++;
-        }
-        if (j === length) return command;
-      }
+      if (isNamed(command.name, buf, start, stop)) return this.#last = command;
       at = (at + 1) & mask;
     }
   }
+}
+
+/** Whether `buf[start..stop)` spells `name`, which is in upper case, in any case. */
+function isNamed(name: Uint8Array, buf: Uint8Array, start: number, stop: number): boolean {
+  const length = name.length;
+  if (stop - start !== length) return false;
+  for (let j = 0; j < length; j++) {
+    let c = buf[start + j];
+    if (c >= 97 && c <= 122) c -= 32;
+    if (c !== name[j]) return false;
+  }
+  return true;
 }
 
 /** A hash of a name that takes upper and lower case for the same. */

@@ -41,7 +41,7 @@ export function replyValue(call: Call, a: number): boolean {
 export function replyString(reply: ReplyWriter, keys: Keyspace, a: number): void {
   if (keys.isInline(a)) {
     const start = keys.inlineStart(a);
-    reply.bulk(keys.bytesOf(a), start, start + keys.stringBytes(a));
+    reply.bulkFrom(keys.bytesOf(a), keys.arena.view(a), start, start + keys.stringBytes(a));
   } else {
     replyBlob(reply, keys, a, 0, keys.stringBytes(a));
   }

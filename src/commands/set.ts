@@ -34,9 +34,10 @@ const DEL = ascii("DEL");
  */
 function store(call: Call, a: number, value: number, deadline: number): boolean {
   if (a === 0 && !call.keyFits(1)) return false;
-  const { buf, starts, stops } = call;
+  const { buf, starts, stops, view } = call;
   const vs = starts[value];
-  call.keys.storeString(call.db, a, buf, starts[1], stops[1], buf, vs, stops[value], deadline);
+  const ve = stops[value];
+  call.keys.storeString(call.db, a, buf, starts[1], stops[1], buf, vs, ve, deadline, view);
   return true;
 }
 

@@ -11,6 +11,7 @@
  * @module
  */
 
+import { COPY_WORDS_MAX, copyWords } from "../base/copy.ts";
 import { invariant } from "../base/invariant.ts";
 import { type Arena, byteAt } from "../memory/arena.ts";
 import { Blobs } from "../memory/blob.ts";
@@ -308,7 +309,7 @@ export class Keyspace {
   /**
    * Stores a string under the key `buf[ks..ke)`, whatever was there. `a` is what `lookupWrite` (or
    * `peek`) just answered for the key. `deadline` is in Unix ms, `NO_DEADLINE` or `KEEP_DEADLINE`.
-   * Returns the entry.
+   * Returns the entry. `view` is a view of `src`, if the caller has one.
    */
   storeString(
     db: number,
@@ -320,6 +321,7 @@ export class Keyspace {
     vs: number,
     ve: number,
     deadline: number,
+    view: DataView | null = null,
   ): number {
     const i32 = this.#i32;
     const length = ve - vs;
@@ -337,7 +339,11 @@ export class Keyspace {
         i32[e + E_USER] = length;
         i32[e + E_USER2] = (meta & ~RAW & 0xff) | (this.accessClock << ACCESS_SHIFT);
         const at = byteAt(a) + KEY_AT + (hasDeadline ? 8 : 0) + (keyWord & KEY_BYTES_MASK);
-        copyBytes(src, vs, ve, this.arena.bytes(a), at);
+        if (view !== null && length <= COPY_WORDS_MAX) {
+          copyWords(view, vs, ve, this.arena.view(a), at);
+        } else {
+          copyBytes(src, vs, ve, this.arena.bytes(a), at);
+        }
         if (hasDeadline && deadline !== KEEP_DEADLINE) this.#restampDeadline(db, a, deadline);
         return a;
       }
@@ -355,7 +361,11 @@ export class Keyspace {
       i32[fresh * 2 + E_USER2] |= BLOB;
     } else {
       i32[fresh * 2 + E_USER] = length;
-      copyBytes(src, vs, ve, this.arena.bytes(fresh), this.inlineStart(fresh));
+      if (view !== null && length <= COPY_WORDS_MAX) {
+        copyWords(view, vs, ve, this.arena.view(fresh), this.inlineStart(fresh));
+      } else {
+        copyBytes(src, vs, ve, this.arena.bytes(fresh), this.inlineStart(fresh));
+      }
     }
     this.#link(db, a, fresh);
     return fresh;

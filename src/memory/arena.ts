@@ -124,6 +124,7 @@ export class Arena {
   /** The memory itself, for posting to a worker. */
   readonly memory: SharedArrayBuffer;
   readonly #windows: readonly Uint8Array[];
+  readonly #views: readonly DataView[];
   /** Its int32s: a block's payload begins at index `2 * address + 2`. */
   readonly i32: Int32Array;
   /** Its doubles: a block's payload begins at index `address + 1`. */
@@ -169,6 +170,7 @@ export class Arena {
     const spans = Math.floor(bytes / SPAN_BYTES);
     this.memory = new SharedArrayBuffer(spans * SPAN_BYTES);
     this.#windows = openWindows(this.memory);
+    this.#views = this.#windows.map((w) => new DataView(w.buffer, w.byteOffset, w.byteLength));
     this.i32 = new Int32Array(this.memory);
     this.f64 = new Float64Array(this.memory);
     this.#spanCount = spans;
@@ -200,6 +202,11 @@ export class Arena {
   /** The bytes around the block at `a`; `byteAt(a)` is where it begins there. */
   bytes(a: number): Uint8Array {
     return this.#windows[a >>> WINDOW_SHIFT];
+  }
+
+  /** As `bytes`, to be read and written in larger units. */
+  view(a: number): DataView {
+    return this.#views[a >>> WINDOW_SHIFT];
   }
 
   /** Whether a view is open. */

@@ -10,6 +10,7 @@
  */
 
 import { ascii, CR, digitCount, LF, putInteger } from "../base/ascii.ts";
+import { COPY_WORDS_MAX, copyWords } from "../base/copy.ts";
 import { formatDouble } from "../base/doubles.ts";
 import { invariant } from "../base/invariant.ts";
 
@@ -53,6 +54,8 @@ const ENCODER = new TextEncoder();
 export class ReplyWriter {
   /** The bytes; `buf[0..at)` waits to be sent. Replaced when it grows. */
   buf: Uint8Array<ArrayBuffer>;
+  /** A view of `buf`, for copies. */
+  view: DataView<ArrayBuffer>;
   /** Where the next reply goes. */
   at = 0;
   /** Whether the client speaks RESP3 (HELLO 3). */
@@ -65,6 +68,7 @@ export class ReplyWriter {
   /** An empty RESP2 writer. */
   constructor(initialBytes: number = REPLY_BUFFER_BYTES) {
     this.buf = new Uint8Array(initialBytes);
+    this.view = new DataView(this.buf.buffer);
   }
 
   /** Makes room for `bytes` more. */
@@ -163,6 +167,32 @@ export class ReplyWriter {
     buf[at] = CR;
     buf[at + 1] = LF;
     this.at = at + 2;
+  }
+
+  /** As `bulk`, for bytes that the caller also has a view of (the same positions): much faster when short. */
+  bulkFrom(src: Uint8Array, view: DataView, start: number, stop: number): void {
+    const length = stop - start;
+    if (length > COPY_WORDS_MAX) return this.bulk(src, start, stop);
+    this.reserve(length + HEADER_BYTES_MAX + 2);
+    const buf = this.buf;
+    let at = this.at;
+    buf[at++] = DOLLAR;
+    at = length < 100 ? putShort(buf, at, length) : putInteger(buf, at, length);
+    buf[at] = CR;
+    buf[at + 1] = LF;
+    at += 2;
+    copyWords(view, start, stop, this.view, at);
+    at += length;
+    buf[at] = CR;
+    buf[at + 1] = LF;
+    this.at = at + 2;
+  }
+
+  /** Begins with an empty buffer of the first size again: the owner gives a large one up. */
+  shrink(): void {
+    this.buf = new Uint8Array(REPLY_BUFFER_BYTES);
+    this.view = new DataView(this.buf.buffer);
+    this.at = 0;
   }
 
   /** `$<length>`: the caller goes on with `raw`, in pieces that sum up to `length`, and `crlf`. */
@@ -294,6 +324,7 @@ export class ReplyWriter {
     const grown = new Uint8Array(size);
     grown.set(this.buf.subarray(0, this.at));
     this.buf = grown;
+    this.view = new DataView(grown.buffer);
   }
 
   #fixed(reply: Uint8Array): void {

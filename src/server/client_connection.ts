@@ -12,7 +12,7 @@
 import type { Gate } from "../base/gate.ts";
 import { latin1 } from "../base/ascii.ts";
 import { Session } from "../commands/session.ts";
-import { REPLY_BUFFER_BYTES, ReplyWriter } from "../resp/reply_writer.ts";
+import { ReplyWriter } from "../resp/reply_writer.ts";
 import {
   DEFAULT_REQUEST_LIMITS,
   GUEST_REQUEST_LIMITS,
@@ -70,6 +70,8 @@ export class ClientConnection {
   readonly #host: ConnectionHost;
   readonly #parser: RequestParser;
   #buf = new Uint8Array(FIRST_BUFFER_BYTES);
+  /** A view of `#buf`, for copies. */
+  #view = new DataView(this.#buf.buffer);
   #used = 0;
   /** Whether the last read took all the room there was. */
   #wasFilled = false;
@@ -152,7 +154,7 @@ export class ClientConnection {
     if (++this.#idleTrims < 2) return;
     const reply = this.session.reply;
     if (reply.at === 0 && reply.buf.length > READ_BUFFER_BYTES_MAX) {
-      reply.buf = new Uint8Array(REPLY_BUFFER_BYTES);
+      reply.shrink();
     }
   }
 
@@ -188,8 +190,14 @@ export class ClientConnection {
           while (written < stop) written += await conn.write(reply.buf.subarray(written, stop));
           this.#writing = false;
           session.wroteBytes += stop;
-          reply.at = 0;
-          if (reply.buf.length > KEPT_BUFFER_BYTES) reply.buf = new Uint8Array(REPLY_BUFFER_BYTES);
+          if (reply.at === stop) {
+            reply.at = 0;
+            if (reply.buf.length > KEPT_BUFFER_BYTES) reply.shrink();
+          } else {
+            // A wait that ended meanwhile has replied behind what was sent.
+            reply.buf.copyWithin(0, stop, reply.at);
+            reply.at -= stop;
+          }
         }
         if (session.closing) return;
         if (others !== null) await others;
@@ -211,11 +219,16 @@ export class ClientConnection {
     else if (bytes < READ_BUFFER_BYTES_MAX) this.#enlarge(bytes * 2);
   }
 
+  #use(buf: Uint8Array<ArrayBuffer>): void {
+    this.#buf = buf;
+    this.#view = new DataView(buf.buffer);
+  }
+
   /** A larger buffer for a client that fills the one it has. */
   #enlarge(bytes: number): void {
     const fresh = new Uint8Array(bytes);
     fresh.set(this.#buf.subarray(0, this.#used));
-    this.#buf = fresh;
+    this.#use(fresh);
   }
 
   /** Runs what is in the buffer. True if there is more to run after the replies are written. */
@@ -241,9 +254,14 @@ export class ClientConnection {
         }
         if (parser.argc === 0) continue;
       }
-      this.#held = executor.execute(session, buf, parser) === HELD;
+      this.#held = executor.execute(session, buf, parser, this.#view) === HELD;
       if (this.#held) break;
-      if (session.closing || session.suspension !== null) break;
+      if (session.closing) break;
+      if (session.suspension !== null) {
+        // The wait may be over before the replies are out; what it replied must go out as well.
+        more = true;
+        break;
+      }
       if (reply.at >= TURN_REPLY_BYTES || --untilClock === 0) {
         untilClock = TURN_CLOCK_REQUESTS;
         const limit = this.#host.outputBytesMax;
@@ -271,7 +289,7 @@ export class ClientConnection {
     if (parser.at === this.#used && parser.pendingBulkBytes < 0 && from === parser.at) {
       this.#used = 0;
       parser.rebase(from);
-      if (this.#buf.length > KEPT_BUFFER_BYTES) this.#buf = new Uint8Array(FIRST_BUFFER_BYTES);
+      if (this.#buf.length > KEPT_BUFFER_BYTES) this.#use(new Uint8Array(FIRST_BUFFER_BYTES));
       return;
     }
     if (from === 0) return;
@@ -305,7 +323,7 @@ export class ClientConnection {
     }
     parser.rebase(from);
     this.#used = held;
-    this.#buf = fresh;
+    this.#use(fresh);
   }
 
   /** Waits while the session is suspended, and notices when the client leaves meanwhile. */

@@ -106,8 +106,16 @@ export class Executor {
     for (let i = 0; i < shards.length; i++) shards[i].keys.nowMs = nowMs;
   }
 
-  /** Runs the request that `parser` describes in `buf`. `argc` is at least 1. */
-  execute(session: Session, buf: Uint8Array, parser: RequestParser): number {
+  /**
+   * Runs the request that `parser` describes in `buf`, of which `view` is a view. `argc` is at least
+   * 1.
+   */
+  execute(
+    session: Session,
+    buf: Uint8Array,
+    parser: RequestParser,
+    view: DataView | null = null,
+  ): number {
     const { starts, stops, argc } = parser;
     const reply = session.reply;
     const replyStart = reply.at;
@@ -136,6 +144,7 @@ export class Executor {
     }
     const call = this.call;
     call.buf = buf;
+    call.view = view;
     call.starts = starts;
     call.stops = stops;
     call.argc = argc;
