@@ -53,7 +53,7 @@ function dump(call: Call): void {
   let stop: number;
   if (keys.isInline(a)) {
     const start = keys.inlineStart(a);
-    stop = putStringDump(out, 0, keys.arena.u8, start, start + length, COMPRESSES);
+    stop = putStringDump(out, 0, keys.bytesOf(a), start, start + length, COMPRESSES);
   } else {
     const value = new Uint8Array(length);
     keys.readString(a, 0, length, value, 0);

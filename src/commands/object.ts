@@ -41,7 +41,7 @@ function integerOf(keys: Keyspace, a: number): bigint | undefined {
   const length = keys.stringBytes(a);
   if (length > INT64_BYTES_MAX || keys.isRaw(a) || !keys.isInline(a)) return undefined;
   const start = keys.inlineStart(a);
-  return parseInt64(keys.arena.u8, start, start + length);
+  return parseInt64(keys.bytesOf(a), start, start + length);
 }
 
 /** Name of the encoding that Redis would have entry `a` in. */
