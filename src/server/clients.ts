@@ -14,6 +14,7 @@ import { acceptLoop } from "../shard/accept.ts";
 import { ClientConnection, type ConnectionHost } from "./client_connection.ts";
 import type { Config } from "./config.ts";
 import { type Executor, GUARD_PAUSE_ALL, GUARD_PAUSE_WRITE } from "./executor.ts";
+import { TIMER_MS_MAX } from "./wait.ts";
 
 const MAX_CLIENTS = ascii("-ERR max number of clients reached\r\n");
 const PROTECTED = ascii(
@@ -255,7 +256,9 @@ export class Clients implements ConnectionHost {
       this.#released = new Promise((resolve) => this.#release = resolve);
     }
     clearTimeout(this.#pauseTimer);
-    this.#pauseTimer = setTimeout(() => this.unpause(), Math.max(0, this.pausedUntilMs - nowMs));
+    // A longer delay than a timer can have would end at once.
+    const delayMs = Math.min(Math.max(0, this.pausedUntilMs - nowMs), TIMER_MS_MAX);
+    this.#pauseTimer = setTimeout(() => this.unpause(), delayMs);
   }
 
   /** Ends a pause. */

@@ -30,6 +30,7 @@ import {
   GUARD_STALE,
 } from "./executor.ts";
 import { Persistence } from "./persistence.ts";
+import { secretArguments } from "./secrets.ts";
 import { ErrorStats, LoopLag, Rate } from "./stats.ts";
 
 /** How long a stop waits for replies that are being written, in ms. */
@@ -99,6 +100,7 @@ export class Server implements ExecutionObserver {
   #tickDueMs = 0;
   #lastSweepMs = 0;
   #stopping: Promise<boolean> | null = null;
+  #abortStop: (() => void) | null = null;
   #resolveStopped!: () => void;
 
   private constructor(config: Config, log: Log, pollInterval: number) {
@@ -228,7 +230,7 @@ export class Server implements ExecutionObserver {
 
   #followSettings(): void {
     const { config } = this;
-    this.executor.slowerThanMicroseconds = config.slowlogSlowerThanUs;
+    this.executor.slowerThanMicroseconds = slowFromMicroseconds(config);
     this.executor.maxMemoryBytes = config.maxMemoryBytes;
     this.executor.call.limits.stringBytesMax = config.protoMaxBulkBytes;
     config.onChange(
@@ -250,7 +252,7 @@ export class Server implements ExecutionObserver {
         "logLevel",
       ],
       () => {
-        this.executor.slowerThanMicroseconds = config.slowlogSlowerThanUs;
+        this.executor.slowerThanMicroseconds = slowFromMicroseconds(config);
         this.executor.maxMemoryBytes = config.maxMemoryBytes;
         this.executor.call.limits.stringBytesMax = config.protoMaxBulkBytes;
         this.slowlog.maxEntries = config.slowlogMaxLen;
@@ -296,7 +298,10 @@ export class Server implements ExecutionObserver {
 
   /** See `ExecutionObserver`. */
   slow(call: Call, microseconds: number): void {
-    this.slowlog.record(call, microseconds);
+    const slower = this.config.slowlogSlowerThanUs;
+    if (slower >= 0 && microseconds >= slower) {
+      this.slowlog.record(call, microseconds, secretArguments(call));
+    }
     this.latency.note("command", microseconds / 1000, call.nowMs);
   }
 
@@ -342,6 +347,12 @@ export class Server implements ExecutionObserver {
     });
   }
 
+  /** Calls a stop off while it waits for replicas; false when none does. */
+  abortStop(): boolean {
+    this.#abortStop?.();
+    return this.#abortStop !== null;
+  }
+
   /** Whether a stop is under way. */
   get isStopping(): boolean {
     return this.#stopping !== null;
@@ -355,7 +366,16 @@ export class Server implements ExecutionObserver {
     // Writes are held, not refused, until it is clear that the server stops.
     this.clients.pause(Number.MAX_SAFE_INTEGER / 2, false);
     if (!options.now && !this.replication.isFollowing) {
-      await this.replication.drain(config.shutdownTimeoutSeconds * 1000);
+      const aborted = new Promise<boolean>((resolve) => this.#abortStop = () => resolve(true));
+      const drained = this.replication.drain(config.shutdownTimeoutSeconds * 1000)
+        .then(() => false);
+      const isAborted = await Promise.race([drained, aborted]);
+      this.#abortStop = null;
+      if (isAborted) {
+        log.notice("not stopping, as a client asked");
+        this.clients.unpause();
+        return false;
+      }
     }
     this.replication.unfollow();
     if (options.save ?? config.save.length > 0) {
@@ -388,4 +408,12 @@ function bindName(address: string): string {
   if (address === "*") return "0.0.0.0";
   if (address === "::*") return "::";
   return address;
+}
+
+/** Duration from which the slow log or the latency monitor wants to hear of a command; -1: never. */
+function slowFromMicroseconds(config: Config): number {
+  const slower = config.slowlogSlowerThanUs;
+  const latency = config.latencyMonitorThresholdMs * 1000;
+  if (latency === 0) return slower;
+  return slower < 0 ? latency : Math.min(slower, latency);
 }

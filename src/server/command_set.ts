@@ -1,0 +1,57 @@
+/**
+ * Every command of the server in one list: those on data, which know only their call, and those that
+ * are about the server itself.
+ *
+ * @module
+ */
+
+import { connectionCommands } from "../commands/connection.ts";
+import { COUNTER_COMMANDS } from "../commands/counters.ts";
+import { DUMP_COMMANDS } from "../commands/dump.ts";
+import { EXPIRY_COMMANDS } from "../commands/expiry.ts";
+import { introspectionCommands } from "../commands/introspection.ts";
+import { KEY_COMMANDS } from "../commands/keys.ts";
+import { LCS_COMMANDS } from "../commands/lcs.ts";
+import { OBJECT_COMMANDS } from "../commands/object.ts";
+import type { CommandSpec } from "../commands/registry.ts";
+import { SCAN_COMMANDS } from "../commands/scan.ts";
+import { STRING_COMMANDS } from "../commands/strings.ts";
+import { authCommands } from "./commands_auth.ts";
+import { clientCommands } from "./commands_client.ts";
+import { configCommands } from "./commands_config.ts";
+import { debugCommands } from "./commands_debug.ts";
+import { persistenceCommands } from "./commands_persistence.ts";
+import { replicationCommands } from "./commands_replication.ts";
+import { slowCommands } from "./commands_slowlog.ts";
+import { infoCommands } from "./info.ts";
+import { passwordIsSet } from "./password.ts";
+import type { Server } from "./server.ts";
+import { StatBaseline } from "./stat_baseline.ts";
+
+/**
+ * The commands of `server`, for its table. Called while the server is being put together: they look
+ * at its parts when they run, not before.
+ */
+export function allCommands(server: Server): CommandSpec[] {
+  const stats = new StatBaseline(server);
+  return [
+    ...STRING_COMMANDS,
+    ...COUNTER_COMMANDS,
+    ...LCS_COMMANDS,
+    ...KEY_COMMANDS,
+    ...EXPIRY_COMMANDS,
+    ...SCAN_COMMANDS,
+    ...DUMP_COMMANDS,
+    ...OBJECT_COMMANDS,
+    ...connectionCommands(() => passwordIsSet(server.config)),
+    ...introspectionCommands(() => server.table),
+    ...authCommands(server),
+    ...clientCommands(server),
+    ...configCommands(server, stats),
+    ...debugCommands(server),
+    ...infoCommands(server, stats),
+    ...persistenceCommands(server),
+    ...replicationCommands(server),
+    ...slowCommands(server),
+  ];
+}

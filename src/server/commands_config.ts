@@ -1,0 +1,146 @@
+/**
+ * CONFIG: settings at run time. What settings there are and how they change is config.ts's business.
+ *
+ * @module
+ */
+
+import { ascii } from "../base/ascii.ts";
+import type { Call } from "../commands/call.ts";
+import { containerCommand } from "../commands/help.ts";
+import type { CommandSpec } from "../commands/registry.ts";
+import { ERR_SYNTAX } from "../resp/errors.ts";
+import { ADMIN_ANYTIME, utf8 } from "./command_parts.ts";
+import { isLocalPeer } from "./peers.ts";
+import type { Server } from "./server.ts";
+import type { StatBaseline } from "./stat_baseline.ts";
+
+const HELP = [
+  ["GET <pattern> [<pattern> ...]", "Show the settings whose names match, with their values."],
+  ["SET <setting> <value> [<setting> <value> ...]", "Change settings, all of them or none."],
+  ["RESETSTAT", "Set the counters of INFO to zero."],
+  ["REWRITE", "Write the settings in force into the config file."],
+] as const;
+
+const ERR_TEXT = ascii("ERR CONFIG takes names and values in UTF-8 only");
+
+/** The arguments from `first` on as texts; null, and the error is replied, when one is not UTF-8. */
+function texts(call: Call, first: number): string[] | null {
+  const found: string[] = [];
+  for (let i = first; i < call.argc; i++) {
+    const text = utf8(call, i);
+    if (text === null) {
+      // Settings are texts: replacing what does not decode would set something else than was sent.
+      call.reply.error(ERR_TEXT);
+      return null;
+    }
+    found.push(text);
+  }
+  return found;
+}
+
+/** CONFIG of `server`. */
+export function configCommands(server: Server, stats: StatBaseline): CommandSpec[] {
+  const { config, log } = server;
+
+  function get(call: Call): void {
+    const patterns = texts(call, 2);
+    if (patterns === null) return;
+    const found = config.get(patterns);
+    call.reply.map(found.length);
+    for (const [name, value] of found) {
+      call.reply.bulkText(name);
+      call.reply.bulkText(value);
+    }
+  }
+
+  function set(call: Call): void {
+    if (call.argc % 2 !== 0) return call.reply.error(ERR_SYNTAX);
+    const words = texts(call, 2);
+    if (words === null) return;
+    const pairs: [string, string][] = [];
+    for (let i = 0; i < words.length; i += 2) pairs.push([words[i], words[i + 1]]);
+    const refused = config.set(pairs, isLocalPeer(call.session.peer));
+    if (refused === null) call.reply.ok();
+    else call.reply.errorText(refused);
+  }
+
+  function rewrite(call: Call): void {
+    const refused = config.rewrite();
+    if (refused !== null) {
+      log.warning("config file not rewritten", { reason: refused });
+      return call.reply.errorText(refused);
+    }
+    log.notice("config file rewritten", { file: config.file ?? "" });
+    call.reply.ok();
+  }
+
+  return [
+    containerCommand({
+      name: "config",
+      group: "server",
+      since: "2.0.0",
+      summary: "Holds the commands about settings.",
+      helpSince: "5.0.0",
+      help: HELP,
+    }, [
+      {
+        name: "config|get",
+        arity: -3,
+        flags: ADMIN_ANYTIME,
+        group: "server",
+        since: "2.0.0",
+        summary: "Shows settings whose names match patterns.",
+        complexity: "O(N) in the number of settings times the number of patterns",
+        history: [["7.0.0", "Several patterns."]],
+        arguments: [{ name: "parameter", type: "string", multiple: true }],
+        run: get,
+      },
+      {
+        name: "config|resetstat",
+        arity: 2,
+        flags: ADMIN_ANYTIME,
+        group: "server",
+        since: "2.0.0",
+        summary: "Sets the counters of INFO to zero.",
+        complexity: "O(1)",
+        tips: ["request_policy:all_nodes", "response_policy:all_succeeded"],
+        run(call) {
+          stats.reset();
+          call.reply.ok();
+        },
+      },
+      {
+        name: "config|rewrite",
+        arity: 2,
+        flags: ADMIN_ANYTIME,
+        group: "server",
+        since: "2.8.0",
+        summary: "Writes the settings in force into the config file.",
+        complexity: "O(N) in the number of settings",
+        tips: ["request_policy:all_nodes", "response_policy:all_succeeded"],
+        run: rewrite,
+      },
+      {
+        name: "config|set",
+        arity: -4,
+        flags: ADMIN_ANYTIME,
+        group: "server",
+        since: "2.0.0",
+        summary: "Changes settings.",
+        complexity: "O(N) in the number of settings named",
+        history: [["7.0.0", "Several settings at once, all of them or none."]],
+        tips: ["request_policy:all_nodes", "response_policy:all_succeeded"],
+        arguments: [{
+          name: "data",
+          type: "block",
+          multiple: true,
+          arguments: [
+            { name: "parameter", type: "string" },
+            { name: "value", type: "string" },
+          ],
+        }],
+        run: set,
+      },
+    ]),
+  ];
+}

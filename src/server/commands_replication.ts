@@ -1,0 +1,259 @@
+/**
+ * ROLE, REPLICAOF, WAIT, REPLCONF and what else clients say about replication. Replicas themselves
+ * talk on the replication ports; over the client port a node only asks for the layout.
+ *
+ * @module
+ */
+
+import { ascii } from "../base/ascii.ts";
+import type { Call } from "../commands/call.ts";
+import type { ArgumentDoc, CommandSpec } from "../commands/registry.ts";
+import { ERR_SYNTAX } from "../resp/errors.ts";
+import { ADMIN_ANYTIME, integerArgument, timeoutArgument, utf8, word } from "./command_parts.ts";
+import type { Server } from "./server.ts";
+import { Wait } from "./wait.ts";
+
+/** Version of the replication protocol that REPLCONF LAYOUT announces. */
+const PROTOCOL_VERSION = 2;
+/** Longest address that REPLCONF IP-ADDRESS takes (Redis's `NET_HOST_STR_LEN`). */
+const ADDRESS_BYTES_MAX = 255;
+/** Longest host name that REPLICAOF takes, in bytes (DNS's limit). */
+const HOST_BYTES_MAX = 253;
+
+const ERR_PORT = ascii("ERR Invalid master port");
+const ERR_HOST = ascii("ERR Invalid master host");
+const ERR_WAIT_REPLICA = ascii(
+  "ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a " +
+    "replica is configured to be writable (which is not the default) writes to replicas are just " +
+    "local and are not propagated.",
+);
+const ERR_NO_CLUSTER = ascii("ERR This instance has cluster support disabled");
+const SAME_MASTER = ascii("OK Already connected to specified master");
+
+/** The replication commands of `server`. */
+export function replicationCommands(server: Server): CommandSpec[] {
+  const { config, log, node } = server;
+
+  function role({ reply }: Call): void {
+    const { upstream, replicas, sequence } = server.replication.status();
+    if (upstream !== null) {
+      reply.array(5);
+      reply.bulkText("slave");
+      reply.bulkText(upstream.host);
+      reply.integer(upstream.port);
+      reply.bulkText(upstream.phase);
+      reply.integer(upstream.appliedSequence);
+      return;
+    }
+    const online = replicas.filter((replica) => replica.phase === "online");
+    reply.array(3);
+    reply.bulkText("master");
+    reply.integer(sequence);
+    reply.array(online.length);
+    for (const { ip, port, offset } of online) {
+      reply.array(3);
+      reply.bulkText(ip);
+      reply.bulkText(String(port));
+      reply.bulkText(String(offset));
+    }
+  }
+
+  function replicaOf(call: Call): void {
+    const { reply, session } = call;
+    const { replication } = server;
+    if (word(call, 1) === "NO" && word(call, 2) === "ONE") {
+      if (replication.isFollowing) {
+        log.notice("REPLICAOF NO ONE by a client", { client: session.id, peer: session.peer });
+        replication.unfollow();
+        config.assign("replicaOf", null);
+      }
+      return reply.ok();
+    }
+    const port = integerArgument(call, 2, ERR_PORT);
+    if (Number.isNaN(port)) return;
+    // Redis takes 0 as well, to which nobody can connect.
+    if (port < 1 || port > 65_535) return reply.error(ERR_PORT);
+    const host = utf8(call, 1);
+    if (host === null || host === "" || host.length > HOST_BYTES_MAX || /\s/.test(host)) {
+      return reply.error(ERR_HOST);
+    }
+    const before = replication.upstream;
+    if (before !== null && before.host === host && before.port === port) {
+      return reply.status(SAME_MASTER);
+    }
+    log.notice("REPLICAOF by a client", {
+      client: session.id,
+      peer: session.peer,
+      upstream: `${host}:${port}`,
+    });
+    replication.follow(host, port);
+    config.assign("replicaOf", { host, port });
+    reply.ok();
+  }
+
+  function wait(call: Call): void {
+    const { reply, session } = call;
+    const { replication } = server;
+    if (replication.isFollowing) return reply.error(ERR_WAIT_REPLICA);
+    const wanted = integerArgument(call, 1);
+    if (Number.isNaN(wanted)) return;
+    const timeoutMs = timeoutArgument(call, 2);
+    if (Number.isNaN(timeoutMs)) return;
+    const sequence = session.lastWriteSequence;
+    const count = () => replication.countReplicas(sequence);
+    if (count() >= wanted) return reply.integer(count());
+    let cancel = (): void => {};
+    const waiting = new Wait(call, server, {
+      ...(timeoutMs > 0 ? { timeoutMs } : {}),
+      expired: (reply) => reply.integer(count()),
+      abandoned: () => cancel(),
+    });
+    cancel = replication.waitForReplicas(sequence, wanted, () => {
+      waiting.end((reply) => reply.integer(count()));
+    });
+  }
+
+  function layout({ reply }: Call): void {
+    const { shards } = server.replication.status().backlog;
+    reply.map(5);
+    reply.bulkText("protocol");
+    reply.integer(PROTOCOL_VERSION);
+    reply.bulkText("shards");
+    reply.integer(shards.length);
+    reply.bulkText("replication-port-base");
+    reply.integer(server.replicationPortBase);
+    reply.bulkText("node");
+    reply.bulkText(node.id);
+    reply.bulkText("history");
+    reply.array(shards.length);
+    for (const { history } of shards) reply.bulkText(history);
+  }
+
+  function replConf(call: Call): void {
+    const { reply, session, argc } = call;
+    if (argc === 2 && word(call, 1) === "LAYOUT") {
+      session.isReplica = true;
+      return layout(call);
+    }
+    if (argc % 2 === 0) return reply.error(ERR_SYNTAX);
+    for (let i = 1; i < argc; i += 2) {
+      switch (word(call, i)) {
+        case "LISTENING-PORT": {
+          const port = integerArgument(call, i + 1);
+          if (Number.isNaN(port)) return;
+          session.announcedPort = port;
+          break;
+        }
+        case "IP-ADDRESS":
+          if (call.bytes(i + 1) > ADDRESS_BYTES_MAX) {
+            return reply.errorText(
+              "ERR REPLCONF ip-address provided by replica instance is too long: " +
+                `${call.bytes(i + 1)} bytes`,
+            );
+          }
+          break;
+        case "CAPA":
+          break;
+        case "ACK":
+        case "GETACK":
+          return; // between a primary and a replica, and never answered
+        default:
+          return reply.errorText(`ERR Unrecognized REPLCONF option: ${call.text(i)}`);
+      }
+    }
+    reply.ok();
+  }
+
+  const upstreamArguments: readonly ArgumentDoc[] = [{
+    name: "args",
+    type: "oneof",
+    arguments: [
+      {
+        name: "host-port",
+        type: "block",
+        arguments: [{ name: "host", type: "string" }, { name: "port", type: "integer" }],
+      },
+      {
+        name: "no-one",
+        type: "block",
+        arguments: [
+          { name: "no", type: "pure-token", token: "NO" },
+          { name: "one", type: "pure-token", token: "ONE" },
+        ],
+      },
+    ],
+  }];
+  const noCluster = (name: string, summary: string): CommandSpec => ({
+    name,
+    arity: 1,
+    flags: ["loading", "stale", "fast"],
+    group: "cluster",
+    categories: ["connection"],
+    since: "3.0.0",
+    summary,
+    complexity: "O(1)",
+    run: (call) => call.reply.error(ERR_NO_CLUSTER),
+  });
+
+  return [
+    {
+      name: "role",
+      arity: 1,
+      flags: ["noscript", "loading", "stale", "fast"],
+      categories: ["admin", "dangerous"],
+      group: "server",
+      since: "2.8.12",
+      summary: "Tells whether this is a primary or a replica, and of whom.",
+      complexity: "O(N) in the number of replicas",
+      run: role,
+    },
+    {
+      name: "replicaof",
+      arity: 3,
+      flags: ["admin", "noscript", "stale", "no_async_loading"],
+      group: "server",
+      since: "5.0.0",
+      summary: "Follows another node, or nobody; replies before the link is up.",
+      complexity: "O(1)",
+      arguments: upstreamArguments,
+      run: replicaOf,
+    },
+    {
+      name: "slaveof",
+      arity: 3,
+      flags: ["admin", "noscript", "stale", "no_async_loading"],
+      group: "server",
+      since: "1.0.0",
+      summary: "REPLICAOF by its old name.",
+      complexity: "O(1)",
+      deprecated: { since: "5.0.0", instead: "`REPLICAOF`" },
+      arguments: upstreamArguments,
+      run: replicaOf,
+    },
+    {
+      name: "wait",
+      arity: 3,
+      flags: ["noscript"],
+      categories: ["connection"],
+      group: "generic",
+      since: "3.0.0",
+      summary: "Waits until so many replicas have this connection's writes.",
+      complexity: "O(N) in the number of replicas",
+      tips: ["request_policy:all_shards", "response_policy:agg_min"],
+      arguments: [{ name: "numreplicas", type: "integer" }, { name: "timeout", type: "integer" }],
+      run: wait,
+    },
+    {
+      name: "replconf",
+      arity: -1,
+      flags: [...ADMIN_ANYTIME, "allow_busy"],
+      group: "server",
+      since: "3.0.0",
+      summary: "Tells a replica how this node is laid out (LAYOUT); for nodes, not for users.",
+      complexity: "O(N) in the number of shards",
+      run: replConf,
+    },
+    noCluster("readonly", "Needs Redis Cluster, which this is not."),
+    noCluster("readwrite", "Needs Redis Cluster, which this is not."),
+  ];
+}

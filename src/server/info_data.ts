@@ -1,0 +1,120 @@
+/**
+ * INFO persistence, stats and keyspace.
+ *
+ * @module
+ */
+
+import { type InfoLine, pairs } from "./info_format.ts";
+import type { Server } from "./server.ts";
+import type { StatBaseline } from "./stat_baseline.ts";
+
+/** INFO persistence. */
+export function persistenceLines(server: Server): InfoLine[] {
+  const { persistence, node } = server;
+  const progress = persistence.saveProgress;
+  const load = persistence.loadProgress;
+  let copied = 0;
+  for (const { keys } of node.shards) copied += keys.arena.deferredBytes;
+  const lines: InfoLine[] = [
+    ["loading", persistence.isLoading ? 1 : 0],
+    ["async_loading", 0],
+    ["current_cow_size", copied],
+    ["current_fork_perc", "0.00"],
+    ["current_save_keys_processed", progress?.keys ?? 0],
+    ["current_save_keys_total", progress?.totalKeys ?? 0],
+    ["rdb_changes_since_last_save", node.dirty()],
+    ["rdb_bgsave_in_progress", persistence.isSaving ? 1 : 0],
+    ["rdb_last_save_time", Math.floor(persistence.lastSaveUnixMs / 1000)],
+    ["rdb_last_bgsave_status", persistence.lastSaveFailed ? "err" : "ok"],
+    ["rdb_last_bgsave_time_sec", persistence.lastSaveSeconds],
+    ["rdb_current_bgsave_time_sec", persistence.currentSaveSeconds],
+    ["rdb_saves", persistence.saves],
+    ["aof_enabled", 0],
+    ["aof_rewrite_in_progress", 0],
+    ["aof_rewrite_scheduled", 0],
+    ["aof_last_rewrite_time_sec", -1],
+    ["aof_current_rewrite_time_sec", -1],
+    ["aof_last_bgrewrite_status", "ok"],
+    ["aof_last_write_status", "ok"],
+  ];
+  if (load !== null) lines.push(...loadLines(load));
+  return lines;
+}
+
+function loadLines(load: NonNullable<Server["persistence"]["loadProgress"]>): InfoLine[] {
+  return Object.entries(load).map(([name, value]) => [`loading_${name}`, String(value)]);
+}
+
+/** INFO stats. */
+export function statsLines(server: Server, stats: StatBaseline): InfoLine[] {
+  const { node, gate, lag } = server;
+  const totals = stats.totals();
+  const { syncs } = server.replication.status();
+  let hits = 0;
+  let misses = 0;
+  let expired = 0;
+  for (const { keys } of node.shards) {
+    hits += keys.hits;
+    misses += keys.misses;
+    expired += keys.expiredKeys;
+  }
+  const kbps = (rate: number) => (rate / 1024).toFixed(2);
+  return [
+    ["total_connections_received", totals.connections],
+    ["total_commands_processed", totals.commands],
+    ["instantaneous_ops_per_sec", Math.round(server.commandRate.perSecond)],
+    ["total_net_input_bytes", totals.readBytes],
+    ["total_net_output_bytes", totals.wroteBytes],
+    ["instantaneous_input_kbps", kbps(server.readRate.perSecond)],
+    ["instantaneous_output_kbps", kbps(server.writeRate.perSecond)],
+    ["rejected_connections", totals.refused],
+    ["failed_accepts", totals.failedAccepts],
+    ["rejected_commands", totals.rejectedCommands],
+    ["sync_full", syncs.full],
+    ["sync_partial_ok", syncs.partialOk],
+    ["sync_partial_err", syncs.partialErr],
+    ["sync_full_aborted", syncs.fullAborted],
+    ["expired_keys", expired],
+    ["evicted_keys", 0],
+    ["evicted_clients", 0],
+    ["total_eviction_exceeded_time", 0],
+    ["current_eviction_exceeded_time", 0],
+    ["keyspace_hits", hits],
+    ["keyspace_misses", misses],
+    ["pubsub_channels", 0],
+    ["pubsub_patterns", 0],
+    ["pubsubshard_channels", 0],
+    ["latest_fork_usec", 0],
+    ["total_forks", 0],
+    ["tracking_total_keys", 0],
+    ["tracking_total_items", 0],
+    ["tracking_total_prefixes", 0],
+    ["unexpected_error_replies", 0],
+    ["total_error_replies", server.errorStats.total],
+    ["eventloop_duration_sum", Math.round(gate.busyMs * 1000)],
+    ["eventloop_longest_work_usec", Math.round(gate.longestMs * 1000)],
+    ["eventloop_lag_usec", Math.round(lag.lastMs * 1000)],
+    ["eventloop_lag_mean_usec", Math.round(lag.meanMs * 1000)],
+    ["eventloop_lag_max_usec", Math.round(lag.maxMs * 1000)],
+  ];
+}
+
+/** INFO keyspace: a line for each database that has keys, summed over the shards. */
+export function keyspaceLines(server: Server): InfoLine[] {
+  const { shards } = server.node;
+  const lines: InfoLine[] = [];
+  for (let db = 0; db < server.config.databases; db++) {
+    let count = 0;
+    let expires = 0;
+    let ttlSum = 0;
+    for (const { keys } of shards) {
+      count += keys.size(db);
+      expires += keys.volatileSize(db);
+      ttlSum += keys.averageTtlMs(db) * keys.volatileSize(db);
+    }
+    if (count === 0) continue;
+    const average = expires === 0 ? 0 : Math.floor(ttlSum / expires);
+    lines.push([`db${db}`, pairs(Object.entries({ keys: count, expires, avg_ttl: average }))]);
+  }
+  return lines;
+}

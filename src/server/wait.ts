@@ -1,0 +1,83 @@
+/**
+ * A command whose reply comes later: its client waits, everybody else goes on.
+ *
+ * @module
+ */
+
+import type { Call } from "../commands/call.ts";
+import { REPLY_ON, type Session, type Suspension } from "../commands/session.ts";
+import type { ReplyWriter } from "../resp/reply_writer.ts";
+
+/** Longest delay that a timer of the runtime can have, in ms; a longer one would end at once. */
+export const TIMER_MS_MAX: number = 2 ** 31 - 1;
+
+/** How a wait may end other than by its reply. */
+export interface WaitOptions {
+  /** Ms after which `expired` replies; absent: never. */
+  readonly timeoutMs?: number;
+  /** The reply when the time is up, or CLIENT UNBLOCK ends the wait. */
+  readonly expired?: (reply: ReplyWriter) => void;
+  /** The client left meanwhile. */
+  readonly abandoned?: () => void;
+}
+
+/** Hears of error replies that come late. */
+export interface LateErrors {
+  /** An error reply; `buf[at]` is its `-`. */
+  errorReplied(buf: Uint8Array, at: number, stop: number): void;
+}
+
+/** One wait of one client. It ends once; what comes later is dropped. */
+export class Wait implements Suspension {
+  /** See `Suspension`. */
+  readonly deadlineMs: number;
+  /** See `Suspension`: only a wait that could expire can be ended by CLIENT UNBLOCK. */
+  readonly unblockable: boolean;
+  readonly #session: Session;
+  readonly #errors: LateErrors;
+  readonly #options: WaitOptions;
+  /** CLIENT REPLY OFF or SKIP, which the executor has applied by the time the reply comes. */
+  readonly #silent: boolean;
+
+  /** Makes the client of the running command wait. */
+  constructor(call: Call, errors: LateErrors, options: WaitOptions = {}) {
+    this.#session = call.session;
+    this.#errors = errors;
+    this.#options = options;
+    this.#silent = call.session.replyMode !== REPLY_ON;
+    const timeoutMs = options.timeoutMs ?? Infinity;
+    this.deadlineMs = timeoutMs > TIMER_MS_MAX ? Infinity : call.nowMs + timeoutMs;
+    this.unblockable = options.expired !== undefined;
+    call.session.suspend(this);
+  }
+
+  /** See `Suspension`. */
+  expired(reply: ReplyWriter): void {
+    this.#write(reply, (reply) => this.#options.expired?.(reply));
+    this.#options.abandoned?.();
+  }
+
+  /** See `Suspension`. */
+  abandoned(): void {
+    this.#options.abandoned?.();
+  }
+
+  /** Whether the client still waits for this. */
+  get isOpen(): boolean {
+    return this.#session.suspension === this;
+  }
+
+  /** Ends the wait with a reply, unless it has ended. */
+  end(write: (reply: ReplyWriter) => void): void {
+    if (this.isOpen) this.#session.resume((reply) => this.#write(reply, write));
+  }
+
+  #write(reply: ReplyWriter, write: (reply: ReplyWriter) => void): void {
+    const { at, errors } = reply;
+    write(reply);
+    if (reply.errors !== errors) {
+      this.#errors.errorReplied(reply.buf, reply.lastErrorAt, reply.at);
+    }
+    if (this.#silent) reply.at = at;
+  }
+}
