@@ -8,6 +8,7 @@
 
 import { ascii } from "../base/ascii.ts";
 import { globMatch } from "../base/glob.ts";
+import type { Keyspace } from "../keyspace/keyspace.ts";
 import { DictWalker } from "../memory/dict.ts";
 import { ERR_SYNTAX } from "../resp/errors.ts";
 import { databaseArgument } from "./arguments.ts";
@@ -94,12 +95,21 @@ function randomkey(call: Call): void {
   // Where all keys turn out to have expired, the next shard answers.
   for (let attempt = 0; attempt < shards; attempt++) {
     const keys = node.shards[(shard + attempt) % shards].keys;
-    const a = keys.randomEntry(db, Math.random);
+    const a = keys.randomEntry(db, Math.random) || firstVisible(keys, db);
     if (a === 0) continue;
     const start = keys.keyStart(a);
     return reply.bulk(keys.bytesOf(a), start, start + keys.keyLength(a));
   }
   reply.nil();
+}
+
+/** An entry that has not expired, for when chance met none among very many that have; or 0. */
+function firstVisible(keys: Keyspace, db: number): number {
+  const walker = new DictWalker(keys.arena.i32);
+  walker.start(keys.rootOf(db));
+  let a = walker.next();
+  while (a !== 0 && keys.isHidden(a)) a = walker.next();
+  return a;
 }
 
 function keysMatching(call: Call): void {

@@ -300,3 +300,14 @@ Deno.test("RANDOMKEY names no expired key, and removes those that it meets", () 
   for (const keys of shell.keys) keys.removesExpired = false; // as on a replica
   assertEquals(shell.run("RANDOMKEY"), NIL);
 });
+
+Deno.test("RANDOMKEY finds the one key that lives among very many that have expired", () => {
+  for (const removesExpired of [true, false]) {
+    const shell = new Shell(SPECS, { shards: 2 });
+    for (let i = 0; i < 5_000; i++) shell.run("SET", `${i}a`, "v", "PX", "5");
+    shell.run("SET", "lives a", "v");
+    shell.nowMs += 5;
+    for (const keys of shell.keys) keys.removesExpired = removesExpired;
+    assertEquals(shell.run("RANDOMKEY"), bulk("lives a"));
+  }
+});
