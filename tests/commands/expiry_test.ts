@@ -201,3 +201,22 @@ Deno.test("PERSIST removes a deadline, and says nothing where there is none", ()
   shell.nowMs += 5;
   play(shell, [["PERSIST k", NO, "0: DEL k"]]);
 });
+
+Deno.test("a write on a replica that takes writes replaces the expired key that it cannot see", () => {
+  const shell = new Shell(SPECS);
+  const keys = shell.keys[0];
+  keys.removesExpired = false;
+  for (const name of ["k", "m", "n"]) shell.run("SET", name, "old", "PX", "5");
+  shell.run("SET", "other", "v");
+  shell.nowMs += 5;
+  assertEquals(shell.run("DBSIZE"), ":4\r\n");
+  play(shell, [
+    ["GET k", "$-1\r\n"],
+    ["SET k new", OK, "0: DEL k", "0: SET k new"],
+    ["APPEND m new", ":3\r\n", "0: DEL m", "0: APPEND m new"],
+    ["RENAME other n", OK, "0: RENAME other n"],
+    ["DBSIZE", ":3\r\n"],
+    ["DEL k m n", ":3\r\n", "0: DEL k m n"],
+    ["DBSIZE", NO],
+  ]);
+});
