@@ -147,7 +147,10 @@ export class Server implements ExecutionObserver {
       server.#tick();
       await server.#load();
       const upstream = config.replicaOf;
-      if (upstream !== null) server.replication.follow(upstream.host, upstream.port);
+      if (upstream !== null) {
+        const restored = server.persistence.restoredUpstream;
+        server.replication.follow(upstream.host, upstream.port, restored);
+      }
       server.updateGuards();
       return server;
     } catch (error) {
