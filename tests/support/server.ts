@@ -4,6 +4,7 @@ import { type ConfigSources, loadConfig } from "../../src/server/config_sources.
 import { splitWords } from "../../src/server/config_words.ts";
 import { Server } from "../../src/server/server.ts";
 import { Client, type Plain, type Word } from "./client.ts";
+import { RawConnection } from "./redis.ts";
 
 /** Settings by directive, as on the command line: `{ shards: "2", save: "" }`. */
 export type Settings = Readonly<Record<string, string>>;
@@ -43,7 +44,7 @@ export class TestServer {
   /** Lines that it logged. */
   readonly log: readonly string[];
   readonly #keepsDir: boolean;
-  readonly #clients: Client[] = [];
+  readonly #clients: { close(): void }[] = [];
   #asking: Client | null = null;
 
   private constructor(server: Server, dir: string, log: readonly string[], keepsDir: boolean) {
@@ -95,6 +96,14 @@ export class TestServer {
     const client = await Client.connect(this.port);
     this.#clients.push(client);
     return client;
+  }
+
+  /** A new connection that gives back the replies' own bytes, closed by `stop`. */
+  async connectRaw(): Promise<RawConnection> {
+    const conn = await Deno.connect({ hostname: "127.0.0.1", port: this.port });
+    const raw = new RawConnection(conn);
+    this.#clients.push(raw);
+    return raw;
   }
 
   /** Runs one command on a connection kept for this. */
