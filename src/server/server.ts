@@ -35,6 +35,8 @@ import { ErrorStats, LoopLag, Rate } from "./stats.ts";
 
 /** How long a stop waits for replies that are being written, in ms. */
 const CLOSE_GRACE_MS = 2_000;
+/** Time after the start at which the first snapshot worker is started, in ms. */
+const WARM_AFTER_MS = 1_000;
 /** Tries to find a free run of ports when the system picks the client port. */
 const PICK_ATTEMPTS = 50;
 
@@ -99,6 +101,7 @@ export class Server implements ExecutionObserver {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #tickDueMs = 0;
   #lastSweepMs = 0;
+  #isWarm = false;
   #stopping: Promise<boolean> | null = null;
   #abortStop: (() => void) | null = null;
   #resolveStopped!: () => void;
@@ -329,6 +332,7 @@ export class Server implements ExecutionObserver {
     this.replication.tick();
     if (now - this.#lastSweepMs >= 1000) {
       this.#lastSweepMs = now;
+      this.#warmWorker();
       this.clients.sweep(nowMs);
       this.persistence.tick(nowMs);
       this.updateGuards();
@@ -336,6 +340,20 @@ export class Server implements ExecutionObserver {
     const period = 1000 / this.config.hz;
     this.#tickDueMs = this.clock.monotonicMs() + period;
     this.#timer = setTimeout(() => this.#tick(), period);
+  }
+
+  /** A second after the start, when whoever started us has got the first answers. */
+  #warmWorker(): void {
+    if (this.#isWarm || this.clock.nowMs() - this.startedMs < WARM_AFTER_MS) return;
+    this.#isWarm = true;
+    try {
+      this.persistence.workers.warm();
+    } catch (error) {
+      const said = error instanceof Error ? error.message : String(error);
+      this.log.warning("no snapshot worker can be started: no saves, no full synchronizations", {
+        error: said,
+      });
+    }
   }
 
   /**
