@@ -452,6 +452,11 @@ export class Follower implements UpstreamHost {
     for (const runner of this.#runners) runner.tick();
   }
 
+  /** Next frame of an upstream shard that our data needs, also while its link is being made. */
+  #appliedOf(runner: UpstreamRunner): number {
+    return runner.link?.appliedOffset || this.#positions[runner.shard].offset;
+  }
+
   /** For ROLE and INFO. */
   status(): UpstreamStatus {
     const nowMs = this.clock.monotonicMs();
@@ -459,15 +464,16 @@ export class Follower implements UpstreamHost {
     const links = runners.map((runner) => ({
       shard: runner.shard,
       state: runner.link?.state.at ?? "connecting",
-      nextOffset: runner.link?.appliedOffset ?? this.#positions[runner.shard].offset,
+      nextOffset: this.#appliedOf(runner),
       history: runner.link?.history ?? "",
     }));
     const syncing = runners.filter((r) => r.link?.state.at === "receivingSnapshot");
     const lastIoMs = Math.max(-1, ...runners.map((r) => r.lastIoMs));
     const applied = runners.map((r) => r.link?.marks.reached ?? -1);
     let lagFrames = 0;
-    for (const { link } of runners) {
-      if (link !== null) lagFrames += Math.max(0, link.upstreamOffset - link.appliedOffset);
+    for (const runner of runners) {
+      const upstreamOffset = runner.link?.upstreamOffset ?? 0;
+      lagFrames += Math.max(0, upstreamOffset - this.#appliedOf(runner));
     }
     const appliedSequence = Math.max(0, runners.length === 0 ? 0 : Math.min(...applied));
     return {
