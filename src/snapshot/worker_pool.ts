@@ -182,6 +182,7 @@ class PooledWorker implements WorkerLease {
   #user: WorkerUser | null = null;
   #idleTimer: ReturnType<typeof setTimeout> | undefined;
   #isReady = false;
+  readonly #early: { message: ToWorker; transfer: ArrayBuffer[] }[] = [];
   #ended = false;
 
   constructor(worker: Worker, idleMs: number, events: WorkerEvents) {
@@ -189,7 +190,7 @@ class PooledWorker implements WorkerLease {
     this.#idleMs = idleMs;
     this.#events = events;
     worker.onmessage = (event: MessageEvent<FromWorker | WorkerReady>) => {
-      if (event.data.kind === "ready") this.#isReady = true;
+      if (event.data.kind === "ready") this.#ready();
       else this.#user?.receive(event.data);
     };
     worker.onmessageerror = () => this.#end("crashed", "it sent something that cannot be read");
@@ -205,7 +206,17 @@ class PooledWorker implements WorkerLease {
   }
 
   post(message: ToWorker, transfer: ArrayBuffer[] = []): void {
-    if (!this.#ended) this.#worker.postMessage(message, transfer);
+    if (this.#ended) return;
+    // Errors overtake messages on their way here. A worker that is given nothing before it was heard
+    // cannot crash over a job and seem never to have started.
+    if (this.#isReady) this.#worker.postMessage(message, transfer);
+    else this.#early.push({ message, transfer });
+  }
+
+  #ready(): void {
+    this.#isReady = true;
+    for (const { message, transfer } of this.#early) this.#worker.postMessage(message, transfer);
+    this.#early.length = 0;
   }
 
   release(): void {
