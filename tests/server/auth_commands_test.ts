@@ -1,0 +1,73 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { TestServer } from "../support/server.ts";
+
+const NOAUTH = "-NOAUTH Authentication required.";
+const WRONGPASS = "-WRONGPASS invalid username-password pair or user is disabled.";
+
+Deno.test("with a password nothing but AUTH, HELLO, QUIT and RESET comes before it", async () => {
+  await using server = await TestServer.start({ requirepass: "s3cret" });
+  const client = await server.connect();
+  assertEquals(await client.line("GET k"), NOAUTH);
+  assertEquals(await client.line("CLIENT ID"), NOAUTH);
+  assertMatch(await client.line("HELLO 3") as string, /^-NOAUTH HELLO must be called with/);
+  for (const wrong of ["AUTH nope", "AUTH s3cre", "AUTH s3crets", "AUTH other s3cret"]) {
+    assertEquals(await client.line(wrong), WRONGPASS);
+  }
+  assertEquals(await client.ask("AUTH", ""), WRONGPASS);
+  assertEquals(await client.line("GET k"), NOAUTH);
+  assertEquals(await client.line("AUTH s3cret"), "OK");
+  assertEquals(await client.line("GET k"), null);
+  assertEquals(await client.line("AUTH nope"), WRONGPASS);
+  assertEquals(await client.line("GET k"), null, "a failed AUTH takes nothing away");
+  assertEquals(await client.line("RESET"), "RESET");
+  assertEquals(await client.line("GET k"), NOAUTH);
+  assertEquals(await client.line("AUTH default s3cret"), "OK");
+});
+
+Deno.test("HELLO authenticates, names and switches the protocol, all or nothing", async () => {
+  await using server = await TestServer.start({ requirepass: "s3cret" });
+  const client = await server.connect();
+  assertEquals(await client.line("HELLO 3 AUTH default nope SETNAME x"), WRONGPASS);
+  assertEquals(await client.line("GET k"), NOAUTH);
+  const hello = await client.line("HELLO 3 AUTH default s3cret SETNAME x");
+  assertEquals(hello, {
+    server: "redis",
+    version: "7.2.4",
+    proto: 3,
+    id: await client.line("CLIENT ID"),
+    mode: "standalone",
+    role: "master",
+    modules: [],
+  });
+  assertEquals(await client.line("CLIENT GETNAME"), "x");
+  assertEquals(Array.isArray(await client.line("HELLO 2")), true);
+  assertEquals(await client.line("CLIENT GETNAME"), "x");
+});
+
+Deno.test("a password that is set, changed and taken away at run time works at once", async () => {
+  await using server = await TestServer.start();
+  const early = await server.connect();
+  assertEquals(await early.line("CONFIG SET requirepass one"), "OK");
+  const late = await server.connect();
+  assertEquals(await late.line("PING"), NOAUTH);
+  assertEquals(await early.line("PING"), "PONG", "who was in stays in");
+  assertEquals(await early.line("CONFIG SET requirepass two"), "OK");
+  assertEquals(await late.line("AUTH one"), WRONGPASS);
+  assertEquals(await late.line("AUTH two"), "OK");
+  const third = await server.connect();
+  assertEquals(await third.line("PING"), NOAUTH);
+  assertEquals(await early.ask("CONFIG", "SET", "requirepass", ""), "OK");
+  assertEquals(await third.line("PING"), "PONG", "nobody has to authenticate now");
+});
+
+Deno.test("a password may have any UTF-8 in it, and no other bytes", async () => {
+  await using server = await TestServer.start();
+  const early = await server.connect();
+  assertEquals(
+    await early.ask("CONFIG", "SET", "requirepass", Uint8Array.of(0xff, 0xfe)),
+    "-ERR CONFIG takes names and values in UTF-8 only",
+  );
+  assertEquals(await early.ask("CONFIG", "SET", "requirepass", "größe 🐟"), "OK");
+  const client = await server.connect();
+  assertEquals(await client.ask("AUTH", "größe 🐟"), "OK");
+});

@@ -1,0 +1,189 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { TestServer, until } from "../support/server.ts";
+
+/** The fields of one line of CLIENT LIST. */
+function fields(line: string): Record<string, string> {
+  return Object.fromEntries(
+    line.trim().split(" ").map((field) => {
+      const at = field.indexOf("=");
+      return [field.slice(0, at), field.slice(at + 1)];
+    }),
+  );
+}
+
+const FIELDS = "id addr laddr fd name age idle flags db sub psub ssub multi watch qbuf qbuf-free " +
+  "argv-mem multi-mem rbs rbp obl oll omem tot-mem events cmd user redir resp lib-name lib-ver";
+
+Deno.test("CLIENT LIST shows Redis's fields of every client, in its order", async () => {
+  await using server = await TestServer.start();
+  const one = await server.connect();
+  const other = await server.connect();
+  await one.line("CLIENT SETNAME one");
+  await one.line("CLIENT SETINFO lib-name deno-test");
+  await one.line("CLIENT SETINFO LIB-VER 1.2");
+  await one.line("SELECT 3");
+  await one.line("CLIENT NO-EVICT on");
+  await one.line("CLIENT NO-TOUCH on");
+  await one.line("HELLO 3");
+  const list = await other.line("CLIENT LIST") as string;
+  assert(list.endsWith("\n"));
+  const lines = list.trimEnd().split("\n");
+  assertEquals(lines.length, 2);
+  const seen = fields(lines[0]);
+  assertEquals(Object.keys(seen), FIELDS.split(" "));
+  assertEquals(seen.addr, one.address);
+  assertEquals(seen.laddr, `127.0.0.1:${server.port}`);
+  assertEquals(
+    [seen.name, seen.flags, seen.db, seen.cmd, seen.resp, seen.user],
+    ["one", "eT", "3", "hello", "3", "default"],
+  );
+  assertEquals([seen["lib-name"], seen["lib-ver"]], ["deno-test", "1.2"]);
+  assertEquals(fields(lines[1]).flags, "N");
+  assertEquals(fields(await one.line("CLIENT INFO") as string).id, seen.id);
+  assertEquals(await one.line("CLIENT ID"), Number(seen.id));
+  const chosen = await other.line(`CLIENT LIST ID ${seen.id} 999`) as string;
+  assertEquals([fields(chosen).id, chosen.split("\n").length], [seen.id, 2]);
+  assertEquals((await other.line("CLIENT LIST TYPE normal") as string).split("\n").length, 3);
+  assertEquals(await other.line("CLIENT LIST TYPE replica"), "");
+});
+
+Deno.test("CLIENT SETINFO takes what fits into CLIENT LIST only", async () => {
+  await using server = await TestServer.start();
+  assertEquals(await server.ask("CLIENT", "SETINFO", "lib-name", "a"), "OK");
+  assertEquals(
+    await server.ask("CLIENT", "SETINFO", "lib-Name", "a b"),
+    "-ERR lib-Name cannot contain spaces, newlines or special characters.",
+  );
+  assertEquals(
+    await server.ask("CLIENT", "SETINFO", "lib-foo", "a"),
+    "-ERR Unrecognized option 'lib-foo'",
+  );
+  assertEquals(
+    await server.ask("CLIENT", "SETINFO", "lib-name"),
+    "-ERR wrong number of arguments for 'client|setinfo' command",
+  );
+});
+
+Deno.test("CLIENT KILL closes whom its conditions name", async () => {
+  await using server = await TestServer.start();
+  const killer = await server.connect();
+  await killer.line("PING");
+  const victims = [await server.connect(), await server.connect(), await server.connect()];
+  const ids: number[] = [];
+  for (const victim of victims) ids.push(await victim.line("CLIENT ID") as number);
+  assertEquals(await killer.line(`CLIENT KILL ID ${ids[0]} ADDR 1.2.3.4:5`), 0);
+  assertEquals(await killer.line(`CLIENT KILL ID ${ids[0]}`), 1);
+  assertEquals(await victims[0].readToEnd(), []);
+  assertEquals(await killer.line(`CLIENT KILL ${victims[1].address}`), "OK");
+  assertEquals(await victims[1].readToEnd(), []);
+  assertEquals(await killer.line(`CLIENT KILL ${victims[1].address}`), "-ERR No such client");
+  assertEquals(await killer.line("CLIENT KILL MAXAGE 1000"), 0);
+  assertEquals(
+    await killer.line("CLIENT KILL MAXAGE 0"),
+    "-ERR maxage should be greater than 0",
+  );
+  assertEquals(
+    await killer.line("CLIENT KILL MAXAGE x"),
+    "-ERR maxage is not an integer or out of range",
+  );
+  assertEquals(await killer.line(`CLIENT KILL LADDR 127.0.0.1:${server.port} USER default`), 1);
+  assertEquals(await victims[2].readToEnd(), []);
+  assertEquals(await killer.line("PING"), "PONG");
+});
+
+Deno.test("a client that kills itself gets its reply first", async () => {
+  await using server = await TestServer.start();
+  const one = await server.connect();
+  await one.send("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "no");
+  await one.send("PING");
+  assertEquals(await one.readToEnd(), [1]);
+});
+
+Deno.test("CLIENT REPLY turns replies off, off for one, and on", async () => {
+  await using server = await TestServer.start();
+  const client = await server.connect();
+  await client.send("CLIENT", "REPLY", "SKIP");
+  await client.send("ECHO", "skipped");
+  assertEquals(await client.line("ECHO seen"), "seen");
+  await client.send("CLIENT", "REPLY", "OFF");
+  await client.send("ECHO", "off");
+  await client.send("CLIENT", "REPLY", "SKIP");
+  await client.send("NOSUCHCOMMAND");
+  assertEquals(await client.line("CLIENT REPLY ON"), "OK");
+  assertEquals(await client.line("PING"), "PONG");
+});
+
+Deno.test("CLIENT NO-TOUCH lets reads leave no trace", async () => {
+  await using server = await TestServer.start();
+  const client = await server.connect();
+  await client.line("SET k v");
+  const { keys } = server.server.node.shards[0];
+  const key = new TextEncoder().encode("k");
+  const stamp = () => keys.accessOf(keys.peek(0, key, 0, 1));
+  keys.setAccess(keys.peek(0, key, 0, 1), 5);
+  await client.pipeline(["CLIENT", "NO-TOUCH", "ON"], ["GET", "k"]);
+  assertEquals(stamp(), 5);
+  await client.pipeline(["CLIENT", "NO-TOUCH", "OFF"], ["GET", "k"]);
+  assert(stamp() !== 5);
+});
+
+Deno.test("a pause of writes holds them until UNPAUSE, and reads go on", async () => {
+  await using server = await TestServer.start();
+  const writer = await server.connect();
+  const other = await server.connect();
+  assertEquals(await other.line("CLIENT PAUSE 100000000000000 WRITE"), "OK");
+  await writer.send("SET", "k", "v");
+  await writer.send("PING");
+  await until("the write is held", () => server.server.clients.isPaused);
+  assertEquals(await other.line("GET k"), null);
+  assertMatch(await other.line("INFO clients") as string, /paused_actions:write\r\n/);
+  assertEquals(await other.line("CLIENT UNPAUSE"), "OK");
+  assertEquals([await writer.read(), await writer.read()], ["OK", "PONG"]);
+  assertEquals(await other.line("GET k"), "v");
+});
+
+Deno.test("a pause of everything ends by itself", async () => {
+  await using server = await TestServer.start();
+  const client = await server.connect();
+  assertEquals(await client.pipeline(["CLIENT", "PAUSE", "20"], ["GET", "k"]), ["OK", null]);
+  assertEquals(server.server.clients.isPaused, false);
+});
+
+Deno.test("CLIENT UNBLOCK ends a wait as if its time were up, or with an error", async () => {
+  await using server = await TestServer.start();
+  const client = await server.connect();
+  const other = await server.connect();
+  const id = await client.line("CLIENT ID");
+  for (
+    const [reason, reply] of [
+      ["", 0],
+      [" TIMEOUT", 0],
+      [" ERROR", "-UNBLOCKED client unblocked via CLIENT UNBLOCK"],
+    ]
+  ) {
+    const waited = client.line("WAIT 1 0");
+    await until(
+      "the client waits",
+      async () => fields(await other.line(`CLIENT LIST ID ${id}`) as string).flags === "b",
+    );
+    assertEquals(await other.line(`CLIENT UNBLOCK ${id}${reason}`), 1);
+    assertEquals(await waited, reply);
+    assertEquals(await other.line(`CLIENT UNBLOCK ${id}`), 0);
+  }
+  assertEquals(await client.line("PING"), "PONG");
+});
+
+Deno.test("a client that waits can be killed, and can leave", async () => {
+  await using server = await TestServer.start();
+  const client = await server.connect();
+  const id = await client.line("CLIENT ID");
+  await client.send("WAIT", "1", "0");
+  await until("the client waits", () => server.server.clients.blocked === 1);
+  assertEquals(await server.ask("CLIENT", "KILL", "ID", String(id)), 1);
+  assertEquals(await client.readToEnd(), []);
+  const leaver = await server.connect();
+  await leaver.send("WAIT", "1", "0");
+  await until("the client waits", () => server.server.clients.blocked === 1);
+  leaver.close();
+  await until("the client is gone", () => server.server.clients.count === 1);
+});

@@ -1,0 +1,77 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { TestServer } from "../support/server.ts";
+
+Deno.test("CONFIG GET takes several globs and answers a map", async () => {
+  await using server = await TestServer.start({ shards: "3" });
+  const client = await server.connect();
+  await client.line("HELLO 3");
+  assertEquals(await client.line("CONFIG GET shards slowlog-*"), {
+    shards: "3",
+    "slowlog-log-slower-than": "10000",
+    "slowlog-max-len": "128",
+  });
+  assertEquals(await client.line("CONFIG GET nothing"), {});
+});
+
+Deno.test("CONFIG SET changes all settings that it names or none", async () => {
+  await using server = await TestServer.start();
+  const client = await server.connect();
+  assertEquals(
+    await client.line("CONFIG SET slowlog-max-len 7 maxmemory-policy nonsense"),
+    "-ERR CONFIG SET failed (possibly related to argument 'maxmemory-policy') - argument(s) must " +
+      "be one of the following: volatile-lru, volatile-lfu, volatile-random, volatile-ttl, " +
+      "allkeys-lru, allkeys-lfu, allkeys-random, noeviction",
+  );
+  assertEquals(await client.line("CONFIG GET slowlog-max-len"), ["slowlog-max-len", "128"]);
+  assertEquals(await client.line("CONFIG SET slowlog-max-len 7 latency-monitor-threshold 5"), "OK");
+  assertEquals(server.server.slowlog.maxEntries, 7);
+  assertEquals(server.server.latency.thresholdMs, 5);
+  assertMatch(
+    await client.line("CONFIG SET shards 2") as string,
+    /^-ERR CONFIG SET failed .*'shards'\) - can't set immutable config$/,
+  );
+});
+
+Deno.test("CONFIG REWRITE writes into the config file, and needs one", async () => {
+  const dir = await Deno.realPath(await Deno.makeTempDir());
+  const file = `${dir}/shoal.conf`;
+  await Deno.writeTextFile(file, "# mine\nslowlog-max-len 5\n");
+  {
+    await using server = await TestServer.start({}, { configFile: file });
+    assertEquals(await server.ask("CONFIG", "SET", "slowlog-max-len", "9"), "OK");
+    assertEquals(await server.ask("CONFIG", "REWRITE"), "OK");
+  }
+  const written = await Deno.readTextFile(file);
+  assert(written.startsWith("# mine\nslowlog-max-len 9\n"), written);
+  await Deno.remove(dir, { recursive: true });
+});
+
+Deno.test("CONFIG RESETSTAT sets INFO's counters to zero, not what clients count", async () => {
+  await using server = await TestServer.start();
+  const client = await server.connect();
+  await client.pipeline(["SET", "k", "v"], ["GET", "k"], ["GET", "none"], ["NOSUCHCOMMAND"]);
+  assertEquals(await server.info("keyspace_hits"), "1");
+  assertEquals(await server.info("errorstat_ERR"), "count=1");
+  const id = await client.line("CLIENT ID");
+  assertEquals(await client.line("CONFIG RESETSTAT"), "OK");
+  assertEquals(await server.info("keyspace_hits"), "0");
+  assertEquals(await server.info("keyspace_misses"), "0");
+  assertEquals(await server.info("total_error_replies"), "0");
+  assertEquals(await server.info("errorstat_ERR"), undefined);
+  assertEquals(await server.info("cmdstat_get"), undefined);
+  assertEquals(await server.info("total_connections_received"), "0");
+  assertEquals(Number(await server.info("total_commands_processed")) < 20, true);
+  assertEquals(await client.line("CLIENT ID"), id);
+});
+
+Deno.test("a command's failures and refusals are counted apart from its runs", async () => {
+  await using server = await TestServer.start({ "slowlog-log-slower-than": "0" });
+  const client = await server.connect();
+  await client.pipeline(["SET", "k", "v"], ["INCR", "k"], ["GET"], ["CLIENT", "NO-TOUCH", "x"]);
+  const shown = async (name: string) =>
+    (await server.info(`cmdstat_${name}`))?.replace(/usec=\d+,usec_per_call=[\d.]+/, "usec");
+  assertEquals(await shown("set"), "calls=1,usec,rejected_calls=0,failed_calls=0");
+  assertEquals(await shown("incr"), "calls=1,usec,rejected_calls=0,failed_calls=1");
+  assertEquals(await shown("get"), "calls=0,usec,rejected_calls=1,failed_calls=0");
+  assertEquals(await shown("client|no-touch"), "calls=1,usec,rejected_calls=0,failed_calls=1");
+});

@@ -1,0 +1,78 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { TestServer } from "../support/server.ts";
+
+Deno.test("DEBUG is refused unless enable-debug-command allows it", async () => {
+  await using server = await TestServer.start({ "enable-debug-command": "no" });
+  assertMatch(
+    await server.ask("DEBUG", "DIGEST") as string,
+    /^-ERR DEBUG command not allowed\. If the enable-debug-command option is set to "local"/,
+  );
+});
+
+Deno.test("DEBUG DIGEST is the same for the same data on any number of shards", async () => {
+  await using one = await TestServer.start();
+  await using three = await TestServer.start({ shards: "3" });
+  for (const server of [one, three]) {
+    const client = await server.connect();
+    const commands = Array.from({ length: 500 }, (_, i) => ["SET", `key:${i}`, `value ${i}`]);
+    await client.pipeline(...commands, ["PEXPIREAT", "key:1", "99999999999999"]);
+    await client.pipeline(["SELECT", "5"], ["SET", "other", "db"]);
+  }
+  const digest = await one.ask("DEBUG", "DIGEST");
+  assertMatch(digest as string, /^[0-9a-f]{40}$/);
+  assertEquals(await three.ask("DEBUG", "DIGEST"), digest);
+  await three.ask("SET", "key:7", "changed");
+  assertEquals(await three.ask("DEBUG", "DIGEST") === digest, false);
+});
+
+Deno.test("while a digest is computed, others are served, and replies stay in order", async () => {
+  await using server = await TestServer.start();
+  const client = await server.connect();
+  const commands = Array.from({ length: 20_000 }, (_, i) => ["SET", `key:${i}`, "v"]);
+  await client.pipeline(...commands);
+  const replies = await client.pipeline(
+    ["ECHO", "before"],
+    ["DEBUG", "DIGEST"],
+    ["ECHO", "after"],
+    ["DEBUG", "DIGEST"],
+  );
+  assertEquals([replies[0], replies[2], replies[3]], ["before", "after", replies[1]]);
+});
+
+Deno.test("DEBUG RELOAD keeps the data and its deadlines", async () => {
+  await using server = await TestServer.start({ shards: "2" });
+  const client = await server.connect();
+  await client.pipeline(["SET", "a", "1"], ["SET", "b", "2", "PXAT", "99999999999999"]);
+  const digest = await client.line("DEBUG DIGEST");
+  assertEquals(await client.line("DEBUG RELOAD"), "OK");
+  assertEquals(await client.line("DEBUG DIGEST"), digest);
+  assertEquals(await client.line("PEXPIRETIME b"), 99999999999999);
+  assertMatch(await client.line("DEBUG RELOAD NOSAVE") as string, /^-ERR DEBUG RELOAD takes no/);
+});
+
+Deno.test("DEBUG SET-ACTIVE-EXPIRE leaves expired keys until they are looked for", async () => {
+  await using server = await TestServer.start();
+  const client = await server.connect();
+  assertEquals(await client.line("DEBUG SET-ACTIVE-EXPIRE 0"), "OK");
+  await client.line("SET k v PX 1");
+  await client.line("DEBUG SLEEP 0.05");
+  assertEquals(await client.line("DBSIZE"), 1);
+  assertEquals(await client.line("GET k"), null);
+  assertEquals(await client.line("DBSIZE"), 0);
+});
+
+Deno.test("DEBUG OBJECT and STRINGMATCH-LEN answer", async () => {
+  await using server = await TestServer.start({ shards: "2" });
+  const client = await server.connect();
+  await client.line("SET n 12345");
+  assertMatch(
+    await client.line("DEBUG OBJECT n") as string,
+    /^Value at:0x[0-9a-f]+ refcount:1 encoding:int serializedlength:3 lru:\d+ lru_seconds_idle:0$/,
+  );
+  assertEquals(await client.line("DEBUG STRINGMATCH-LEN 100000 a*a*a*b"), 0);
+  assertEquals(await client.line("DEBUG STRINGMATCH-LEN 3 a?a"), 1);
+  assertEquals(
+    await client.line("DEBUG STRINGMATCH-LEN 99999999 a"),
+    "-ERR length must be between 0 and 1048576",
+  );
+});

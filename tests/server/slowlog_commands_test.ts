@@ -1,0 +1,59 @@
+import { assertEquals } from "@std/assert";
+import type { Plain } from "../support/client.ts";
+import { TestServer } from "../support/server.ts";
+
+Deno.test("SLOWLOG shows what ran at least as long as the threshold", async () => {
+  await using server = await TestServer.start({ "slowlog-log-slower-than": "-1" });
+  const client = await server.connect();
+  await client.line("CLIENT SETNAME me");
+  assertEquals(await client.line("SLOWLOG LEN"), 0);
+  await client.line("CONFIG SET slowlog-log-slower-than 0");
+  await client.line("SET k v");
+  await client.line("CONFIG SET slowlog-log-slower-than -1");
+  const entries = await client.line("SLOWLOG GET") as Plain[][];
+  assertEquals(entries.map((entry) => entry[3]), [["SET", "k", "v"], [
+    "CONFIG",
+    "SET",
+    "slowlog-log-slower-than",
+    "0",
+  ]]);
+  const [id, seconds, microseconds, , peer, name] = entries[0];
+  assertEquals([id, peer, name], [1, client.address, "me"]);
+  assertEquals([typeof seconds, typeof microseconds], ["number", "number"]);
+  assertEquals((await client.line("SLOWLOG GET 1") as Plain[]).length, 1);
+  assertEquals(await client.line("SLOWLOG RESET"), "OK");
+  assertEquals(await client.line("SLOWLOG LEN"), 0);
+});
+
+Deno.test("the slow log keeps no passwords", async () => {
+  await using server = await TestServer.start({ "slowlog-log-slower-than": "0" });
+  const client = await server.connect();
+  await client.line("CONFIG SET maxclients 50 masterauth hunter2");
+  await client.line("AUTH hunter2");
+  await client.line("AUTH default hunter2");
+  await client.line("HELLO 2 AUTH default hunter2 SETNAME n");
+  await client.line("CONFIG SET slowlog-log-slower-than -1");
+  const entries = await client.line("SLOWLOG GET -1") as Plain[][];
+  assertEquals(entries.map((entry) => (entry[3] as string[]).join(" ")), [
+    "HELLO 2 AUTH (redacted) (redacted) SETNAME n",
+    "AUTH (redacted) (redacted)",
+    "AUTH (redacted)",
+    "CONFIG SET maxclients 50 masterauth (redacted)",
+  ]);
+});
+
+Deno.test("LATENCY shows slow commands and the blocked loop, whatever the slow log keeps", async () => {
+  await using server = await TestServer.start({ "slowlog-log-slower-than": "-1" });
+  const client = await server.connect();
+  assertEquals(await client.line("LATENCY LATEST"), []);
+  await client.line("CONFIG SET latency-monitor-threshold 20");
+  await client.line("DEBUG SLEEP 0.05");
+  const latest = await client.line("LATENCY LATEST") as [string, number, number, number][];
+  const command = latest.find(([event]) => event === "command")!;
+  assertEquals(command[2] >= 50 && command[3] >= command[2], true, `${command}`);
+  const history = await client.line("LATENCY HISTORY command") as [number, number][];
+  assertEquals(history, [[command[1], command[2]]]);
+  assertEquals(await client.line("SLOWLOG LEN"), 0);
+  assertEquals(await client.line("LATENCY RESET command nothing"), 1);
+  assertEquals(await client.line("LATENCY HISTORY command"), []);
+});
