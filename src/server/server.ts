@@ -387,10 +387,9 @@ export class Server implements ExecutionObserver {
     // Writes are held, not refused, until it is clear that the server stops.
     this.clients.pause(Number.MAX_SAFE_INTEGER / 2, false);
     if (!options.now && !this.replication.isFollowing) {
-      const aborted = new Promise<boolean>((resolve) => this.#abortStop = () => resolve(true));
-      const drained = this.replication.drain(config.shutdownTimeoutSeconds * 1000)
-        .then(() => false);
-      const isAborted = await Promise.race([drained, aborted]);
+      let isAborted = false;
+      this.#abortStop = () => isAborted = true;
+      await this.replication.drain(config.shutdownTimeoutSeconds * 1000, () => isAborted);
       this.#abortStop = null;
       if (isAborted) {
         log.notice("not stopping, as a client asked");

@@ -220,13 +220,13 @@ export class Replication {
     return link.caughtUp ? this.#host.node.sequence.value : 0;
   }
 
-  /** Waits until every replica has everything, at most `limitMs`. */
-  async drain(limitMs: number): Promise<void> {
+  /** Waits until every replica has everything, at most `limitMs`, or until it is called off. */
+  async drain(limitMs: number, isCalledOff: () => boolean): Promise<void> {
     const stopMs = this.#host.clock.monotonicMs() + limitMs;
     this.endTurn();
     this.requestAcks();
     while (
-      !this.primaries.every((primary) => primary.isDrained) &&
+      !isCalledOff() && !this.primaries.every((primary) => primary.isDrained) &&
       this.#host.clock.monotonicMs() < stopMs
     ) {
       await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));

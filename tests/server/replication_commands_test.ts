@@ -1,0 +1,148 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { Client, plain } from "../support/client.ts";
+import { TestServer, until } from "../support/server.ts";
+
+/** Settings of a primary and of a replica that follow each other's news quickly. */
+const FAST = { "repl-ping-replica-period": "1" } as const;
+
+/** Starts a replica and waits until every link streams. */
+async function follow(primary: TestServer, shards = "1"): Promise<TestServer> {
+  const replica = await TestServer.start({
+    ...FAST,
+    shards,
+    replicaof: `127.0.0.1 ${primary.port}`,
+  });
+  await until("the replica is online", () => replica.server.replication.isLinkUp);
+  return replica;
+}
+
+Deno.test("REPLCONF LAYOUT tells a replica where the shards are", async () => {
+  await using server = await TestServer.start({ shards: "3" });
+  const client = await server.connect();
+  const { node, replicationPortBase } = server.server;
+  const histories = node.shards.map((shard) => shard.lineage.id);
+  assertEquals(await client.line("REPLCONF LAYOUT"), [
+    "protocol",
+    2,
+    "shards",
+    3,
+    "replication-port-base",
+    replicationPortBase,
+    "node",
+    node.id,
+    "history",
+    histories,
+  ]);
+  await client.line("HELLO 3");
+  const map = await client.line("replconf layout") as Record<string, unknown>;
+  assertEquals(Object.keys(map), [
+    "protocol",
+    "shards",
+    "replication-port-base",
+    "node",
+    "history",
+  ]);
+  assertEquals(await client.line("CLIENT LIST TYPE replica") !== "", true);
+});
+
+Deno.test("REPLCONF ACK and GETACK of an ordinary client are not answered", async () => {
+  await using server = await TestServer.start();
+  const client = await server.connect();
+  await client.send("REPLCONF", "ACK", "5");
+  await client.send("REPLCONF", "GETACK", "*");
+  assertEquals(await client.line("ECHO next"), "next");
+});
+
+Deno.test("ROLE and INFO tell of a primary and its replica", async () => {
+  await using primary = await TestServer.start({ ...FAST, shards: "2" });
+  await using replica = await follow(primary, "3");
+  await primary.ask("SET", "k", "v");
+  assertEquals(await primary.ask("WAIT", "1", "5000"), 1);
+  assertEquals(await replica.ask("GET", "k"), "v");
+  const [role, offset, replicas] = await primary.ask("ROLE") as [string, number, string[][]];
+  assertEquals([role, replicas.length, replicas[0][0]], ["master", 1, "127.0.0.1"]);
+  assertEquals(replicas[0][1], String(replica.port));
+  assert(offset > 0 && Number(replicas[0][2]) <= offset);
+  assertMatch(
+    await primary.info("slave0") ?? "",
+    new RegExp(`^ip=127\\.0\\.0\\.1,port=${replica.port},state=online,offset=\\d+,lag=\\d+,id=`),
+  );
+  assertMatch(await primary.info("shard1_link0") ?? "", /state=streaming,sent=\d+,acked=\d+/);
+  assertEquals(await primary.info("sync_full"), "2");
+  const ours = await replica.ask("ROLE") as (string | number)[];
+  assertEquals(ours.slice(0, 4), ["slave", "127.0.0.1", primary.port, "connected"]);
+  assertEquals(await replica.info("role"), "slave");
+  assertEquals(await replica.info("master_link_status"), "up");
+  assertEquals(await replica.info("master_shards"), "2");
+  assertEquals(
+    await replica.ask("SET", "k", "w"),
+    "-READONLY You can't write against a read only replica.",
+  );
+  assertMatch(await replica.ask("WAIT", "0", "0") as string, /^-ERR WAIT cannot be used with/);
+  const hello = await replica.ask("HELLO", "2") as unknown[];
+  assertEquals(hello[hello.indexOf("role") + 1], "replica");
+});
+
+Deno.test("REPLICAOF follows, says when it does already, and NO ONE keeps the data", async () => {
+  await using primary = await TestServer.start(FAST);
+  await using other = await TestServer.start(FAST);
+  await primary.ask("SET", "k", "v");
+  const address = ["127.0.0.1", String(primary.port)];
+  assertEquals(await other.ask("REPLICAOF", ...address), "OK");
+  assertEquals(
+    await other.ask("REPLICAOF", ...address),
+    "OK Already connected to specified master",
+  );
+  assertEquals(await other.ask("CONFIG", "GET", "replicaof"), ["replicaof", address.join(" ")]);
+  await until("the link is up", () => other.server.replication.isLinkUp);
+  assertEquals(await other.ask("GET", "k"), "v");
+  assertEquals(await other.ask("REPLICAOF", "NO", "ONE"), "OK");
+  assertEquals(await other.info("role"), "master");
+  assertEquals(await other.ask("CONFIG", "GET", "replicaof"), ["replicaof", ""]);
+  assertEquals(await other.ask("SET", "k", "w"), "OK");
+  assertEquals(await primary.ask("GET", "k"), "v");
+});
+
+Deno.test("REPLICAOF to nobody replies at once", async () => {
+  await using server = await TestServer.start();
+  await server.ask("SET", "k", "v");
+  assertEquals(await server.ask("REPLICAOF", "127.0.0.1", "1"), "OK");
+  assertEquals(await server.info("master_link_status"), "down");
+  assertEquals(await server.ask("GET", "k"), "v");
+  assertEquals(await server.ask("SLAVEOF", "no", "one"), "OK");
+});
+
+Deno.test("WAIT counts the replicas that have the client's writes", async () => {
+  await using primary = await TestServer.start(FAST);
+  await using _one = await follow(primary);
+  await using _two = await follow(primary);
+  const client = await primary.connect();
+  assertEquals(await client.line("WAIT 0 0") !== null, true);
+  assertEquals(
+    await client.pipeline(["SET", "k", "v"], ["WAIT", "2", "0"], ["ECHO", "after"]),
+    ["OK", 2, "after"],
+  );
+  await client.line("SET k w");
+  const waited = await client.line("WAIT 3 50");
+  assert(waited === 2 || waited === 1 || waited === 0, "the time was up");
+  assertEquals(await client.line("WAIT 2 0"), 2);
+});
+
+Deno.test("SHUTDOWN waits for replicas, and can be called off meanwhile", async () => {
+  await using primary = await TestServer.start({ ...FAST, "shutdown-timeout": "30" });
+  // A replica that shakes hands and never says what it has.
+  using stuck = await Client.connect(primary.server.replicationPortBase);
+  const history = primary.server.node.shards[0].lineage.id;
+  await stuck.send("REPLICATE", "FROM", "0", "ID", "stuck", "HISTORY", history);
+  assertMatch(plain(await stuck.read()) as string, /^ACK 0 /);
+  const client = await primary.connect();
+  const other = await primary.connect();
+  assertEquals(await client.line("SHUTDOWN ABORT"), "-ERR No shutdown in progress.");
+  await client.line("SET k v");
+  await client.send("SHUTDOWN");
+  await until("the stop has begun", () => primary.server.isStopping);
+  assertEquals(await other.line("GET k"), "v");
+  assertEquals(await other.line("SHUTDOWN ABORT"), "OK");
+  assertEquals(plain(await client.read()), "-ERR Errors trying to SHUTDOWN. Check logs.");
+  assertEquals(await client.line("SET k w"), "OK");
+});
