@@ -15,8 +15,10 @@ import { count, type Positions, Stage } from "./stage.ts";
 const SHARDS = 2;
 /** Longest wait for anything that is to happen. */
 const PATIENCE_MS = 10_000;
+/** Time between two looks at what is awaited. */
+const LOOK_MS = 20;
 /** Time between two rows. */
-const ROW_MS = 300;
+const ROW_MS = 400;
 /** Writes of one batch, a batch every so many ms: about ten thousand a second. */
 const BATCH = 100;
 const BATCH_MS = 10;
@@ -38,8 +40,9 @@ class Pair {
   }
 
   async positions(): Promise<Positions> {
-    const upper = await this.#primary.info("replication");
+    // The replica first: what the primary writes in between must not make it look ahead.
     const lower = await this.#replica.info("replication");
+    const upper = await this.#primary.info("replication");
     const shards = Array.from({ length: SHARDS }, (_, i) => i);
     const up = lower.get("master_link_status") === "up";
     const syncing = lower.get("master_sync_in_progress") === "1";
@@ -154,11 +157,17 @@ async function replicate(
       await show();
     }
   };
-  const until = async (what: string, isTrue: () => Promise<boolean>) => {
-    const deadline = performance.now() + PATIENCE_MS;
+  const until = async (what: string, isTrue: () => Promise<boolean>, rows = false) => {
+    const began = performance.now();
+    let shown = began;
     while (!await isTrue()) {
-      if (performance.now() > deadline) throw new StoryError(`not in ${PATIENCE_MS} ms: ${what}`);
-      await sleep(20);
+      const now = performance.now();
+      if (now - began > PATIENCE_MS) throw new StoryError(`not in ${PATIENCE_MS} ms: ${what}`);
+      if (rows && now - shown >= ROW_MS) {
+        shown = now;
+        await show();
+      }
+      await sleep(LOOK_MS);
     }
   };
   const isEqual = async () => {
@@ -175,17 +184,17 @@ async function replicate(
   stage.act("Live writes: about ten thousand a second");
   stage.heading(SHARDS);
   writer.start();
-  await showFor(1_500);
+  await showFor(2_000);
 
   stage.act("The link is cut, and writes go on");
   stage.heading(SHARDS);
   const before = await pair.syncs();
   link.cut();
-  await showFor(1_500);
+  await showFor(2_000);
   link.restore();
   stage.note("the link is whole again");
-  await until("the link comes up", async () => (await pair.positions()).link === "up");
-  await showFor(600);
+  await until("the link comes up", async () => (await pair.positions()).link === "up", true);
+  await showFor(800);
   const resumed = await pair.syncs();
   expect("sync_full", resumed.full, before.full);
   expect("sync_partial_ok", resumed.partial, before.partial + SHARDS);
@@ -216,8 +225,8 @@ async function replicate(
   await until("a snapshot has arrived and the link is up", async () => {
     const { link } = await pair.positions();
     return link === "up" && (await pair.syncs()).full > resumed.full;
-  });
-  await showFor(900);
+  }, true);
+  await showFor(1_200);
   const shipped = await pair.syncs();
   expect("sync_full", shipped.full, resumed.full + SHARDS);
   expect("sync_full_aborted", shipped.aborted, 0);

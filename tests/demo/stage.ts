@@ -31,7 +31,9 @@ export interface Positions {
 }
 
 const COUNT_WIDTH = 9;
-const BAR_WIDTH = 12;
+/** Frames that one character of the lag's bar stands for, and its longest. */
+const BAR_FRAMES = 2_000;
+const BAR_WIDTH = 16;
 
 /** Writes to standard output. */
 export class Stage {
@@ -75,11 +77,9 @@ export class Stage {
       lag += Math.max(0, offset - replica[i]);
       line += count(offset).padStart(18) + count(replica[i]).padStart(COUNT_WIDTH);
     });
-    const bar = "#".repeat(
-      lag === 0 ? 0 : Math.min(BAR_WIDTH, Math.ceil(Math.log2(lag + 1) / 1.5)),
-    );
+    const bar = "#".repeat(Math.min(BAR_WIDTH, Math.round(lag / BAR_FRAMES)));
     const state = link === "up" ? green(link) : link === "down" ? red(link) : yellow(link);
-    console.log(`${line}   ${count(lag).padStart(7)}   ${state} ${dim(bar)}`);
+    console.log(`${line}   ${count(lag).padStart(7)}   ${state} ${dim(bar)}`.trimEnd());
   }
 
   /** Something that came true. */
