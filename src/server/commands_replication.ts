@@ -233,7 +233,7 @@ export function replicationCommands(server: Server): CommandSpec[] {
     {
       name: "wait",
       arity: 3,
-      flags: ["noscript"],
+      flags: ["blocking"],
       categories: ["connection"],
       group: "generic",
       since: "3.0.0",

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { LoadProgress } from "../persistence/load_data.ts";
 import { type InfoLine, pairs } from "./info_format.ts";
 import type { Server } from "./server.ts";
 import type { StatBaseline } from "./stat_baseline.ts";
@@ -13,12 +14,12 @@ export function persistenceLines(server: Server): InfoLine[] {
   const { persistence, node } = server;
   const progress = persistence.saveProgress;
   const load = persistence.loadProgress;
-  let copied = 0;
-  for (const { keys } of node.shards) copied += keys.arena.deferredBytes;
+  let kept = 0;
+  for (const { keys } of node.shards) kept += keys.arena.deferredBytes;
   const lines: InfoLine[] = [
     ["loading", persistence.isLoading ? 1 : 0],
     ["async_loading", 0],
-    ["current_cow_size", copied],
+    ["current_cow_size", kept], // blocks kept for frozen views
     ["current_fork_perc", "0.00"],
     ["current_save_keys_processed", progress?.keys ?? 0],
     ["current_save_keys_total", progress?.totalKeys ?? 0],
@@ -29,6 +30,8 @@ export function persistenceLines(server: Server): InfoLine[] {
     ["rdb_last_bgsave_time_sec", persistence.lastSaveSeconds],
     ["rdb_current_bgsave_time_sec", persistence.currentSaveSeconds],
     ["rdb_saves", persistence.saves],
+    ["rdb_last_load_keys_expired", persistence.lastLoad?.expired ?? 0],
+    ["rdb_last_load_keys_loaded", persistence.lastLoad?.keys ?? 0],
     ["aof_enabled", 0],
     ["aof_rewrite_in_progress", 0],
     ["aof_rewrite_scheduled", 0],
@@ -41,8 +44,15 @@ export function persistenceLines(server: Server): InfoLine[] {
   return lines;
 }
 
-function loadLines(load: NonNullable<Server["persistence"]["loadProgress"]>): InfoLine[] {
-  return Object.entries(load).map(([name, value]) => [`loading_${name}`, String(value)]);
+/** How far a load is, in Redis's fields. */
+function loadLines({ loadedBytes, totalBytes, keys }: LoadProgress): InfoLine[] {
+  const done = totalBytes === 0 ? 0 : loadedBytes * 100 / totalBytes;
+  return [
+    ["loading_total_bytes", totalBytes],
+    ["loading_loaded_bytes", loadedBytes],
+    ["loading_loaded_perc", done.toFixed(2)],
+    ["loading_loaded_keys", keys],
+  ];
 }
 
 /** INFO stats. */

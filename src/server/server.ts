@@ -5,7 +5,7 @@
  * @module
  */
 
-import { SYSTEM_CLOCK } from "../base/clock.ts";
+import { type Clock, SYSTEM_CLOCK } from "../base/clock.ts";
 import { Gate } from "../base/gate.ts";
 import { explainFailure } from "../base/permissions.ts";
 import { CommandTable } from "../commands/registry.ts";
@@ -53,7 +53,7 @@ export class Server implements ExecutionObserver {
   /** Its log. */
   readonly log: Log;
   /** System time. */
-  readonly clock = SYSTEM_CLOCK;
+  readonly clock: Clock = SYSTEM_CLOCK;
   /** Lets everybody in. */
   readonly gate: Gate;
   /** The shards. */
@@ -397,7 +397,7 @@ export class Server implements ExecutionObserver {
         return false;
       }
     }
-    this.replication.unfollow();
+    // A replica follows on while it saves: the file says where in the upstream's lines it was frozen.
     if (options.save ?? config.save.length > 0) {
       const saved = await this.persistence.saveForStop();
       if (!saved && !options.force) {

@@ -72,6 +72,7 @@ Deno.test("what SHUTDOWN saved is there after the next start", async () => {
   {
     await using second = await TestServer.start({ shards: "3" }, { dir });
     assertEquals(await second.ask("GET", "k"), "v");
+    assertEquals(await second.info("rdb_last_load_keys_loaded"), "1");
   }
   await Deno.remove(dir, { recursive: true });
 });
