@@ -1,0 +1,216 @@
+/**
+ * From a directory to a data set: looks what is there, decides, loads, and puts the directory in
+ * order afterwards. Nothing in the directory changes before everything is loaded.
+ *
+ * @module
+ */
+
+import type { Gate } from "../base/gate.ts";
+import { chooseSave, type Decision, type NamingSettings } from "./choose_save.ts";
+import {
+  isSnapshotFileName,
+  isTempFileName,
+  LOADED_SUFFIX,
+  snapshotFileName,
+} from "./file_names.ts";
+import { LoadError } from "./load_error.ts";
+import { LoadSink, type LoadTarget } from "./load_sink.ts";
+import { loadRdbFile } from "./rdb_load.ts";
+import { findSnapshotFiles, type FoundFile } from "./save_catalog.ts";
+import type { PlainFileId } from "./save_facts.ts";
+import { removeLeftover, removeQuietly, syncDirectory } from "./temp_files.ts";
+
+/** How far a load is. */
+export interface LoadProgress {
+  /** Bytes taken in. */
+  readonly loadedBytes: number;
+  /** Bytes of all files. */
+  readonly totalBytes: number;
+  /** Keys stored. */
+  readonly keys: number;
+}
+
+/** How a data set is loaded. */
+export interface LoadDataOptions {
+  /** Lets others run. */
+  readonly gate: Gate;
+  /** Whether checksums are compared (`rdbchecksum`). */
+  readonly checksum: boolean;
+  /** Unix ms that deadlines are compared with. */
+  readonly nowMs: number;
+  /** Told of contents that were passed over. */
+  readonly onWarning: (path: string, warning: string, byteOffset: number) => void;
+}
+
+/**
+ * Looks at a directory and decides.
+ *
+ * @throws {LoadError} when what is there cannot be loaded without a guess.
+ */
+export async function lookForData(dir: string, naming: NamingSettings): Promise<Decision> {
+  const decision = chooseSave(await findSnapshotFiles(dir, naming.dbFilename), naming);
+  if (decision.choice.kind === "refused") {
+    throw new LoadError(`cannot load: ${decision.choice.why}`);
+  }
+  return decision;
+}
+
+/** The files that a decision loads. */
+export function filesToLoad({ choice }: Decision): readonly FoundFile[] {
+  return choice.kind === "save" || choice.kind === "plain" ? choice.files : [];
+}
+
+/** The plain files among those that a decision loads: the next save replaces them. */
+export function plainFilesOf({ choice }: Decision): PlainFileId[] {
+  if (choice.kind !== "plain") return [];
+  return choice.files.flatMap(({ head }) => head.kind === "plain" ? [head.id] : []);
+}
+
+/** Loads files one after another. */
+export class DataLoad {
+  readonly #files: readonly FoundFile[];
+  readonly #sink: LoadSink;
+  readonly #options: LoadDataOptions;
+  #loadedBytes = 0;
+  #cancelled: string | null = null;
+
+  /** A load of `files` into `target`. */
+  constructor(files: readonly FoundFile[], target: LoadTarget, options: LoadDataOptions) {
+    this.#files = files;
+    this.#sink = new LoadSink(target);
+    this.#sink.nowMs = options.nowMs;
+    this.#options = options;
+  }
+
+  /** How far it is. */
+  get progress(): LoadProgress {
+    return {
+      loadedBytes: this.#loadedBytes,
+      totalBytes: this.#files.reduce((sum, file) => sum + file.bytes, 0),
+      keys: this.#sink.loaded,
+    };
+  }
+
+  /** Keys left out because their deadline had passed. */
+  get expired(): number {
+    return this.#sink.expired;
+  }
+
+  /** Stops after the present slice; `run` then throws `LoadCancelled`. */
+  cancel(reason: string): void {
+    this.#cancelled ??= reason;
+  }
+
+  /**
+   * Loads. What is in the target when it throws is worth nothing.
+   *
+   * @throws {LoadError} naming the file, and the byte for contents that cannot be loaded.
+   */
+  async run(): Promise<void> {
+    const { gate, checksum, onWarning } = this.#options;
+    for (const { path } of this.#files) {
+      await loadRdbFile(path, this.#sink, {
+        gate,
+        checksum,
+        onBytes: (bytes) => this.#loadedBytes += bytes,
+        onWarning: (warning, byteOffset) => onWarning(path, warning, byteOffset),
+        cancelled: () => this.#cancelled,
+      });
+    }
+  }
+}
+
+/** What was put in order. */
+export interface Tidied {
+  /** Files that got the name that a crash had kept from them. */
+  readonly named: readonly string[];
+  /** Files removed. */
+  readonly removed: readonly string[];
+  /** Plain files moved aside, by their old names. */
+  readonly movedAside: readonly string[];
+  /** Why it was not all that there was to do, or null; nothing is harmed by it. */
+  readonly failed: string | null;
+}
+
+/**
+ * After a load: finishes what a crash kept a save from doing (names, moving aside what it replaced),
+ * and removes what unfinished saves left over.
+ */
+export async function tidyAfterLoad(
+  dir: string,
+  dbFilename: string,
+  decision: Decision,
+): Promise<Tidied> {
+  const named: string[] = [], removed: string[] = [], movedAside: string[] = [];
+  const failed = await tryTo(async () => {
+    for (const [from, to] of namesDue(dbFilename, decision)) {
+      await Deno.rename(from, `${dir}/${to}`);
+      named.push(to);
+    }
+    for (const { name, path } of decision.leftovers) {
+      if (await removeLeftover(path)) removed.push(name);
+    }
+    await moveAside(decision.replaced, movedAside);
+    if (named.length + removed.length + movedAside.length > 0) await syncDirectory(dir);
+  });
+  return { named, removed, movedAside, failed };
+}
+
+/** Files of the chosen save that still have temporary names, and the names that are theirs. */
+function namesDue(dbFilename: string, { choice }: Decision): [path: string, name: string][] {
+  if (choice.kind !== "save") return [];
+  const { length } = choice.files;
+  return choice.files.flatMap(({ isTemp, path }, shard): [string, string][] =>
+    isTemp ? [[path, snapshotFileName(dbFilename, shard, length)]] : []
+  );
+}
+
+/**
+ * After the save `saveId`: removes the files of older saves of ours, which it superseded, and moves
+ * aside the plain files that it replaced. A file that shoal did not write is never removed, and one
+ * that nobody loaded is left alone.
+ */
+export async function tidyAfterSave(
+  dir: string,
+  naming: NamingSettings,
+  saveId: string,
+): Promise<Tidied> {
+  const removed: string[] = [], movedAside: string[] = [];
+  const failed = await tryTo(async () => {
+    if (!await hasOthers(dir, naming)) return;
+    const { choice, stale, replaced, leftovers } = await lookForData(dir, naming);
+    if (choice.kind !== "save" || choice.files[0].facts.saveId !== saveId) return;
+    for (const { name, path } of stale) if (await removeQuietly(path)) removed.push(name);
+    for (const { name, path } of leftovers) if (await removeLeftover(path)) removed.push(name);
+    await moveAside(replaced, movedAside);
+    if (removed.length + movedAside.length > 0) await syncDirectory(dir);
+  });
+  return { named: [], removed, movedAside, failed };
+}
+
+async function moveAside(files: readonly FoundFile[], done: string[]): Promise<void> {
+  for (const { name, path } of files) {
+    await Deno.rename(path, `${path}${LOADED_SUFFIX}`);
+    done.push(name);
+  }
+}
+
+/** Whether a directory has more of what could be ours than the files of the latest save. */
+async function hasOthers(dir: string, { dbFilename, shards }: NamingSettings): Promise<boolean> {
+  const own = new Set<string>();
+  for (let i = 0; i < shards; i++) own.add(snapshotFileName(dbFilename, i, shards));
+  for await (const { name } of Deno.readDir(dir)) {
+    if (own.has(name)) continue;
+    if (isSnapshotFileName(dbFilename, name) || isTempFileName(name)) return true;
+  }
+  return false;
+}
+
+async function tryTo(act: () => Promise<void>): Promise<string | null> {
+  try {
+    await act();
+    return null;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}

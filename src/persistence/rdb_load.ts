@@ -1,0 +1,104 @@
+/**
+ * Reads a snapshot file into a sink: from disk in large pieces, one ahead, and into the keyspace in
+ * slices of at most a millisecond, between which everybody else is let in.
+ *
+ * @module
+ */
+
+import type { Gate } from "../base/gate.ts";
+import { RdbReader } from "../snapshot/rdb_reader.ts";
+import { loadError, LoadLimitError } from "./load_error.ts";
+import type { LoadSink } from "./load_sink.ts";
+
+/** Bytes asked of the file at a time: a read costs a trip to another thread, whatever its size. */
+export const READ_BYTES = 512 * 1024;
+/** Bytes between two looks at the clock: about a hundred small keys, a tenth of a slice. */
+const STEP_BYTES = 8 * 1024;
+
+/** How a file is loaded. */
+export interface LoadOptions {
+  /** Lets others run. */
+  readonly gate: Gate;
+  /** Whether the checksum is compared (`rdbchecksum`). */
+  readonly checksum: boolean;
+  /** Told of every piece that was taken in. */
+  readonly onBytes: (bytes: number) => void;
+  /** Told of contents that were passed over. */
+  readonly onWarning: (warning: string, byteOffset: number) => void;
+  /** Why to stop, asked after each slice; null to go on. */
+  readonly cancelled: () => string | null;
+}
+
+/** Thrown when the loading was given up on request. */
+export class LoadCancelled extends Error {
+  /** The error's name. */
+  override readonly name = "LoadCancelled";
+}
+
+/**
+ * Loads one file. When it resolves, all of the file was read and its checksum was right.
+ *
+ * @throws {LoadError} naming the file, and the byte for contents that cannot be loaded.
+ */
+export async function loadRdbFile(
+  path: string,
+  sink: LoadSink,
+  options: LoadOptions,
+): Promise<void> {
+  try {
+    using file = await Deno.open(path, { read: true });
+    await readInto(file, sink, options);
+  } catch (error) {
+    throw loadError(path, error);
+  }
+}
+
+async function readInto(file: Deno.FsFile, sink: LoadSink, options: LoadOptions): Promise<void> {
+  sink.beginFile();
+  const { checksum, onWarning } = options;
+  const reader = new RdbReader(sink, { checksum, onWarning });
+  let current = new Uint8Array(READ_BYTES), other = new Uint8Array(READ_BYTES);
+  let reading = file.read(current);
+  try {
+    while (!reader.finished) {
+      const bytes = await reading;
+      if (bytes === null) {
+        reader.end();
+        break;
+      }
+      const filled = current;
+      current = other;
+      other = filled;
+      reading = file.read(current);
+      await takeIn(reader, filled, bytes, options);
+      options.onBytes(bytes);
+    }
+  } catch (error) {
+    if (!(error instanceof LoadLimitError)) throw error;
+    throw new LoadLimitError(`RDB image, byte ${reader.byteOffset}: ${error.message}`);
+  } finally {
+    // The file is closed behind this; a read under way must have ended by then.
+    await reading.catch(() => null);
+  }
+}
+
+async function takeIn(
+  reader: RdbReader,
+  bytes: Uint8Array,
+  stop: number,
+  { gate, cancelled }: LoadOptions,
+): Promise<void> {
+  let at = 0;
+  while (at < stop && !reader.finished) {
+    gate.begin();
+    do {
+      const step = Math.min(stop, at + STEP_BYTES);
+      reader.push(bytes, at, step);
+      at = step;
+    } while (at < stop && !gate.isDue);
+    const wait = gate.pass();
+    if (wait !== null) await wait;
+    const why = cancelled();
+    if (why !== null) throw new LoadCancelled(why);
+  }
+}

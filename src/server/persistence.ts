@@ -1,0 +1,395 @@
+/**
+ * The data on disk: when to save, one save at a time, all shards of one instant, and what INFO shows
+ * of it. How files are written and chosen is the business of `persistence/`, loading that of
+ * `loading.ts`.
+ *
+ * @module
+ */
+
+import { checkDataDirectory } from "../base/data_directory.ts";
+import { invariant } from "../base/invariant.ts";
+import { type LoadProgress, tidyAfterSave } from "../persistence/load_data.ts";
+import { SaveError, saveError } from "../persistence/save_error.ts";
+import { newSaveId } from "../persistence/save_facts.ts";
+import {
+  type FrozenShard,
+  SaveJob,
+  type SaveProgress,
+  type SaveTotals,
+} from "../persistence/save_job.ts";
+import type { Replication } from "../shard/replication.ts";
+import type { Shard } from "../shard/shard.ts";
+import { SnapshotWorkerPool } from "../snapshot/worker_pool.ts";
+import type { Config } from "./config.ts";
+import { Loading, type LoadingHost, type LoadTotals, PROGRESS_LOG_MS } from "./loading.ts";
+import { formatUpstreamPositions } from "./upstream_facts.ts";
+
+/** Milliseconds after a failed background save before save points ask for another, as in Redis. */
+export const RETRY_MS = 5_000;
+
+/**
+ * Files written at the same time: the main isolate needs a core to serve, and more than a few
+ * encoders only compete for the disk.
+ */
+const FILES_AT_ONCE_MAX = 4;
+
+/** How often a stop that wants to freeze ends the frozen views of others, in ms. */
+const INSIST_MS = 20;
+
+/** What persistence needs of its server. */
+export interface PersistenceHost extends LoadingHost {
+  /** Settings in force. */
+  readonly config: Config;
+  /** Holds the clients' writes. */
+  readonly clients: {
+    pause(untilMs: number, all: boolean): void;
+    unpause(): void;
+  };
+  /** Replicas and upstream. */
+  readonly replication: Pick<
+    Replication,
+    "upstream" | "positions" | "follow" | "unfollow" | "reset"
+  >;
+  /** What the guards depend on has changed. */
+  updateGuards(): void;
+}
+
+/** See the module's text. Times are Unix ms where a name says so, else seconds. */
+export class Persistence {
+  /** Encoders of snapshots, for files and ships. */
+  readonly workers = new SnapshotWorkerPool();
+  /** Whether the last background save failed; a save that succeeds clears it. */
+  lastSaveFailed = false;
+  /** Unix ms of the last save that succeeded; of the start, before the first. */
+  lastSaveUnixMs: number;
+  /** Whole seconds that the last save took, -1 before the first. */
+  lastSaveSeconds: number = -1;
+  /** Saves that succeeded. */
+  saves = 0;
+  readonly #host: PersistenceHost;
+  readonly #loading: Loading;
+  readonly #unlisten: () => void;
+  #isLoading = false;
+  #reading: Promise<void> | null = null;
+  #saving: Promise<SaveError | null> | null = null;
+  #job: SaveJob | null = null;
+  /** Shards whose lock the save under way has. */
+  readonly #held = new Set<Shard>();
+  #beganMs = 0;
+  #toldMs = 0;
+  #lastTryUnixMs = 0;
+  #savedAtMs = 0;
+  #isClosed = false;
+
+  /**
+   * Nothing is loaded or saved yet.
+   *
+   * @throws {DataDirectoryError} when `dir` cannot be used.
+   */
+  constructor(host: PersistenceHost) {
+    this.#host = host;
+    this.#loading = new Loading(host);
+    this.lastSaveUnixMs = host.clock.nowMs();
+    useDataDirectory(host.config);
+    this.#unlisten = host.config.onChange(["dir"], changeDirectory);
+  }
+
+  // ---- loading -------------------------------------------------------------------------------
+
+  /** Whether the data are being loaded at the start. */
+  get isLoading(): boolean {
+    return this.#isLoading;
+  }
+
+  /** How far that is, or null. */
+  get loadProgress(): LoadProgress | null {
+    return this.#loading.progress;
+  }
+
+  /** What the latest load came to, or null. */
+  get lastLoad(): LoadTotals | null {
+    return this.#loading.last;
+  }
+
+  /** Where the loaded data stand with an upstream: for the first `follow`, before anybody writes. */
+  get restoredUpstream(): Loading["upstream"] {
+    return this.#loading.upstream;
+  }
+
+  /**
+   * Loads the data at the start.
+   *
+   * @throws {LoadError} when they cannot be loaded; nothing on disk was changed.
+   */
+  async load(): Promise<void> {
+    this.#isLoading = true;
+    try {
+      await (this.#reading = this.#loading.atStart());
+    } finally {
+      this.#isLoading = false;
+      this.#reading = null;
+    }
+  }
+
+  /**
+   * DEBUG RELOAD: saves, and puts in the place of the data what loading the files gives.
+   *
+   * @throws {SaveError} when it could not be saved.
+   * @throws {LoadError} when it could not be loaded. Either way the data are as before.
+   */
+  async reload(): Promise<void> {
+    const { clients, replication } = this.#host;
+    const { upstream } = replication;
+    const positions = replication.positions();
+    clients.pause(Number.MAX_SAFE_INTEGER / 2, false);
+    try {
+      // Nothing may be applied between the save and the load.
+      if (upstream !== null) replication.unfollow();
+      while (this.#saving !== null) await this.#saving;
+      const failure = await this.#save();
+      if (failure !== null) throw failure;
+      await (this.#reading = this.#loading.again(upstream !== null));
+      await replication.reset();
+    } finally {
+      this.#reading = null;
+      if (upstream !== null) replication.follow(upstream.host, upstream.port, positions);
+      clients.unpause();
+    }
+  }
+
+  // ---- saving --------------------------------------------------------------------------------
+
+  /** Whether a save is under way. */
+  get isSaving(): boolean {
+    return this.#saving !== null;
+  }
+
+  /** How far it is, or null. */
+  get saveProgress(): SaveProgress | null {
+    return this.#job?.progress ?? null;
+  }
+
+  /** Whole seconds that it has taken, -1 without one. */
+  get currentSaveSeconds(): number {
+    return this.isSaving ? Math.floor(this.#elapsedMs() / 1000) : -1;
+  }
+
+  #elapsedMs(): number {
+    return this.#host.clock.monotonicMs() - this.#beganMs;
+  }
+
+  /** SAVE: resolves when the data are on disk, or with false, and a line in the log, when not. */
+  async save(): Promise<boolean> {
+    while (this.#saving !== null) await this.#saving;
+    return await this.#save() === null;
+  }
+
+  /** BGSAVE: begins a save; false when one is under way, or the server loads or stops. */
+  startBackgroundSave(): boolean {
+    if (this.isSaving || this.#isLoading || this.#isClosed) return false;
+    void this.#save().then((failure) => {
+      this.lastSaveFailed = failure !== null;
+      this.#host.updateGuards();
+    });
+    return true;
+  }
+
+  /**
+   * The save before a stop; the caller holds the clients' writes. What is frozen already, for a save
+   * or a ship, is given up for it. Nothing expires from here on, so that replicas that have every
+   * frame are exactly where the files are. False, and all is as before, when it failed.
+   */
+  async saveForStop(): Promise<boolean> {
+    // What is on disk is more than what is in memory then.
+    if (this.#isLoading) return true;
+    const { shards } = this.#host.node;
+    const removed = shards.map(({ keys }) => keys.removesExpired);
+    for (const { keys } of shards) keys.removesExpired = false;
+    this.#endOthersViews();
+    const insist = setInterval(() => this.#endOthersViews(), INSIST_MS);
+    // A save that still waits for the locks will freeze what there is now, so it serves as well.
+    if (this.#job !== null) await this.#abortSave("the server stops, and saves anew");
+    const failure = await (this.#saving ?? this.#save());
+    clearInterval(insist);
+    if (failure === null) return true;
+    shards.forEach(({ keys }, i) => keys.removesExpired = removed[i]);
+    return false;
+  }
+
+  #endOthersViews(): void {
+    for (const shard of this.#host.node.shards) {
+      if (shard.keys.arena.isFrozen && !this.#held.has(shard)) shard.abortView("the server stops");
+    }
+  }
+
+  async #abortSave(reason: string): Promise<void> {
+    this.#job?.abort(reason);
+    await this.#saving;
+  }
+
+  /** Once a second: save points, and how far a long load or save is. */
+  tick(nowUnixMs: number): void {
+    const { clock, config, log, node } = this.#host;
+    this.#loading.tell(clock.monotonicMs());
+    this.#tellSave(clock.monotonicMs());
+    if (this.isSaving || this.#isLoading) return;
+    if (this.lastSaveFailed && nowUnixMs - this.#lastTryUnixMs <= RETRY_MS) return;
+    const dirty = node.dirty();
+    const sinceMs = nowUnixMs - this.lastSaveUnixMs;
+    for (const { seconds, changes } of config.save) {
+      if (dirty < changes || sinceMs <= seconds * 1000) continue;
+      if (this.startBackgroundSave()) {
+        log.notice("saving, as a save point says", { changes: dirty });
+      }
+      return;
+    }
+  }
+
+  #tellSave(nowMs: number): void {
+    const progress = this.saveProgress;
+    if (progress === null || nowMs - this.#toldMs < PROGRESS_LOG_MS) return;
+    this.#toldMs = nowMs;
+    const { keys, totalKeys, bytes } = progress;
+    const percent = totalKeys === 0 ? 0 : Math.floor(keys * 100 / totalKeys);
+    this.#host.log.notice("saving", { percent, keys, total_keys: totalKeys, bytes });
+  }
+
+  /** Saves; null, or what went wrong, which the log tells. */
+  #save(): Promise<SaveError | null> {
+    invariant(this.#saving === null, "two saves at a time");
+    return this.#saving = this.#saveOnce().finally(() => {
+      this.#saving = null;
+      this.#job = null;
+    });
+  }
+
+  async #saveOnce(): Promise<SaveError | null> {
+    const { clock, config, log } = this.#host;
+    this.#beganMs = this.#toldMs = clock.monotonicMs();
+    this.#lastTryUnixMs = clock.nowMs();
+    const { dir, dbFilename, shards } = config;
+    const saveId = newSaveId();
+    try {
+      await this.#holdShards();
+      const dirty = this.#freeze(saveId, dir, dbFilename);
+      this.#succeeded(await this.#job!.run(), dirty);
+    } catch (error) {
+      const failure = saveError(dir, error);
+      log.warning("the data were not saved", { reason: failure.message });
+      return failure;
+    }
+    const { removed, movedAside, failed } = await tidyAfterSave(
+      dir,
+      { dbFilename, shards },
+      saveId,
+    );
+    if (removed.length > 0) log.notice("older snapshots removed", { files: removed.join(" ") });
+    for (const name of movedAside) log.notice("a file that was loaded is kept aside", { name });
+    if (failed === null) this.#loading.replaces = [];
+    else log.warning("the data directory was not put in order", { reason: failed });
+    return null;
+  }
+
+  /** Waits until nobody else has a shard frozen. */
+  async #holdShards(): Promise<void> {
+    // Others hold one lock each and wait for none meanwhile, so the order does not matter.
+    await Promise.all(this.#host.node.shards.map(async (shard) => {
+      await shard.freezeLock.acquire();
+      this.#held.add(shard);
+    }));
+  }
+
+  /** Ends a frozen view if there is one, and lets others freeze the shard. */
+  #letGo(shard: Shard): void {
+    if (!this.#held.delete(shard)) return;
+    shard.thaw();
+    shard.freezeLock.release();
+  }
+
+  /** Freezes all shards at one instant and prepares the job; gives each shard's changes till then. */
+  #freeze(saveId: string, dir: string, dbFilename: string): number[] {
+    const { clock, config, node, replication } = this.#host;
+    const createdAtMs = clock.nowMs();
+    this.#savedAtMs = Math.max(createdAtMs, this.#savedAtMs + 1, this.#loading.savedAtMs + 1);
+    try {
+      if (this.#isClosed) throw new SaveError("the snapshot was not begun: the server stops");
+      const upstream = replication.positions();
+      const shards = node.shards.map((shard): FrozenShard => ({
+        view: shard.freeze((reason) => this.#job?.abort(reason)),
+        // Without a backlog nobody numbers what is written, so there is no offset to tell.
+        history: shard.backlog === null ? null : { id: shard.lineage.id, offset: shard.nextOffset },
+        usedBytes: shard.keys.arena.usedBytes,
+        thaw: () => this.#letGo(shard),
+      }));
+      this.#job = new SaveJob({
+        dir,
+        dbFilename,
+        shards,
+        facts: {
+          saveId,
+          savedAtMs: this.#savedAtMs,
+          shards: shards.length,
+          sequence: node.sequence.value,
+          upstream: upstream === null ? null : formatUpstreamPositions(upstream),
+          replaces: this.#loading.replaces,
+        },
+        workers: this.workers,
+        atOnce: Math.max(1, Math.min(FILES_AT_ONCE_MAX, navigator.hardwareConcurrency - 1)),
+        createdAtMs,
+        compress: config.rdbCompression,
+        checksum: config.rdbChecksum,
+      });
+      return node.shards.map(({ keys }) => keys.dirty);
+    } catch (error) {
+      for (const shard of node.shards) this.#letGo(shard);
+      throw error;
+    }
+  }
+
+  #succeeded({ keys, bytes, names }: SaveTotals, dirty: readonly number[]): void {
+    const { clock, log, node } = this.#host;
+    node.shards.forEach((shard, i) => shard.keys.dirty = Math.max(0, shard.keys.dirty - dirty[i]));
+    this.lastSaveFailed = false;
+    this.lastSaveUnixMs = clock.nowMs();
+    this.lastSaveSeconds = Math.floor(this.#elapsedMs() / 1000);
+    this.saves++;
+    log.notice("data saved", {
+      files: names.length === 1 ? names[0] : `${names[0]} to ${names.at(-1)}`,
+      keys,
+      bytes,
+      seconds: (this.#elapsedMs() / 1000).toFixed(3),
+    });
+  }
+
+  /** Gives up what is under way and ends the workers. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#unlisten();
+    this.#loading.cancel("the server stops");
+    await this.#abortSave("the server stops");
+    await this.#reading?.catch(() => {});
+    this.workers.close();
+  }
+}
+
+/**
+ * Makes and checks the directory of all data files, and puts its absolute path in the settings.
+ *
+ * @throws {DataDirectoryError} when it cannot be used.
+ */
+export function useDataDirectory(config: Config): void {
+  const path = checkDataDirectory(config.dir);
+  if (path !== config.dir) config.assign("dir", path);
+}
+
+/** CONFIG SET dir: unlike at a start, the directory must be there (as for Redis). */
+function changeDirectory(config: Config): string | null {
+  try {
+    Deno.lstatSync(config.dir);
+    useDataDirectory(config);
+    return null;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "No such file or directory";
+    return error instanceof Error ? error.message : String(error);
+  }
+}
