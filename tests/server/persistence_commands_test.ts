@@ -55,7 +55,7 @@ Deno.test("SHUTDOWN closes without a reply, and saves as it says", async () => {
     await server.server.stopped;
     const files = Array.from(Deno.readDirSync(dir), (entry) => entry.name);
     assertEquals(files.includes("dump.rdb"), isSaved);
-    client.close();
+    await server.stop();
     await Deno.remove(dir, { recursive: true });
   }
 });

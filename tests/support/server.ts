@@ -46,6 +46,7 @@ export class TestServer {
   readonly #keepsDir: boolean;
   readonly #clients: { close(): void }[] = [];
   #asking: Client | null = null;
+  #isRemoved = false;
 
   private constructor(server: Server, dir: string, log: readonly string[], keepsDir: boolean) {
     this.server = server;
@@ -119,16 +120,21 @@ export class TestServer {
     return line?.slice(field.length + 1);
   }
 
-  /** Stops it without saving (or as `save` says) and removes its directory, unless that was given. */
+  /**
+   * Closes its clients, stops it without saving (or as `save` says) unless it has stopped, and removes
+   * its directory, unless that was given. More than once does nothing.
+   */
   async stop(save = false): Promise<void> {
-    for (const client of this.#clients) client.close();
+    for (const client of this.#clients.splice(0)) client.close();
     await this.server.stop({ save, force: true, now: true });
     await this.server.stopped;
-    if (!this.#keepsDir) await Deno.remove(this.dir, { recursive: true });
+    if (this.#keepsDir || this.#isRemoved) return;
+    this.#isRemoved = true;
+    await Deno.remove(this.dir, { recursive: true });
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.server.isStopping) await this.stop();
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
   }
 }
 
