@@ -1,9 +1,9 @@
 /**
- * shoal: flags to settings to a running server, and nothing else.
+ * shoal: a Redis-protocol key-value server.
  *
  * @module
  */
 
-import { main } from "./src/cli/main.ts";
+import { run } from "./src/cli/run.ts";
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+if (import.meta.main) Deno.exit(await run(Deno.args));

@@ -76,7 +76,7 @@ export function chooseSave(files: readonly FoundFile[], naming: NamingSettings):
   if (inTheWay !== undefined) {
     const loaded = chosen.files.map((file) => file.name).join(", ");
     return refused(
-      `${inTheWay.path} is not part of the newest save (${loaded}), and the next one would ` +
+      `cannot load: ${inTheWay.path} is not part of the newest save (${loaded}), and the next one would ` +
         "overwrite it: move one of them away",
     );
   }
@@ -135,7 +135,9 @@ function whyMissing(
   const [{ path }] = save;
   const names = missing.map((shard) => snapshotFileName(naming.dbFilename, shard, shards));
   const more = names.length > 1 ? ` and ${names.length - 1} more` : "";
-  return `${path} is of the newest save, whose ${names[0]}${more} of ${shards} files is missing: ` +
+  return `cannot load: ${path} is of the newest save, whose ${
+    names[0]
+  }${more} of ${shards} files is missing: ` +
     `put it there, or move away what is there of that save`;
 }
 
@@ -150,7 +152,7 @@ function choosePlain(
     const { path, facts } = misplaced[0] as SaveFile;
     const { shard, shards } = facts;
     return refused(
-      `${path} is shard ${shard} of a save of ${shards}, which is called ` +
+      `cannot load: ${path} is shard ${shard} of a save of ${shards}, which is called ` +
         `${snapshotFileName(naming.dbFilename, shard, shards)}: rename it, or move it away`,
     );
   }
@@ -158,7 +160,9 @@ function choosePlain(
   if (one.length > 0 && finals.length > 1) {
     const [other] = finals.filter((file) => file !== one[0]);
     return refused(
-      `${one[0].path} and ${other.path} could both be the data set: move one of them away`,
+      `cannot load: ${
+        one[0].path
+      } and ${other.path} could both be the data set: move one of them away`,
     );
   }
   const choice: SaveChoice = finals.length === 0

@@ -49,9 +49,7 @@ export interface LoadDataOptions {
  */
 export async function lookForData(dir: string, naming: NamingSettings): Promise<Decision> {
   const decision = chooseSave(await findSnapshotFiles(dir, naming.dbFilename), naming);
-  if (decision.choice.kind === "refused") {
-    throw new LoadError(`cannot load: ${decision.choice.why}`);
-  }
+  if (decision.choice.kind === "refused") throw new LoadError(decision.choice.why);
   return decision;
 }
 

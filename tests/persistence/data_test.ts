@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { latin1 } from "../../src/base/ascii.ts";
 import { LoadError } from "../../src/persistence/load_error.ts";
+import { LoadCancelled } from "../../src/persistence/rdb_load.ts";
 import { decideResume } from "../../src/replication/resume.ts";
 import type { Shard } from "../../src/shard/shard.ts";
 import { Random, testSeed } from "../support/random.ts";
@@ -408,5 +409,27 @@ Deno.test("a save that memory needs back fails with that reason and leaves the o
     assertEquals(node.files(), ["dump.rdb"]);
     for (const shard of node.node.shards) assertEquals(shard.freezeLock.isHeld, false);
     await save(node);
+  });
+});
+
+Deno.test("others run while data load, and a stop ends the load", async () => {
+  await withDir(async (dir) => {
+    const items = Array.from({ length: 50_000 }, (_, i) => item(`key:${i}`, "v".repeat(50)));
+    Deno.writeFileSync(`${dir}/dump.rdb`, image([], items));
+    const node = new DataNode(dir);
+    const loading = node.persistence.load();
+    let turns = 0, seen = 0;
+    while (seen === 0) {
+      await new Promise((resolve) => setImmediate(resolve));
+      turns++;
+      seen = node.persistence.loadProgress?.keys ?? 0;
+    }
+    assert(seen < 50_000, `${seen} keys in one go, after ${turns} turns`);
+    assertEquals(node.persistence.isLoading, true);
+    assertEquals(await node.persistence.saveForStop(), true, "half the data are not saved");
+    const closed = node.close();
+    await assertRejects(() => loading, LoadCancelled);
+    await closed;
+    assertEquals(node.files(), ["dump.rdb"]);
   });
 });

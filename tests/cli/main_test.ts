@@ -1,0 +1,213 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { withDir } from "../persistence/support.ts";
+import { PROJECT } from "../support/import_graph.ts";
+import { Client } from "../support/client.ts";
+
+/** Longest wait for a line or an end; a start takes a quarter of a second. */
+const WAIT_MS = 20_000;
+
+interface Ended {
+  readonly code: number;
+  readonly signal: string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** `main.ts` in a process of its own, with the permissions of `deno task start` for `dir`. */
+class Program {
+  readonly #child: Deno.ChildProcess;
+  readonly #stderr: Promise<string>;
+  readonly #reader: ReadableStreamDefaultReader<string>;
+  #stdout = "";
+
+  constructor(dir: string, args: readonly string[], env: Record<string, string> = {}) {
+    const src = new URL("src", PROJECT).pathname;
+    this.#child = new Deno.Command(Deno.execPath(), {
+      args: [
+        ...["run", "-q", "--no-prompt", "--no-remote", "--allow-net=127.0.0.1"],
+        ...[`--allow-read=${dir},${src}`, `--allow-write=${dir}`, "--allow-env=SHOAL_*"],
+        ...["--config", new URL("deno.json", PROJECT).pathname],
+        ...[new URL("main.ts", PROJECT).pathname, "--dir", dir, "--port", "0", ...args],
+      ],
+      env: { NO_COLOR: "1", ...env },
+      cwd: dir,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    this.#stderr = new Response(this.#child.stderr).text();
+    this.#reader = this.#child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  }
+
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  /** The numbers of the ready line. */
+  async ready(): Promise<{ port: number; base: number; shards: number; pid: number }> {
+    const line = /^ready port=(\d+) replication-port-base=(\d+) shards=(\d+) pid=(\d+)\n/;
+    let found = line.exec(this.#stdout);
+    while (found === null) {
+      const { value, done } = await within(this.#reader.read(), "the ready line");
+      if (done) throw new Error(`it ended before its ready line: ${await this.#stderr}`);
+      this.#stdout += value;
+      found = line.exec(this.#stdout);
+    }
+    const [port, base, shards, pid] = found.slice(1).map(Number);
+    return { port, base, shards, pid };
+  }
+
+  signal(signal: Deno.Signal): void {
+    this.#child.kill(signal);
+  }
+
+  async end(): Promise<Ended> {
+    try {
+      const { code, signal } = await within(this.#child.status, "the end");
+      for (let part = await this.#reader.read(); !part.done; part = await this.#reader.read()) {
+        this.#stdout += part.value;
+      }
+      return { code, signal, stdout: this.#stdout, stderr: await this.#stderr };
+    } catch (error) {
+      this.#child.kill("SIGKILL");
+      throw error;
+    }
+  }
+}
+
+async function within<T>(promise: Promise<T>, what: string): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`waited ${WAIT_MS} ms for ${what}`)), WAIT_MS);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function run(dir: string, ...args: string[]): Promise<Ended> {
+  return new Program(dir, args).end();
+}
+
+Deno.test("a start says where it listens, SIGTERM saves and ends with 0, a start loads", async () => {
+  await withDir(async (dir) => {
+    for (const round of [0, 1]) {
+      const program = new Program(dir, ["--shards", "2", "--pidfile", "shoal.pid"]);
+      const { port, base, shards, pid } = await program.ready();
+      assertEquals([base, shards, pid], [port + 10_000, 2, program.pid]);
+      using client = await Client.connect(port);
+      assertEquals(await client.ask("INCR", "starts"), round + 1);
+      assertEquals(Deno.readTextFileSync(`${dir}/shoal.pid`), `${pid}\n`);
+      program.signal("SIGHUP");
+      assertEquals(await client.ask("PING"), "PONG");
+      program.signal(round === 0 ? "SIGTERM" : "SIGINT");
+      const { code, signal, stderr } = await program.end();
+      assertEquals([code, signal], [0, null], stderr);
+      const files = Array.from(Deno.readDirSync(dir), (entry) => entry.name).sort();
+      assertEquals(files, ["dump-0.rdb", "dump-1.rdb"]);
+      assertStringIncludes(stderr, "data saved");
+    }
+  });
+});
+
+Deno.test("shutdown-on-sigterm nosave keeps what was on disk; a client's SHUTDOWN ends with 0", async () => {
+  await withDir(async (dir) => {
+    for (const end of ["SIGTERM", "SHUTDOWN"]) {
+      const program = new Program(dir, ["--shutdown-on-sigterm", "nosave"]);
+      const { port } = await program.ready();
+      using client = await Client.connect(port);
+      assertEquals(await client.ask("SET", "k", "v"), "OK");
+      if (end === "SIGTERM") program.signal("SIGTERM");
+      else await client.send("SHUTDOWN", "NOSAVE");
+      const { code, stderr } = await program.end();
+      assertEquals(code, 0, stderr);
+      assertEquals(Array.from(Deno.readDirSync(dir)).length, 0);
+    }
+  });
+});
+
+Deno.test("a second signal ends a stop that waits", async () => {
+  await withDir(async (dir) => {
+    const program = new Program(dir, ["--shutdown-timeout", "1000"]);
+    const { port, base } = await program.ready();
+    using client = await Client.connect(port);
+    // A replica that never says what it has: the stop waits for it.
+    using replica = await Client.connect(base);
+    await replica.send("REPLICATE", "FROM", "0", "ID", "silent", "HISTORY", "?");
+    let line: unknown = "";
+    while (line !== "SNAPSHOT_END 0") line = await replica.read();
+    assertEquals(await client.ask("SET", "k", "v"), "OK");
+    let ended: Ended | null = null;
+    void program.end().then((how) => ended = how);
+    while (ended === null) {
+      program.signal("SIGTERM");
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    const { code, stderr } = ended as Ended;
+    assertEquals(code, 1, stderr);
+    assertStringIncludes(stderr, "ended by a second signal");
+  });
+});
+
+Deno.test("what an operator got wrong is one line on standard error and exit code 1", async () => {
+  await withDir(async (dir) => {
+    using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const port = String((taken.addr as Deno.NetAddr).port);
+    Deno.writeTextFileSync(`${dir}/dump.rdb`, "REDIS0010 and then nothing");
+    Deno.mkdirSync(`${dir}/log`);
+    const cases: [string[], RegExp][] = [
+      [["--port", "x"], /^shoal: setting 'port' cannot be 'x' \(command line\): /],
+      [["--prot", "1"], /^shoal: unknown setting 'prot' .*did you mean 'port'\?/],
+      [["--port", port], /^shoal: cannot listen on 127\.0\.0\.1:\d+: Address already in use$/],
+      [["--bind", "0.0.0.0"], /^shoal: not permitted to listen on 0\.0\.0\.0:\d+: .*--allow-net=/],
+      [["--dir", "/elsewhere"], /^shoal: data directory '\/elsewhere' .*--allow-read=\/elsewhere/],
+      [["--logfile", "/elsewhere/log"], /^shoal: .*not permitted to write \/elsewhere\/log: /],
+      [["--logfile", "log"], /^shoal: Cannot open log file '.*\/log' for appending: /],
+      [[], /^shoal: cannot load .*\/dump\.rdb: RDB image, byte 9: /],
+      [["a.conf", "--"], /^shoal: /],
+    ];
+    await Promise.all(cases.map(async ([args, line]) => {
+      const { code, stdout, stderr } = await run(dir, ...args);
+      assertEquals([code, stdout], [1, ""], stderr);
+      assertMatch(stderr.trimEnd(), line);
+      assertEquals(stderr.trimEnd().split("\n").length, 1, stderr);
+    }));
+  });
+});
+
+Deno.test("--help and --version answer and end with 0", async () => {
+  await withDir(async (dir) => {
+    const help = await run(dir, "--help");
+    assertEquals([help.code, help.stderr], [0, ""]);
+    assertStringIncludes(help.stdout, "usage:");
+    const version = await run(dir, "--version");
+    assertEquals(version.code, 0);
+    assertMatch(version.stdout, /^shoal v=[\d.]+ .*\n$/);
+  });
+});
+
+Deno.test("a log file lies in the data directory and also has the reason of a failed start", async () => {
+  await withDir(async (dir) => {
+    Deno.writeTextFileSync(`${dir}/dump.rdb`, "not a snapshot");
+    const { code, stderr } = await run(dir, "--logfile", "shoal.log", "--log-format", "json");
+    assertEquals(code, 1);
+    const [line] = Deno.readTextFileSync(`${dir}/shoal.log`).trimEnd().split("\n");
+    const entry = JSON.parse(line);
+    assertEquals([entry.level, entry.message], ["warning", "not started"]);
+    assertEquals(`shoal: ${entry.reason}\n`, stderr);
+  });
+});
+
+Deno.test("settings come from the environment too", async () => {
+  await withDir(async (dir) => {
+    const program = new Program(dir, [], { SHOAL_SHARDS: "3", SHOAL_SAVE: "" });
+    const { shards } = await program.ready();
+    assertEquals(shards, 3);
+    program.signal("SIGTERM");
+    const { code } = await program.end();
+    assertEquals(code, 0);
+    assert(Array.from(Deno.readDirSync(dir)).length === 0, "no save points, so no save");
+  });
+});
