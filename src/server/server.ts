@@ -98,6 +98,8 @@ export class Server implements ExecutionObserver {
   readonly stopped: Promise<void>;
 
   #listeners: Deno.Listener[] = [];
+  /** What clients are listened for on. */
+  #bound: { bind: readonly string[]; port: number } = { bind: [], port: 0 };
   #timer: ReturnType<typeof setTimeout> | undefined;
   #tickDueMs = 0;
   #lastSweepMs = 0;
@@ -175,6 +177,7 @@ export class Server implements ExecutionObserver {
     for (let attempt = 1;; attempt++) {
       try {
         this.#bind();
+        this.#bound = { bind: config.bind, port: this.port };
         return;
       } catch (error) {
         this.#unbind();
@@ -187,38 +190,68 @@ export class Server implements ExecutionObserver {
 
   #bind(): void {
     const { config } = this;
-    this.port = config.port;
-    for (const address of config.bind) {
-      const optional = address.startsWith("-");
-      const hostname = bindName(optional ? address.slice(1) : address);
-      try {
-        const listener = Deno.listen({
-          hostname,
-          port: this.port,
-          tcpBacklog: config.tcpBacklog,
-        });
-        this.port = (listener.addr as Deno.NetAddr).port;
-        this.#listeners.push(listener);
-      } catch (error) {
-        if (optional && error instanceof Deno.errors.AddrNotAvailable) continue;
-        throw this.#listenError(error, hostname, this.port);
-      }
-    }
+    this.port = this.#bindClients(config.bind, config.port);
     this.replicationPortBase = replicationPortBase(config, this.port);
     for (const shard of this.node.shards) {
       const port = this.replicationPortBase + shard.index;
-      for (const address of config.bind) {
-        const optional = address.startsWith("-");
-        const hostname = bindName(optional ? address.slice(1) : address);
-        try {
-          this.replication.listen(shard, hostname, port);
-        } catch (error) {
-          if (optional && error instanceof Deno.errors.AddrNotAvailable) continue;
-          throw this.#listenError(error, hostname, port);
-        }
+      this.#onEach(config.bind, port, (hostname) => {
+        this.replication.listen(shard, hostname, port);
+        return port;
+      });
+    }
+  }
+
+  /** Listens for clients on each address; gives the port, which the first address picks if it is 0. */
+  #bindClients(bind: readonly string[], port: number): number {
+    const { tcpBacklog } = this.config;
+    const listeners: Deno.Listener[] = [];
+    this.#listeners = listeners;
+    const bound = this.#onEach(bind, port, (hostname, at) => {
+      const listener = Deno.listen({ hostname, port: at, tcpBacklog });
+      listeners.push(listener);
+      return listener.addr.port;
+    });
+    for (const listener of listeners) void this.clients.accept(listener);
+    return bound;
+  }
+
+  /** Calls `listen` for each address of `bind`; one with a leading `-` may not be there. */
+  #onEach(
+    bind: readonly string[],
+    port: number,
+    listen: (hostname: string, port: number) => number,
+  ): number {
+    for (const address of bind) {
+      const optional = address.startsWith("-");
+      const hostname = bindName(optional ? address.slice(1) : address);
+      try {
+        port = listen(hostname, port);
+      } catch (error) {
+        if (optional && error instanceof Deno.errors.AddrNotAvailable) continue;
+        throw this.#listenError(error, hostname, port);
       }
     }
-    for (const listener of this.#listeners) void this.clients.accept(listener);
+    return port;
+  }
+
+  /** CONFIG SET port or bind: clients that are connected stay. Replication ports stay where they are. */
+  #rebind(): string | null {
+    const { config } = this;
+    const { bind, port } = this.#bound;
+    for (const listener of this.#listeners) listener.close();
+    try {
+      this.port = this.#bindClients(config.bind, config.port);
+      this.#bound = { bind: config.bind, port: this.port };
+      this.log.notice("listens anew", { port: this.port, bind: config.bind.join(" ") });
+      return null;
+    } catch (error) {
+      for (const listener of this.#listeners) listener.close();
+      this.#bindClients(bind, port);
+      this.log.warning(error instanceof Error ? error.message : String(error));
+      return config.bind === bind
+        ? "Unable to listen on this port. Check server logs."
+        : "Failed to bind to specified addresses.";
+    }
   }
 
   #listenError(error: unknown, hostname: string, port: number): Error {
@@ -239,6 +272,7 @@ export class Server implements ExecutionObserver {
     this.executor.slowerThanMicroseconds = slowFromMicroseconds(config);
     this.executor.maxMemoryBytes = config.maxMemoryBytes;
     this.executor.call.limits.stringBytesMax = config.protoMaxBulkBytes;
+    config.onChange(["port", "bind"], () => this.#rebind());
     config.onChange(
       [
         "slowlogSlowerThanUs",
@@ -250,6 +284,7 @@ export class Server implements ExecutionObserver {
         "clientOutputBufferLimits",
         "replBacklogBytes",
         "replPinBytes",
+        "save",
         "stopWritesOnBgsaveError",
         "replicaReadOnly",
         "replicaServeStaleData",
@@ -287,7 +322,9 @@ export class Server implements ExecutionObserver {
       if (config.replicaReadOnly) guards |= GUARD_READONLY;
       if (!config.replicaServeStaleData && !replication.isLinkUp) guards |= GUARD_STALE;
     }
-    if (config.stopWritesOnBgsaveError && this.persistence.lastSaveFailed) guards |= GUARD_MISCONF;
+    // Without save points nobody counts on a save (as in Redis).
+    const countsOnSaves = config.stopWritesOnBgsaveError && config.save.length > 0;
+    if (countsOnSaves && this.persistence.lastSaveFailed) guards |= GUARD_MISCONF;
     if (
       !replication.isFollowing && config.minReplicasToWrite > 0 &&
       replication.goodReplicas(config.minReplicasMaxLagSeconds) < config.minReplicasToWrite

@@ -1,0 +1,267 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { RETRY_MS } from "../../src/server/persistence.ts";
+import { filesIn, withDir } from "../persistence/support.ts";
+import { type Settings, TestServer, until } from "../support/server.ts";
+
+/** Sets `count` keys. */
+async function write(server: TestServer, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await server.ask("SET", `key:${i}`, "value");
+}
+
+/** What the server would do by itself some seconds later. */
+function later(server: TestServer, seconds: number): void {
+  server.server.persistence.tick(Date.now() + seconds * 1000);
+}
+
+function notSaving(server: TestServer): Promise<void> {
+  return until("the save ends", () => !server.server.persistence.isSaving);
+}
+
+Deno.test("a save point saves when its changes and its seconds have both come", async () => {
+  await using server = await TestServer.start({ save: "60 10 300 1" });
+  const { persistence, node } = server.server;
+  await write(server, 9);
+  later(server, 61);
+  assertEquals(persistence.isSaving, false, "too few changes");
+  await write(server, 1);
+  later(server, 59);
+  assertEquals(persistence.isSaving, false, "too early");
+  later(server, 61);
+  assertEquals(persistence.isSaving, true);
+  assertEquals(await server.info("rdb_bgsave_in_progress"), "1");
+  await notSaving(server);
+  assertEquals(filesIn(server.dir), ["dump.rdb"]);
+  assertEquals([persistence.saves, node.dirty()], [1, 0]);
+  await write(server, 1);
+  later(server, 200);
+  assertEquals(persistence.isSaving, false);
+  later(server, 301);
+  assertEquals(persistence.isSaving, true);
+  await notSaving(server);
+});
+
+Deno.test("a failed save refuses writes and is tried again after five seconds", async () => {
+  await using server = await TestServer.start({ save: "60 1" });
+  const { persistence } = server.server;
+  await Deno.mkdir(`${server.dir}/dump.rdb`);
+  await write(server, 1);
+  later(server, 61);
+  await notSaving(server);
+  assertEquals(await server.info("rdb_last_bgsave_status"), "err");
+  assertMatch(String(await server.ask("SET", "k", "v")), /^-MISCONF /);
+  assertEquals(await server.ask("GET", "key:0"), "value");
+  const line = server.log.find((line) => line.includes("the data were not saved"));
+  assertStringIncludes(line ?? "", `${server.dir}/dump.rdb`);
+
+  persistence.lastSaveUnixMs -= 100_000;
+  later(server, RETRY_MS / 1000 - 1);
+  assertEquals(persistence.isSaving, false, "too early");
+  later(server, RETRY_MS / 1000 + 1);
+  assertEquals(persistence.isSaving, true);
+  await notSaving(server);
+  assertEquals(persistence.lastSaveFailed, true);
+
+  assertEquals(await server.ask("CONFIG", "SET", "save", ""), "OK");
+  assertEquals(await server.ask("SET", "k", "v"), "OK", "nobody counts on saves now");
+  assertEquals(await server.ask("CONFIG", "SET", "save", "60 1"), "OK");
+  await Deno.remove(`${server.dir}/dump.rdb`);
+  assertEquals(await server.ask("SAVE"), "OK");
+  assertEquals(await server.info("rdb_last_bgsave_status"), "ok");
+  await until("the guard is gone", async () => await server.ask("SET", "k", "v") === "OK");
+});
+
+Deno.test("SAVE, BGSAVE and LASTSAVE", async () => {
+  await using server = await TestServer.start({ shards: "2" });
+  const { persistence } = server.server;
+  await write(server, 20);
+  assertEquals(await server.ask("SAVE"), "OK");
+  assertEquals(filesIn(server.dir), ["dump-0.rdb", "dump-1.rdb"]);
+  assertEquals(await server.ask("LASTSAVE"), Math.floor(persistence.lastSaveUnixMs / 1000));
+  const client = await server.connect();
+  assertEquals(await client.pipeline(["BGSAVE"], ["BGSAVE"], ["SAVE"]), [
+    "Background saving started",
+    "-ERR Background save already in progress",
+    "-ERR Background save already in progress",
+  ]);
+  await notSaving(server);
+  assertEquals(await server.info("rdb_saves"), "2");
+  assertEquals(await server.info("rdb_changes_since_last_save"), "0");
+});
+
+Deno.test("what a client writes during a save is not counted as saved", async () => {
+  await using server = await TestServer.start();
+  await write(server, 50);
+  const client = await server.connect();
+  const writes = Array.from({ length: 7 }, (_, i) => ["SET", `later:${i}`, "v"]);
+  await client.pipeline(["BGSAVE"], ...writes);
+  await notSaving(server);
+  const dirty = server.server.node.dirty();
+  assert(dirty <= 7, `${dirty} changes`);
+});
+
+Deno.test("DEBUG RELOAD gives the same data, deadlines and databases, and a new history", async () => {
+  for (const shards of ["1", "3"]) {
+    await using server = await TestServer.start({ shards });
+    const [shard] = server.server.node.shards;
+    shard.openBacklog();
+    const history = shard.lineage.id;
+    await write(server, 100);
+    await server.ask("SET", "short", "v", "PXAT", "4000000000000");
+    await server.ask("SET", "gone", "v", "PX", "1");
+    await server.ask("SELECT", "5");
+    await server.ask("SET", "elsewhere", "x".repeat(100_000));
+    await server.ask("SELECT", "0");
+    await until("the deadline passes", async () => await server.ask("GET", "gone") === null);
+    const digest = await server.ask("DEBUG", "DIGEST");
+    assertEquals(await server.ask("DEBUG", "RELOAD"), "OK");
+    assertEquals(await server.ask("DEBUG", "DIGEST"), digest);
+    assertEquals(await server.ask("PEXPIRETIME", "short"), 4_000_000_000_000);
+    assertEquals(await server.ask("DBSIZE"), 101);
+    assertEquals(await server.info("rdb_changes_since_last_save"), "0");
+    assert(shard.lineage.id !== history);
+    assertEquals(shard.lineage.beganEmpty, false, "its data were never frames");
+    assertEquals(await server.ask("SET", "k", "v"), "OK", "writes go on");
+  }
+});
+
+Deno.test("a DEBUG RELOAD that cannot save keeps the data", async () => {
+  await using server = await TestServer.start();
+  await write(server, 10);
+  await Deno.mkdir(`${server.dir}/dump.rdb`);
+  assertMatch(String(await server.ask("DEBUG", "RELOAD")), /^-ERR /);
+  assertEquals(await server.ask("DBSIZE"), 10);
+  assertEquals(await server.ask("SET", "k", "v"), "OK", "writes go on");
+});
+
+Deno.test("a stop saves where that is configured, and a start loads it", async () => {
+  await withDir(async (dir) => {
+    const first = await TestServer.start({ save: "3600 1", shards: "2" }, { dir });
+    await write(first, 30);
+    await first.ask("SET", "volatile", "v", "PXAT", "4000000000000");
+    assertEquals(await first.server.stop({ save: null, force: false, now: false }), true);
+    await first.stop();
+    await using second = await TestServer.start({ shards: "3" }, { dir });
+    assertEquals(await second.ask("DBSIZE"), 31);
+    assertEquals(await second.ask("PEXPIRETIME", "volatile"), 4_000_000_000_000);
+    assertEquals(await second.ask("GET", "key:29"), "value");
+  });
+});
+
+Deno.test("a stop whose save fails does not stop, and writes and expiry go on", async () => {
+  await using server = await TestServer.start({ save: "3600 1" });
+  await write(server, 3);
+  await Deno.mkdir(`${server.dir}/dump.rdb`);
+  assertEquals(await server.server.stop({ save: null, force: false, now: false }), false);
+  assertEquals(await server.ask("SET", "k", "v"), "OK");
+  for (const { keys } of server.server.node.shards) assertEquals(keys.removesExpired, true);
+});
+
+Deno.test("CONFIG SET dir takes only a directory that is there", async () => {
+  await withDir(async (dir) => {
+    await using server = await TestServer.start({ "enable-protected-configs": "yes" });
+    const refused = await server.ask("CONFIG", "SET", "dir", `${dir}/missing`);
+    assertEquals(
+      refused,
+      "-ERR CONFIG SET failed (possibly related to argument 'dir') - No such file or directory",
+    );
+    assertEquals(await server.ask("CONFIG", "GET", "dir"), ["dir", server.dir]);
+    assertEquals(await server.ask("CONFIG", "SET", "dir", dir), "OK");
+    assertEquals(await server.ask("SAVE"), "OK");
+    assertEquals(filesIn(dir), ["dump.rdb"]);
+    assertEquals(filesIn(server.dir), []);
+  });
+});
+
+/** Settings with the ports that a server had, so that it comes back where it was. */
+function again(server: TestServer, settings: Settings): Settings {
+  return { ...settings, port: String(server.port) };
+}
+
+Deno.test("a primary and a replica that restart in order resume with frames", async () => {
+  await withDir(async (primaryDir) => {
+    await withDir(async (replicaDir) => {
+      const settings = { save: "3600 1", shards: "2" };
+      let primary = await TestServer.start(settings, { dir: primaryDir });
+      const replicaSettings = {
+        save: "3600 1",
+        shards: "3",
+        replicaof: `127.0.0.1 ${primary.port}`,
+      };
+      let replica = await TestServer.start(replicaSettings, { dir: replicaDir });
+      const stop = async (server: TestServer) => {
+        assertEquals(await server.server.stop({ save: null, force: false, now: false }), true);
+        await server.stop();
+      };
+      const same = async (what: string) => {
+        await until(what, async () => {
+          const digests = await Promise.all(
+            [primary, replica].map((s) => s.ask("DEBUG", "DIGEST")),
+          );
+          return replica.server.replication.isLinkUp && digests[0] === digests[1];
+        });
+      };
+      try {
+        await write(primary, 50);
+        await same("the first sync");
+        assertEquals(await primary.info("sync_full"), "2");
+        await primary.ask("SET", "one", "1");
+        await same("a frame");
+
+        await stop(primary);
+        primary = await TestServer.start(again(primary, settings), { dir: primaryDir });
+        await primary.ask("INCR", "one");
+        await same("the primary is back");
+        assertEquals(await primary.info("sync_full"), "0");
+        assertEquals(await primary.info("sync_partial_ok"), "2");
+
+        await stop(replica);
+        await primary.ask("INCR", "one");
+        replica = await TestServer.start(replicaSettings, { dir: replicaDir });
+        await same("the replica is back");
+        assertEquals(await replica.ask("GET", "one"), "3");
+        assertEquals(await primary.info("sync_full"), "0");
+        assertEquals(await primary.info("sync_partial_ok"), "4");
+      } finally {
+        await replica.stop();
+        await primary.stop();
+      }
+    });
+  });
+});
+
+Deno.test("a primary that lost writes in a crash ships its data instead of resuming", async () => {
+  await withDir(async (dir) => {
+    const settings = { shards: "1" };
+    let primary = await TestServer.start(settings, { dir });
+    await using replica = await TestServer.start({ replicaof: `127.0.0.1 ${primary.port}` });
+    try {
+      await write(primary, 10);
+      await until("the first sync", async () => await replica.ask("GET", "key:9") === "value");
+      assertEquals(await primary.ask("SAVE"), "OK");
+      await primary.ask("SET", "lost", "v");
+      await until("a frame", async () => await replica.ask("GET", "lost") === "v");
+      await primary.stop(false);
+      primary = await TestServer.start(again(primary, settings), { dir });
+      await until("the replica drops what was lost", async () => {
+        return await replica.ask("GET", "lost") === null && replica.server.replication.isLinkUp;
+      });
+      assertEquals(await primary.info("sync_full"), "1");
+    } finally {
+      await primary.stop();
+    }
+  });
+});
+
+Deno.test("DEBUG RELOAD of a replica goes on from where its data stand", async () => {
+  await using primary = await TestServer.start({ shards: "2" });
+  await using replica = await TestServer.start({ replicaof: `127.0.0.1 ${primary.port}` });
+  await write(primary, 40);
+  await until("the first sync", async () => await replica.ask("GET", "key:39") === "value");
+  assertEquals(await replica.ask("DEBUG", "RELOAD"), "OK");
+  await primary.ask("SET", "key:0", "after");
+  await until("a frame", async () => await replica.ask("GET", "key:0") === "after");
+  assertEquals(await replica.ask("DBSIZE"), 40);
+  assertEquals(await primary.info("sync_full"), "2");
+  assertEquals(await primary.info("sync_partial_ok"), "2");
+  assertMatch(String(await replica.ask("SET", "k", "v")), /^-READONLY /);
+});
