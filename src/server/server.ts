@@ -97,9 +97,8 @@ export class Server implements ExecutionObserver {
   /** Resolves when the server has stopped. */
   readonly stopped: Promise<void>;
 
-  #listeners: Deno.Listener[] = [];
-  /** What clients are listened for on. */
-  #bound: { bind: readonly string[]; port: number } = { bind: [], port: 0 };
+  /** Open for clients, by host and port. */
+  #listeners = new Map<string, Deno.TcpListener>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #tickDueMs = 0;
   #lastSweepMs = 0;
@@ -177,7 +176,6 @@ export class Server implements ExecutionObserver {
     for (let attempt = 1;; attempt++) {
       try {
         this.#bind();
-        this.#bound = { bind: config.bind, port: this.port };
         return;
       } catch (error) {
         this.#unbind();
@@ -201,18 +199,31 @@ export class Server implements ExecutionObserver {
     }
   }
 
-  /** Listens for clients on each address; gives the port, which the first address picks if it is 0. */
+  /**
+   * Listens for clients on each address, keeps what is open already and closes what is no longer
+   * named. Gives the port, which the first address picks if it is 0. When it throws, nothing has
+   * changed.
+   */
   #bindClients(bind: readonly string[], port: number): number {
     const { tcpBacklog } = this.config;
-    const listeners: Deno.Listener[] = [];
-    this.#listeners = listeners;
-    const bound = this.#onEach(bind, port, (hostname, at) => {
-      const listener = Deno.listen({ hostname, port: at, tcpBacklog });
-      listeners.push(listener);
-      return listener.addr.port;
-    });
-    for (const listener of listeners) void this.clients.accept(listener);
-    return bound;
+    const named = new Map<string, Deno.TcpListener>();
+    const opened: Deno.TcpListener[] = [];
+    try {
+      const bound = this.#onEach(bind, port, (hostname, at) => {
+        const open = this.#listeners.get(`${hostname} ${at}`);
+        const listener = open ?? Deno.listen({ hostname, port: at, tcpBacklog });
+        if (open === undefined) opened.push(listener);
+        named.set(`${hostname} ${listener.addr.port}`, listener);
+        return listener.addr.port;
+      });
+      for (const [name, listener] of this.#listeners) if (!named.has(name)) listener.close();
+      this.#listeners = named;
+      for (const listener of opened) void this.clients.accept(listener);
+      return bound;
+    } catch (error) {
+      for (const listener of opened) listener.close();
+      throw error;
+    }
   }
 
   /** Calls `listen` for each address of `bind`; one with a leading `-` may not be there. */
@@ -237,18 +248,14 @@ export class Server implements ExecutionObserver {
   /** CONFIG SET port or bind: clients that are connected stay. Replication ports stay where they are. */
   #rebind(): string | null {
     const { config } = this;
-    const { bind, port } = this.#bound;
-    for (const listener of this.#listeners) listener.close();
+    const moves = config.port !== this.port;
     try {
       this.port = this.#bindClients(config.bind, config.port);
-      this.#bound = { bind: config.bind, port: this.port };
       this.log.notice("listens anew", { port: this.port, bind: config.bind.join(" ") });
       return null;
     } catch (error) {
-      for (const listener of this.#listeners) listener.close();
-      this.#bindClients(bind, port);
       this.log.warning(error instanceof Error ? error.message : String(error));
-      return config.bind === bind
+      return moves
         ? "Unable to listen on this port. Check server logs."
         : "Failed to bind to specified addresses.";
     }
@@ -262,8 +269,8 @@ export class Server implements ExecutionObserver {
   }
 
   #unbind(): void {
-    for (const listener of this.#listeners) listener.close();
-    this.#listeners = [];
+    for (const listener of this.#listeners.values()) listener.close();
+    this.#listeners.clear();
     this.replication.stopListening();
   }
 
@@ -450,8 +457,8 @@ export class Server implements ExecutionObserver {
   }
 
   async #release(): Promise<void> {
-    for (const listener of this.#listeners) listener.close();
-    this.#listeners = [];
+    for (const listener of this.#listeners.values()) listener.close();
+    this.#listeners.clear();
     clearTimeout(this.#timer);
     await this.replication.close();
     await this.clients.closeAll(CLOSE_GRACE_MS);
