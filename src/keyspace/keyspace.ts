@@ -39,6 +39,7 @@ import {
   TYPE_STRING,
 } from "./entry.ts";
 import type { FrozenViewData } from "./frozen_view.ts";
+import { type Watch, type WatchedKeys, type Watcher, Watches } from "./watches.ts";
 
 /** Ask `storeString` to leave the deadline as it is. */
 export const KEEP_DEADLINE: -2 = -2;
@@ -56,7 +57,7 @@ interface Grave {
 }
 
 /** See the module's text. Times are Unix milliseconds. */
-export class Keyspace {
+export class Keyspace implements WatchedKeys {
   /** The shard's memory. */
   readonly arena: Arena;
   /** Operations on its dicts. */
@@ -93,7 +94,10 @@ export class Keyspace {
   expiredKeys = 0;
   /** Changes since the last save; commands add to it. */
   dirty = 0;
+  /** Number of watches on its keys (WATCH): while it is 0, a change asks nothing more. */
+  watched = 0;
 
+  readonly #watches = new Watches();
   readonly #i32: Int32Array;
   readonly #f64: Float64Array;
   readonly #roots: Int32Array;
@@ -266,6 +270,69 @@ export class Keyspace {
     this.#i32[at] = (this.#i32[at] & 0xff) | (clock << ACCESS_SHIFT);
   }
 
+  // ---- watches -------------------------------------------------------------------------------
+
+  /** Has `watcher` told when the key `buf[start..stop)` of `db` changes. */
+  watch(watcher: Watcher, db: number, buf: Uint8Array, start: number, stop: number): void {
+    const key = buf.slice(start, stop);
+    const wasExpired = this.isPastDeadline(db, key, 0, key.length);
+    const hash = this.#hash | 0;
+    if (this.#watches.has(watcher, db, hash, key)) return;
+    const watch: Watch = { watcher, owner: this, db, key, hash, wasExpired };
+    this.#watches.add(watch);
+    watcher.add(watch);
+    this.watched = this.#watches.size;
+  }
+
+  /** See `WatchedKeys`. */
+  unwatch(watch: Watch): void {
+    this.#watches.delete(watch);
+    this.watched = this.#watches.size;
+  }
+
+  /** See `WatchedKeys`. */
+  isPastDeadline(db: number, buf: Uint8Array, start: number, stop: number): boolean {
+    const a = this.peek(db, buf, start, stop);
+    return a !== 0 && this.#i32[a * 2 + E_KEY] < 0 && this.#f64[a + 3] <= this.nowMs;
+  }
+
+  /**
+   * An entry has changed in a way that no other method here makes: who edits a value in place calls
+   * it. Storing, removing and setting deadlines do so themselves.
+   */
+  noteChange(db: number, a: number): void {
+    if (this.watched !== 0) this.#touchEntry(db, a, false);
+  }
+
+  #touchEntry(db: number, a: number, isRemoval: boolean): void {
+    const start = this.keyStart(a);
+    const hash = this.#i32[a * 2 + E_HASH];
+    const bytes = this.arena.bytes(a);
+    this.#watches.touch(db, hash, bytes, start, start + this.keyLength(a), isRemoval);
+  }
+
+  /** The key whose hash was worked out last is about to be stored. */
+  #touchStored(db: number, hash: number, buf: Uint8Array, ks: number, ke: number): void {
+    this.#watches.touch(db, hash | 0, buf, ks, ke, false);
+  }
+
+  /**
+   * A database is about to be emptied, or to hold what lies under the root `replacement`. Watched
+   * keys that are in neither do not change.
+   */
+  #touchDatabase(db: number, replacement: number): void {
+    const root = this.#roots[db];
+    for (const watch of this.#watches.of(db)) {
+      const { key, hash } = watch;
+      const isThere = root !== 0 && this.dict.find(root, key, 0, key.length, hash) !== 0;
+      const a = replacement === 0 ? 0 : this.dict.find(replacement, key, 0, key.length, hash);
+      if (!isThere && a === 0) continue;
+      const isExpired = a !== 0 && this.#i32[a * 2 + E_KEY] < 0 && this.#f64[a + 3] <= this.nowMs;
+      if ((watch.wasExpired || !isThere) && (a === 0 || isExpired)) watch.wasExpired = isExpired;
+      else watch.watcher.touch();
+    }
+  }
+
   // ---- strings -------------------------------------------------------------------------------
 
   /** Bytes of a string value. */
@@ -326,6 +393,9 @@ export class Keyspace {
     const i32 = this.#i32;
     const length = ve - vs;
     const e = a * 2;
+    if (this.watched !== 0) {
+      this.#touchStored(db, a === 0 ? this.#hash : i32[e + E_HASH], buf, ks, ke);
+    }
     if (a !== 0) {
       const keyWord = i32[e + E_KEY];
       const meta = i32[e + E_USER2];
@@ -519,6 +589,7 @@ export class Keyspace {
       copyBytes(src, vs, ve, this.arena.bytes(at), this.inlineStart(at) + offset);
     }
     this.#i32[e + E_USER2] |= RAW;
+    if (this.watched !== 0) this.#touchEntry(db, at, false);
     return at;
   }
 
@@ -531,6 +602,7 @@ export class Keyspace {
 
   /** Removes an entry and its value. */
   remove(db: number, a: number): void {
+    if (this.watched !== 0) this.#touchEntry(db, a, true);
     this.#forgetDeadline(db, a);
     this.#roots[db] = this.dict.remove(this.#roots[db], a);
     this.#releaseEntry(a);
@@ -541,10 +613,12 @@ export class Keyspace {
     const hasDeadline = this.#i32[a * 2 + E_KEY] < 0;
     if (hasDeadline === (deadline !== NO_DEADLINE)) {
       if (!hasDeadline) return a;
+      if (this.watched !== 0) this.#touchEntry(db, a, false);
       const owned = this.#ownEntry(db, a);
       this.#restampDeadline(db, owned, deadline);
       return owned;
     }
+    if (this.watched !== 0) this.#touchEntry(db, a, false);
     const start = this.keyStart(a);
     const fresh = this.#rebuilt(
       a,
@@ -610,6 +684,10 @@ export class Keyspace {
     const target = this.peek(toDb, buf, ks, ke);
     const hash = this.#hash;
     const fresh = this.#rebuilt(a, hash, buf, ks, ke, this.deadlineOf(a));
+    if (this.watched !== 0) {
+      this.#touchEntry(db, a, true);
+      this.#touchStored(toDb, hash, buf, ks, ke);
+    }
     // The value is the new entry's now: unlink and free the old block alone.
     this.#forgetDeadline(db, a);
     this.#roots[db] = this.dict.remove(this.#roots[db], a);
@@ -630,6 +708,7 @@ export class Keyspace {
       invariant((meta & TYPE_MASK) === TYPE_STRING, "a type without a copy");
     }
     this.touch(fresh);
+    if (this.watched !== 0) this.#touchStored(toDb, hash, buf, ks, ke);
     this.#link(toDb, target, fresh);
     return fresh;
   }
@@ -679,6 +758,7 @@ export class Keyspace {
   flush(db: number): void {
     const root = this.#roots[db];
     if (root === 0) return;
+    if (this.watched !== 0) this.#touchDatabase(db, 0);
     this.#roots[db] = 0;
     this.#volatile[db] = 0;
     this.#deadlineSum[db] = 0;
@@ -687,6 +767,10 @@ export class Keyspace {
 
   /** Exchanges two databases. */
   swap(one: number, other: number): void {
+    if (this.watched !== 0 && one !== other) {
+      this.#touchDatabase(one, this.#roots[other]);
+      this.#touchDatabase(other, this.#roots[one]);
+    }
     for (const column of [this.#roots, this.#volatile, this.#deadlineSum]) {
       const kept = column[one];
       column[one] = column[other];
@@ -755,6 +839,9 @@ export class Keyspace {
   /** Takes over everything that a fork holds; what was here before is given back in slices. */
   adopt(fork: Keyspace): void {
     invariant(fork.arena === this.arena, "a keyspace adopts from another arena");
+    if (this.watched !== 0) {
+      for (let db = 0; db < this.databases; db++) this.#touchDatabase(db, fork.#roots[db]);
+    }
     for (let db = 0; db < this.databases; db++) this.flush(db);
     this.#roots.set(fork.#roots);
     this.#volatile.set(fork.#volatile);
