@@ -32,6 +32,26 @@ export type RejectionName =
   | "TooMany"
   | "NotReady";
 
+const REJECTIONS: ReadonlySet<string> = new Set<RejectionName>([
+  "BadCommand",
+  "WrongArity",
+  "BadFromKeyword",
+  "BadOffset",
+  "BadIdKeyword",
+  "BadReplicaId",
+  "BadOption",
+  "NotPermitted",
+  "TooLarge",
+  "TooSlow",
+  "TooMany",
+  "NotReady",
+]);
+
+/** Whether a link that was closed for this reason was refused, and is told so. */
+export function isRejection(because: string): because is RejectionName {
+  return REJECTIONS.has(because);
+}
+
 /** A rejection: its name, and what was found or is required, for the peer and for the log. */
 export interface HandshakeRejection {
   /** Tells it from a request. */

@@ -123,6 +123,10 @@ export class ReplicaLink {
   flushedAt: number | null = null;
   /** Whether everything the backlog had was written at some moment since the stream began. */
   caughtUp = false;
+  /** Since when. */
+  caughtUpMs: number = -1;
+  /** Whether a ship has begun whose end mark was not given to the socket; stays so on a close. */
+  isShipping = false;
   /** When the peer was last heard of. */
   readMs: number;
   /** Which part of the node's sequence the acknowledgements cover. */
@@ -302,6 +306,7 @@ export class ReplicaLink {
     if (this.#state.at === "closed") return this.#source.backlog.unpin(pin);
     invariant(this.waiting !== null && claim !== null, "a ship begins that was asked for");
     this.waiting = null;
+    this.isShipping = true;
     this.#ship = new ShipQueue();
     this.#cutOffset = cutOffset;
     this.#dropPin();
@@ -343,6 +348,20 @@ export class ReplicaLink {
   /** All chunks were offered. */
   endShip(): void {
     if (this.#ship !== null) this.#ship.ended = true;
+  }
+
+  /**
+   * How much of the node's sequence the replica has, as far as it is known; -1 for nothing. On v1 what
+   * was sent counts.
+   */
+  get reachedSequence(): number {
+    const state = this.#state;
+    if (state.at !== "streaming") return -1;
+    if (this.claim?.version === 1) {
+      const { backlog, sequence } = this.#source;
+      this.marks.note(backlog.nextOffset, sequence, state.sentOffset);
+    }
+    return this.marks.reached;
   }
 
   /** A v2 replica is asked to acknowledge what it has, once it was sent what the backlog has now. */
@@ -513,7 +532,10 @@ export class ReplicaLink {
     if (backlog.readable(cursor) === CURSOR_LOST) return OUTPUT_LOST;
     // A v2 replica has caught up when it has confirmed something: its snapshot was good.
     const state = this.#state;
-    if (state.at === "streaming" && state.ackedOffset !== null) this.caughtUp = true;
+    if (!this.caughtUp && state.at === "streaming" && state.ackedOffset !== null) {
+      this.caughtUp = true;
+      this.caughtUpMs = nowMs;
+    }
     return this.#nextHeartbeat(nowMs);
   }
 
@@ -529,7 +551,10 @@ export class ReplicaLink {
     }
     state.sentOffset = done ? backlog.offsetOf(cursor) : cursor.offset;
     if (done) this.#inFrame = !cursor.viewEndsFrame;
-    if (this.claim?.version === 1) state.ackedOffset = state.sentOffset;
+    if (this.claim?.version === 1) {
+      state.ackedOffset = state.sentOffset;
+      this.marks.advance(state.sentOffset);
+    }
     if (this.#pin === null) return;
     if (backlog.lagBytes(cursor) <= backlog.limitBytes / 2) this.#dropPin();
     else if (!this.#pin.overrun) backlog.movePin(this.#pin, cursor.offset);
@@ -555,6 +580,7 @@ export class ReplicaLink {
     invariant(cursor !== null, "a pin keeps the frames behind the cut");
     this.#cursor = cursor;
     this.#ship = null;
+    this.isShipping = false;
     this.#out.queue(encodeSnapshotEnd(cut));
     const { id, version } = this.claim!;
     this.#enter({ at: "streaming", id, sentOffset: cut, ackedOffset: version === 1 ? cut : null });

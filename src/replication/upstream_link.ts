@@ -127,6 +127,7 @@ export class UpstreamLink {
   #state: UpstreamState = { at: "awaitingAck" };
   /** Everything before it is applied, in the primary's history; 0 while that cannot be said. */
   #appliedOffset = 0;
+  #appliedBeforeSnapshot = 0;
   #ackedOffset = 0;
   #ackMs: number;
   #ackWanted = false;
@@ -150,6 +151,11 @@ export class UpstreamLink {
   /** Everything before it is applied and may be acknowledged. */
   get appliedOffset(): number {
     return this.#appliedOffset;
+  }
+
+  /** What `appliedOffset` was when the latest snapshot began: where the data that it replaces stands. */
+  get appliedBeforeSnapshot(): number {
+    return this.#appliedBeforeSnapshot;
   }
 
   /** The handshake to write when the connection is made. */
@@ -176,6 +182,7 @@ export class UpstreamLink {
         return this.#ack();
       case SNAPSHOT_BEGIN:
         this.#state = { at: "receivingSnapshot", receivedBytes: 0 };
+        this.#appliedBeforeSnapshot = this.#appliedOffset;
         this.#appliedOffset = 0;
         this.marks.reset();
         return event;

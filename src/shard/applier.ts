@@ -9,17 +9,14 @@
  */
 
 import { ascii, equalsFolded, latin1 } from "../base/ascii.ts";
-import { keySlot, SLOTS } from "../base/crc16.ts";
 import { parseInteger } from "../base/integers.ts";
 import { Call, type ShardPort, type ShardsPort } from "../commands/call.ts";
 import type { Command, CommandTable } from "../commands/registry.ts";
 import { Session } from "../commands/session.ts";
-import type { Keyspace } from "../keyspace/keyspace.ts";
-import { EntryList } from "../memory/dict.ts";
 import { ReplyWriter } from "../resp/reply_writer.ts";
+import { overlaps, ownedKeys, type SlotRange, within } from "./owned_keys.ts";
 
 const SELECT = ascii("SELECT");
-const FLUSHALL = ascii("FLUSHALL");
 const FLUSHDB = ascii("FLUSHDB");
 const SWAPDB = ascii("SWAPDB");
 const DEL = ascii("DEL");
@@ -46,16 +43,18 @@ export interface ApplyFailure {
 }
 
 /** Where one upstream shard's frames stand. */
-export interface FramePlace {
-  /** The upstream's shard. */
-  readonly shard: number;
-  /** How many shards the upstream has. */
-  readonly shards: number;
+export interface FramePlace extends SlotRange {
   /** Database of the next frame. */
   db: number;
-  /** Whether failures of commands are passed over: a v1 upstream sends what clients sent. */
+  /**
+   * Whether the upstream sends what its clients sent (v1), failures, reads and commands unknown here
+   * included: they are passed over. It says nothing of keys that expire, so commands find those gone.
+   */
   readonly lenient: boolean;
 }
+
+/** A command that had no memory: passing it over would be silent loss. */
+const NO_MEMORY: ApplyFailure = { name: "ApplyFailed", detail: "no memory: raise arena-size" };
 
 /** See the module's text. */
 export class Applier {
@@ -65,7 +64,9 @@ export class Applier {
   readonly #reply = new ReplyWriter();
   readonly #session: Session;
   readonly #calls = new WeakMap<ShardsPort, Call>();
-  readonly #list = new EntryList();
+  /** Shards on which frames are being applied. */
+  #target: ShardsPort | null = null;
+  #nowMs = 0;
 
   /** Applies the commands of `table`. */
   constructor(table: CommandTable) {
@@ -80,41 +81,64 @@ export class Applier {
     });
   }
 
-  /** Applies one frame to `target` at `nowMs`; null when it went well. */
-  apply(
+  /**
+   * Frames are applied to `target` at `nowMs` from now on, until `close`: what an upstream has deleted
+   * by itself it says, so keys past their deadline are there for its commands.
+   */
+  open(target: ShardsPort, place: FramePlace, nowMs: number): void {
+    if (this.#target === target && this.#nowMs === nowMs) return;
+    this.close();
+    this.#target = target;
+    this.#nowMs = nowMs;
+    const { shards } = target;
+    for (let i = 0; i < shards.length; i++) {
+      shards[i].keys.nowMs = nowMs;
+      shards[i].keys.hidesExpired = place.lenient;
+    }
+  }
+
+  /** Clients see the shards again. */
+  close(): void {
+    if (this.#target === null) return;
+    const { shards } = this.#target;
+    for (let i = 0; i < shards.length; i++) shards[i].keys.hidesExpired = true;
+    this.#target = null;
+  }
+
+  /** Applies one frame to the shards of `open`; null when it went well. Never throws. */
+  apply(place: FramePlace, buf: Uint8Array, frame: FrameArguments): ApplyFailure | null {
+    let failure: ApplyFailure | null;
+    try {
+      failure = this.#apply(this.#target!, place, buf, frame);
+    } catch (error) {
+      const { starts, stops } = frame;
+      const name = latin1(buf, starts[0], Math.min(stops[0], starts[0] + 64));
+      return { name: "ApplyFailed", detail: `${name}: ${error}` };
+    }
+    if (failure === null || !place.lenient || failure === NO_MEMORY) return failure;
+    this.passedOver++;
+    return null;
+  }
+
+  #apply(
     target: ShardsPort,
     place: FramePlace,
     buf: Uint8Array,
     frame: FrameArguments,
-    nowMs: number,
   ): ApplyFailure | null {
     const { argc, starts, stops } = frame;
-    const is = (i: number, word: Uint8Array) => equalsFolded(buf, starts[i], stops[i], word);
-    if (argc === 2 && is(0, SELECT)) return this.#select(target, place, buf, frame);
     const command = this.#table.find(buf, starts[0], stops[0]);
+    if (argc === 2 && equalsFolded(buf, starts[0], stops[0], SELECT)) {
+      return this.#select(target, place, buf, frame);
+    }
     if (command === null || !command.isWrite) {
-      if (place.lenient) {
-        this.passedOver++;
-        return null;
-      }
-      return {
-        name: "ForeignCommand",
-        detail: latin1(buf, starts[0], Math.min(stops[0], starts[0] + 64)),
-      };
+      const found = latin1(buf, starts[0], Math.min(stops[0], starts[0] + 64));
+      return { name: "ForeignCommand", detail: found };
     }
     if (argc < command.argcMin || argc > command.argcMax) {
       return { name: "ApplyFailed", detail: `${argc} arguments of ${command.spec.name}` };
     }
-    const { shards } = target;
-    for (let i = 0; i < shards.length; i++) {
-      shards[i].keys.nowMs = nowMs;
-      shards[i].keys.hidesExpired = false;
-    }
-    const failure = this.#run(target, place, buf, frame, command, nowMs);
-    for (let i = 0; i < shards.length; i++) shards[i].keys.hidesExpired = true;
-    if (failure === null || !place.lenient) return failure;
-    this.passedOver++;
-    return null;
+    return this.#run(target, place, buf, frame, command);
   }
 
   #select(
@@ -138,16 +162,18 @@ export class Applier {
     buf: Uint8Array,
     frame: FrameArguments,
     command: Command,
-    nowMs: number,
   ): ApplyFailure | null {
     const { argc, starts, stops } = frame;
-    const { name } = command;
-    if (equalsFolded(name, 0, name.length, FLUSHALL)) return this.#flush(target, place, -1);
-    if (equalsFolded(name, 0, name.length, FLUSHDB)) return this.#flush(target, place, place.db);
-    if (equalsFolded(name, 0, name.length, SWAPDB)) {
-      const one = parseInteger(buf, starts[1], stops[1]);
-      const other = parseInteger(buf, starts[2], stops[2]);
-      return this.#swap(target, place, one, other);
+    switch (command.spec.name) {
+      case "flushall":
+        return this.flush(target, place, -1);
+      case "flushdb":
+        return this.flush(target, place, place.db);
+      case "swapdb": {
+        const one = parseInteger(buf, starts[1], stops[1]);
+        const other = parseInteger(buf, starts[2], stops[2]);
+        return this.#swap(target, place, one, other);
+      }
     }
     let call = this.#calls.get(target);
     if (call === undefined) this.#calls.set(target, call = new Call(target));
@@ -159,12 +185,12 @@ export class Applier {
     call.reply = this.#reply;
     call.db = place.db;
     call.spec = command.spec;
-    call.nowMs = nowMs;
+    call.nowMs = this.#nowMs;
     call.useShard(0);
     const { firstKey } = command;
     if (firstKey > 0 && firstKey < argc) call.route(firstKey);
     if (command.deniesOom && !call.keys.arena.hasRoom(stops[argc - 1] - starts[0] + 1024)) {
-      return { name: "ApplyFailed", detail: "no memory: raise arena-size" };
+      return NO_MEMORY;
     }
     const reply = this.#reply;
     reply.at = 0;
@@ -225,26 +251,8 @@ export class Applier {
     effects.end();
   }
 
-  /** Keys of one shard of ours, in one database, that belong to the upstream's shard; copies. */
-  #ownedKeys(keys: Keyspace, db: number, place: FramePlace): Uint8Array[] {
-    const list = this.#list;
-    const owned: Uint8Array[] = [];
-    let cursor = 0;
-    do {
-      list.clear();
-      cursor = keys.scan(db, cursor, 1024, list);
-      for (let i = 0; i < list.length; i++) {
-        const start = keys.keyStart(list.items[i]);
-        const key = keys.bytesOf(list.items[i]).slice(start, start + keys.keyLength(list.items[i]));
-        if (Math.floor(keySlot(key, 0, key.length) * place.shards / SLOTS) === place.shard) {
-          owned.push(key);
-        }
-      }
-    } while (cursor !== 0);
-    return owned;
-  }
-
-  #flush(target: ShardsPort, place: FramePlace, only: number): null {
+  /** Empties the upstream shard's part of database `only`, or of all with -1. */
+  flush(target: ShardsPort, place: SlotRange, only: number): null {
     for (const [index, { keys, effects }] of target.shards.entries()) {
       if (!overlaps(index, target.shards.length, place)) continue;
       const whole = within(index, target.shards.length, place);
@@ -260,7 +268,7 @@ export class Applier {
           effects.end();
           continue;
         }
-        for (const key of this.#ownedKeys(keys, db, place)) {
+        for (const key of ownedKeys(keys, db, place)) {
           keys.remove(db, keys.peek(db, key, 0, key.length));
           if (!effects.active) continue;
           effects.begin(db, DEL, 1, key.length);
@@ -305,8 +313,8 @@ export class Applier {
   ): void {
     const { keys, effects } = shard;
     const aside = keys.fork();
-    const ofOne = this.#ownedKeys(keys, one, place);
-    const ofOther = this.#ownedKeys(keys, other, place);
+    const ofOne = ownedKeys(keys, one, place);
+    const ofOther = ownedKeys(keys, other, place);
     for (const key of ofOne) {
       const a = keys.peek(one, key, 0, key.length);
       aside.importEntry(keys, a, 0, key, 0, key.length);
@@ -333,16 +341,4 @@ export class Applier {
     for (const key of ofOther) this.#retell(shard, one, key, 0, key.length);
     for (const key of ofOne) this.#retell(shard, other, key, 0, key.length);
   }
-}
-
-/** Whether a shard of ours (of `ours`) shares slots with the upstream's shard. */
-function overlaps(index: number, ours: number, place: FramePlace): boolean {
-  return index * place.shards < (place.shard + 1) * ours &&
-    place.shard * ours < (index + 1) * place.shards;
-}
-
-/** Whether all slots of a shard of ours belong to the upstream's shard. */
-function within(index: number, ours: number, place: FramePlace): boolean {
-  return place.shard * ours <= index * place.shards &&
-    (index + 1) * place.shards <= (place.shard + 1) * ours;
 }

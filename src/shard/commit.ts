@@ -27,10 +27,12 @@ export class Commit implements EffectSink {
   /** Database of the last frame; -1 when the next reader cannot know it. */
   #db = -1;
   readonly #sequence: NodeSequence;
+  readonly #tellsDatabase: boolean;
 
-  /** A sink without a backlog. */
-  constructor(sequence: NodeSequence) {
+  /** A sink without a backlog. `tellsDatabase` is false for readers who know only database 0. */
+  constructor(sequence: NodeSequence, tellsDatabase: boolean) {
     this.#sequence = sequence;
+    this.#tellsDatabase = tellsDatabase;
   }
 
   /** The backlog that frames go to, or null. */
@@ -59,6 +61,7 @@ export class Commit implements EffectSink {
   }
 
   #select(backlog: Backlog, db: number): void {
+    if (!this.#tellsDatabase) return;
     backlog.beginFrame(2, SELECT.length + digitCount(db));
     backlog.arg(SELECT, 0, SELECT.length);
     backlog.argInteger(db);

@@ -13,15 +13,15 @@ import type { CommandTable } from "../commands/registry.ts";
 import type { Log } from "../observability/log.ts";
 import { reconnectDelayMs } from "../replication/backoff.ts";
 import type { UpstreamError } from "../replication/upstream_link.ts";
-import { KevySnapReader } from "../snapshot/kevysnap_reader.ts";
-import { RdbReader } from "../snapshot/rdb_reader.ts";
+import { type DecoderLimits, DEFAULT_DECODER_LIMITS } from "../replication/stream_decoder.ts";
 import { Applier } from "./applier.ts";
+import { type Arrival, Arrivals } from "./arrivals.ts";
 import { askLayout, type Layout } from "./layout.ts";
 import type { Node } from "./node.ts";
 import type { UpstreamStatus } from "./replication_status.ts";
 import type { ShardSettings } from "./settings.ts";
-import { Staging } from "./staging.ts";
-import { connectWithin, type Position, type UpstreamHost, UpstreamRunner } from "./upstream.ts";
+import { type Position, type UpstreamHost, UpstreamRunner } from "./upstream.ts";
+import { connectWithin } from "./upstream_socket.ts";
 
 /** Where the data stands in each shard of an upstream: what a restart needs to resume. */
 export interface UpstreamPositions {
@@ -58,24 +58,6 @@ export interface FollowerHost {
   changed(): void;
 }
 
-/** A reader of a shipped image. */
-interface ImageReader {
-  push(bytes: Uint8Array, start: number, stop: number): number;
-  end(): void;
-  readonly keys: number;
-}
-
-/** A ship being received: one link's, or all links' together. */
-interface Arrival {
-  readonly staging: Staging;
-  /** Upstream shards that belong to it. */
-  readonly members: ReadonlySet<number>;
-  /** Readers of the members whose snapshot is under way. */
-  readonly readers: Map<number, ImageReader>;
-  /** Where members whose snapshot is complete stand. */
-  readonly complete: Map<number, Position>;
-}
-
 /** See the module's text. */
 export class Follower implements UpstreamHost {
   /** Host as given. */
@@ -94,9 +76,14 @@ export class Follower implements UpstreamHost {
   readonly #log: Log;
   #layout: Layout | null = null;
   #runners: UpstreamRunner[] = [];
+  #runs: Promise<void>[] = [];
+  /** Where the data that clients see stands in each upstream shard. */
   #positions: Position[] = [];
-  #arrivals = new Map<number, Arrival>();
-  #stopped = false;
+  /** What a runner's frames go into when it is not the data that clients see. */
+  readonly #feeds = new Map<UpstreamRunner, Arrival>();
+  #arrivals: Arrivals;
+  readonly #stop = new AbortController();
+  readonly #draining = new Set<Promise<void>>();
   #askingConn: Deno.Conn | null = null;
   #wakeUp: (() => void) | null = null;
   #relayout: Promise<void> | null = null;
@@ -121,8 +108,32 @@ export class Follower implements UpstreamHost {
     this.clock = host.clock;
     this.applier = new Applier(host.table);
     this.version = host.settings.replicaOfShards > 0 ? 1 : 2;
+    this.#arrivals = this.#noArrivals(0);
     this.#restored = restored;
     this.#downSinceMs = host.clock.monotonicMs();
+  }
+
+  #noArrivals(shards: number): Arrivals {
+    return new Arrivals(this.#host.node, this.#log, { version: this.version, shards });
+  }
+
+  get #stopped(): boolean {
+    return this.#stop.signal.aborted;
+  }
+
+  /** See `UpstreamHost`. */
+  get stopSignal(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  /** See `UpstreamHost`. Whatever the upstream's clients may send must pass here. */
+  get limits(): Readonly<DecoderLimits> {
+    const { maxFrameBytes, request } = DEFAULT_DECODER_LIMITS;
+    const maxBulkBytes = Math.max(request.maxBulkBytes, this.#host.settings.protoMaxBulkBytes);
+    return {
+      maxFrameBytes: Math.max(maxFrameBytes, maxBulkBytes * 2),
+      request: { ...request, maxBulkBytes },
+    };
   }
 
   /** See `UpstreamHost`. */
@@ -132,7 +143,8 @@ export class Follower implements UpstreamHost {
 
   /** Starts; returns at once. */
   start(): void {
-    for (const { keys } of this.#host.node.shards) keys.removesExpired = false;
+    // A v1 upstream says nothing of keys that expire: there each side removes its own.
+    for (const { keys } of this.#host.node.shards) keys.removesExpired = this.version === 1;
     this.#done = this.#start();
   }
 
@@ -143,22 +155,20 @@ export class Follower implements UpstreamHost {
     }
     for (let failures = 0; this.#layout === null && !this.#stopped;) {
       const layout = await this.#ask();
+      if (this.#stopped) break;
       if (layout !== null) this.#open(layout);
       else await this.#pause(reconnectDelayMs({ failures: ++failures, random: Math.random() }));
     }
     await Promise.all(this.#runs);
   }
 
-  #runs: Promise<void>[] = [];
-
   /** Stops, at once as far as anybody can see: no frame is applied after this returns. */
   stop(): void {
-    this.#stopped = true;
+    this.#stop.abort(new Error("this node stops following"));
     this.#closeAsking();
     this.#wakeUp?.();
     for (const runner of this.#runners) runner.stop();
-    for (const arrival of new Set(this.#arrivals.values())) arrival.staging.discard();
-    this.#arrivals.clear();
+    this.#arrivals.dropAll();
     for (const { keys } of this.#host.node.shards) {
       keys.removesExpired = true;
       keys.hidesExpired = true;
@@ -168,6 +178,13 @@ export class Follower implements UpstreamHost {
   /** Resolves when every connection is closed. */
   async closed(): Promise<void> {
     await this.#done;
+    await Promise.all(this.#draining);
+  }
+
+  /** See `UpstreamHost`. */
+  drains(connection: Promise<void>): void {
+    const draining: Promise<void> = connection.finally(() => this.#draining.delete(draining));
+    this.#draining.add(draining);
   }
 
   #closeAsking(): void {
@@ -196,7 +213,7 @@ export class Follower implements UpstreamHost {
     let timer: ReturnType<typeof setTimeout> | undefined;
     try {
       this.#phase = "connecting";
-      const conn = await connectWithin(hostname, port, timeoutMs);
+      const conn = await connectWithin(hostname, port, timeoutMs, this.stopSignal);
       this.#askingConn = conn;
       if (this.#stopped) return null;
       timer = setTimeout(() => this.#closeAsking(), timeoutMs);
@@ -226,6 +243,7 @@ export class Follower implements UpstreamHost {
   #open(layout: Layout): void {
     const { shards } = layout;
     this.#layout = layout;
+    this.#arrivals = this.#noArrivals(shards);
     const restored = this.#restored;
     this.#restored = null;
     this.#positions = restored !== null && restored.shards === shards
@@ -258,8 +276,8 @@ export class Follower implements UpstreamHost {
     }
     this.#log.warning("upstream has another number of shards now", { shards: layout.shards });
     for (const runner of this.#runners) runner.stop();
-    for (const arrival of new Set(this.#arrivals.values())) arrival.staging.discard();
-    this.#arrivals.clear();
+    this.#arrivals.dropAll();
+    this.#feeds.clear();
     this.#open(layout);
     const runs = this.#runs;
     this.#done = this.#done.then(() => Promise.all(runs)).then(() => {});
@@ -277,136 +295,143 @@ export class Follower implements UpstreamHost {
 
   /** See `UpstreamHost`. */
   claim(shard: number): { position: Position; id: string; listeningPort: number | null } {
-    const arrival = this.#arrivals.get(shard);
-    const position = arrival?.complete.get(shard) ?? this.#positions[shard];
+    const position = this.#arrivals.of(shard)?.complete.get(shard) ?? this.#positions[shard];
     const port = this.#host.settings.replicaAnnouncePort || this.#host.clientPort();
     return { position, id: this.#host.node.id, listeningPort: port > 0 ? port : null };
   }
 
   /** See `UpstreamHost`. */
   target(shard: number): ShardsPort {
-    const arrival = this.#arrivals.get(shard);
-    return arrival === undefined ? this.#host.node : arrival.staging;
-  }
-
-  /** Whether each of our shards is filled by exactly one of the upstream's. */
-  get #isOneToOne(): boolean {
-    return this.#runners.length === this.#host.node.shards.length;
+    return this.#arrivals.target(shard);
   }
 
   /** See `UpstreamHost`. */
   snapshotBegun(runner: UpstreamRunner): void {
     const { shard } = runner;
-    let arrival = this.#arrivals.get(shard);
+    this.#notePosition(runner, runner.link!.appliedBeforeSnapshot);
+    let arrival = this.#arrivals.of(shard);
     // A second beginning, or one of a link whose part is complete: what was loaded is worth nothing.
-    if (arrival !== undefined && (arrival.readers.has(shard) || arrival.complete.has(shard))) {
+    if (arrival !== null && (arrival.readers.has(shard) || arrival.complete.has(shard))) {
       this.#dropArrival(arrival, runner, "a snapshot begins anew");
-      arrival = undefined;
+      arrival = null;
     }
-    arrival ??= this.#newArrival(runner);
-    arrival.readers.set(
-      shard,
-      this.version === 1
-        ? new KevySnapReader(arrival.staging, { nowMs: this.clock.nowMs() })
-        : new RdbReader(arrival.staging, { checksum: true }),
-    );
+    const nowMs = this.clock.nowMs();
+    arrival ??= this.#newArrival(runner, nowMs);
+    this.#arrivals.begin(arrival, shard, nowMs);
+    this.#feeds.set(runner, arrival);
     this.#log.notice("snapshot arrives", { upstream_shard: shard });
     this.#host.changed();
   }
 
-  #newArrival(runner: UpstreamRunner): Arrival {
-    const { node } = this.#host;
-    const one = this.#isOneToOne;
-    const members = new Set(one ? [runner.shard] : this.#runners.map((r) => r.shard));
-    const filled = one ? [runner.shard] : node.shards.map((shard) => shard.index);
-    const arrival: Arrival = {
-      staging: new Staging(node, filled),
-      members,
-      readers: new Map(),
-      complete: new Map(),
-    };
-    for (const member of members) this.#arrivals.set(member, arrival);
-    // Shards of ours hold keys of several upstream shards, so all of them must be shipped together.
-    for (const other of this.#runners) {
-      if (other === runner || !members.has(other.shard)) continue;
-      other.forgetsHistory = true;
-      const at = other.link?.state.at;
-      if (at === "streaming" || (at === "acked" && other.link?.claim.history !== null)) {
-        other.restart("another shard's snapshot replaces what this link fed");
-      }
+  #newArrival(runner: UpstreamRunner, nowMs: number): Arrival {
+    // Shards of ours hold keys of several upstream shards, so all of them must be shipped together. A
+    // link that has not said yet whether frames follow or a snapshot is waited for: see `streaming`.
+    const others = this.#others(runner, this.#arrivals.membersWith(runner.shard));
+    const streams = others.filter((other) => other.isStreaming);
+    for (const other of streams) this.#notePosition(other);
+    const arrival = this.#arrivals.open(runner.shard, nowMs);
+    for (const other of others) other.forgetsHistory = true;
+    for (const other of streams) {
+      other.restart("another shard's snapshot replaces what this link fed");
     }
     return arrival;
   }
 
+  #others(runner: UpstreamRunner, shards: Iterable<number>): UpstreamRunner[] {
+    return [...shards].map((shard) => this.#runners[shard]).filter((other) => other !== runner);
+  }
+
   /** Gives up what was loaded; the other members begin anew too. */
   #dropArrival(arrival: Arrival, cause: UpstreamRunner, why: string): void {
-    arrival.staging.discard();
-    for (const member of arrival.members) this.#arrivals.delete(member);
-    for (const other of this.#runners) {
-      if (other === cause || !arrival.members.has(other.shard)) continue;
+    this.#arrivals.drop(arrival);
+    if (arrival.members.size === 1) return;
+    cause.forgetsHistory = true;
+    for (const other of this.#others(cause, arrival.members)) {
       other.forgetsHistory = true;
-      other.restart(why);
+      if (this.#feeds.get(other) === arrival) other.restart(why);
     }
   }
 
   /** See `UpstreamHost`. */
   snapshotBytes(runner: UpstreamRunner, buf: Uint8Array, start: number, stop: number): void {
-    this.#arrivals.get(runner.shard)?.readers.get(runner.shard)?.push(buf, start, stop);
+    this.#arrivals.of(runner.shard)?.readers.get(runner.shard)?.push(buf, start, stop);
   }
 
   /** See `UpstreamHost`. */
   snapshotEnded(runner: UpstreamRunner, cut: number): void {
     const { shard } = runner;
-    const arrival = this.#arrivals.get(shard);
-    const reader = arrival?.readers.get(shard);
-    if (arrival === undefined || reader === undefined) return;
-    reader.end();
-    arrival.readers.delete(shard);
+    const arrival = this.#arrivals.of(shard);
+    if (arrival === null) return;
     const history = this.version === 1 ? V1_HISTORY : runner.link!.history;
-    arrival.complete.set(shard, { history, offset: cut, db: 0 });
+    const keys = this.#arrivals.end(arrival, shard, { history, offset: cut, db: 0 });
     runner.place.db = 0;
     this.#log.notice("snapshot is complete", {
       upstream_shard: shard,
-      keys: reader.keys,
+      keys,
       bytes: runner.syncBytes,
       cut,
     });
     if (arrival.complete.size < arrival.members.size) return;
-    const filled = arrival.staging.adopt();
-    for (const [member, position] of arrival.complete) {
-      this.#positions[member] = position;
-      this.#arrivals.delete(member);
+    // What the members have applied since their snapshots is in the data from now on.
+    for (const member of arrival.members) {
+      const other = this.#runners[member];
+      if (other !== runner) this.#notePosition(other);
+      this.#positions[member] = arrival.complete.get(member)!;
+      this.#feeds.delete(other);
     }
+    const filled = this.#arrivals.adopt(arrival);
     this.#host.replaced(filled);
     this.#host.changed();
   }
 
   /** See `UpstreamHost`. */
-  streaming(runner: UpstreamRunner): void {
+  streaming(runner: UpstreamRunner): boolean {
+    const { shard } = runner;
+    const arrival = this.#arrivals.of(shard);
+    if (arrival === null) this.#feeds.delete(runner);
+    else if (arrival.complete.has(shard)) this.#feeds.set(runner, arrival);
+    else return false;
     runner.forgetsHistory = false;
     this.#log.notice("upstream link streams", {
-      upstream_shard: runner.shard,
+      upstream_shard: shard,
       from: runner.link?.claim.offset ?? 0,
+    });
+    return true;
+  }
+
+  /** See `UpstreamHost`. Its history begins with this frame, so what is here is not its data. */
+  beginsAnew(runner: UpstreamRunner): void {
+    const position = this.#positions[runner.shard];
+    if (position.history !== null) return;
+    position.history = V1_HISTORY;
+    const { node } = this.#host;
+    const before = node.size(0);
+    this.applier.flush(node, runner.place, -1);
+    if (before === node.size(0)) return;
+    this.#log.warning("upstream sends its history from its beginning: its part is emptied first", {
+      upstream_shard: runner.shard,
+      keys: before - node.size(0),
     });
   }
 
   /** See `UpstreamHost`. Where the data stands is noted before the link is gone. */
   failed(runner: UpstreamRunner, error: UpstreamError | "ConnectFailed"): boolean {
     this.#notePosition(runner);
-    const arrival = this.#arrivals.get(runner.shard);
+    const arrival = this.#arrivals.of(runner.shard);
     if (arrival?.readers.has(runner.shard)) this.#dropArrival(arrival, runner, "a ship broke off");
+    this.#feeds.delete(runner);
     return error === "ConnectFailed" || error === "WrongShard" || error === "Refused";
   }
 
-  /** Takes over from the link how far its frames are applied. */
-  #notePosition(runner: UpstreamRunner): void {
+  /** Takes over from the link how far its frames are applied, to what they were applied to. */
+  #notePosition(runner: UpstreamRunner, applied = runner.link?.appliedOffset ?? 0): void {
     const { link, shard } = runner;
-    if (link === null || link.appliedOffset === 0) return;
-    const arrival = this.#arrivals.get(shard);
-    if (arrival !== undefined && !arrival.complete.has(shard)) return;
-    const position = arrival?.complete.get(shard) ?? this.#positions[shard];
+    if (link === null || applied === 0) return;
+    const arrival = this.#feeds.get(runner);
+    const position = arrival === undefined ? this.#positions[shard] : arrival.complete.get(shard);
+    if (position === undefined) return;
     position.history = this.version === 1 ? V1_HISTORY : link.history;
-    position.offset = link.appliedOffset;
+    position.offset = applied;
     position.db = runner.place.db;
   }
 
@@ -424,12 +449,13 @@ export class Follower implements UpstreamHost {
 
   /** Whether every link streams into the data that clients see. */
   get isUp(): boolean {
-    return this.#layout !== null && this.#arrivals.size === 0 &&
+    return this.#layout !== null && this.#arrivals.isEmpty &&
       this.#runners.every((runner) => runner.isStreaming);
   }
 
   /** Whether the data is, or was at some time, the upstream's. */
   get hasData(): boolean {
+    if (this.version === 1 && this.isUp) return true;
     return this.#positions.length > 0 &&
       this.#positions.every((position) => position.history !== null);
   }
@@ -438,7 +464,7 @@ export class Follower implements UpstreamHost {
   positions(): UpstreamPositions | null {
     if (this.version === 1) return null;
     for (const runner of this.#runners) {
-      if (runner.isStreaming && !this.#arrivals.has(runner.shard)) this.#notePosition(runner);
+      if (runner.isStreaming) this.#notePosition(runner);
     }
     if (!this.hasData) return null;
     return {
@@ -469,7 +495,7 @@ export class Follower implements UpstreamHost {
     }));
     const syncing = runners.filter((r) => r.link?.state.at === "receivingSnapshot");
     const lastIoMs = Math.max(-1, ...runners.map((r) => r.lastIoMs));
-    const applied = runners.map((r) => r.link?.marks.reached ?? -1);
+    const applied = runners.map((runner) => runner.reachedSequence);
     let lagFrames = 0;
     for (const runner of runners) {
       const upstreamOffset = runner.link?.upstreamOffset ?? 0;
@@ -481,13 +507,13 @@ export class Follower implements UpstreamHost {
       port: this.port,
       phase: this.isUp
         ? "connected"
-        : syncing.length > 0 || this.#arrivals.size > 0
+        : syncing.length > 0 || !this.#arrivals.isEmpty
         ? "sync"
         : runners.some((r) => r.link?.state.at === "awaitingAck")
         ? "connecting"
         : this.#phase,
       isUp: this.isUp,
-      isSyncing: syncing.length > 0 || this.#arrivals.size > 0,
+      isSyncing: syncing.length > 0 || !this.#arrivals.isEmpty,
       lastIoSeconds: lastIoMs < 0 ? -1 : Math.floor((nowMs - lastIoMs) / 1000),
       downSeconds: this.#downSinceMs < 0 ? -1 : Math.floor((nowMs - this.#downSinceMs) / 1000),
       syncBytes: syncing.reduce((bytes, runner) => bytes + runner.syncBytes, 0),

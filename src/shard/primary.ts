@@ -10,7 +10,7 @@ import type { Gate } from "../base/gate.ts";
 import type { Log } from "../observability/log.ts";
 import type { Backlog } from "../replication/backlog.ts";
 import { FullSyncGovernor } from "../replication/full_sync_governor.ts";
-import { reject } from "../replication/handshake.ts";
+import { isRejection, reject } from "../replication/handshake.ts";
 import type { CloseName } from "../replication/link_state.ts";
 import { type LinkSettings, type LinkSource, ReplicaLink } from "../replication/replica_link.ts";
 import { decideResume, type ShipReason } from "../replication/resume.ts";
@@ -64,13 +64,16 @@ export class Primary implements PumpHost {
   readonly slots = new SlotTable();
   readonly #host: PrimaryHost;
   readonly #log: Log;
-  readonly #pumps = new Set<ReplicaPump>();
+  /** Connections, with what resolves when their socket is closed. */
+  readonly #pumps = new Map<ReplicaPump, Promise<void>>();
   readonly #governor = new FullSyncGovernor();
   readonly #linkSettings: LinkSettings;
   readonly #ships = new Map<ReplicaPump, Ship>();
+  /** Ships that hold the freeze lock or a worker. */
+  readonly #shipping = new Set<Promise<void>>();
   readonly #timers = new Map<ReplicaPump, ReturnType<typeof setTimeout>>();
   #listeners: Deno.TcpListener[] = [];
-  #lastFollowedMs = 0;
+  #lastFollowedMs = -Infinity;
   #source: LinkSource | null = null;
 
   /** Replicas may come once `listen` was called. */
@@ -115,14 +118,16 @@ export class Primary implements PumpHost {
     this.#listeners = [];
   }
 
-  /** Number of links, those before their handshake included. */
+  /** Number of connections, those before their handshake and those being closed included. */
   get linkCount(): number {
     return this.#pumps.size;
   }
 
-  /** Links of replicas, their handshake behind them. */
+  /** Live links of replicas, their handshake behind them. */
   *links(): Generator<ReplicaLink> {
-    for (const { link } of this.#pumps) if (link.claim !== null) yield link;
+    for (const { link } of this.#pumps.keys()) {
+      if (link.claim !== null && link.state.at !== "closed") yield link;
+    }
   }
 
   #accepted(conn: Deno.TcpConn): void {
@@ -142,10 +147,9 @@ export class Primary implements PumpHost {
       nowMs: this.now(),
     });
     const pump = new ReplicaPump(conn, link, this);
-    this.#pumps.add(pump);
-    void pump.run();
+    this.#pumps.set(pump, pump.run().finally(() => this.#pumps.delete(pump)));
     let pending = 0;
-    for (const other of this.#pumps) if (other.link.claim === null) pending++;
+    for (const other of this.#pumps.keys()) if (other.link.claim === null) pending++;
     if (pending > PENDING_HANDSHAKES_MAX) this.#reject(pump, "TooMany", "too many handshakes");
   }
 
@@ -182,14 +186,14 @@ export class Primary implements PumpHost {
     const refusal = host.notPermitted(link.peerHost, claim.password ?? null);
     if (refusal !== null) return this.#reject(pump, "NotPermitted", refusal);
     if (claim.version === 2) this.#replace(pump);
-    let replicas = 0;
-    for (const { state } of this.links()) if (state.at !== "closed") replicas++;
+    const replicas = [...this.links()].length;
     const { maxReplicas } = host.settings;
     if (replicas > maxReplicas) {
       return this.#reject(pump, "TooMany", `max-replicas is ${maxReplicas}`);
     }
     const unready = host.notReady();
     if (unready !== null) return this.#reject(pump, "NotReady", unready);
+    this.#lastFollowedMs = this.now();
     const backlog = this.shard.openBacklog();
     const { lineage } = this.shard;
     const resume = decideResume(claim, {
@@ -224,7 +228,7 @@ export class Primary implements PumpHost {
 
   /** A replica that comes again before its old link was noticed to be dead. */
   #replace(pump: ReplicaPump): void {
-    for (const other of this.#pumps) {
+    for (const other of this.#pumps.keys()) {
       if (other === pump || other.link.key !== pump.link.key) continue;
       if (other.link.state.at === "closed") continue;
       other.link.close("Replaced", `by ${pump.link.peer}`);
@@ -264,13 +268,22 @@ export class Primary implements PumpHost {
   }
 
   async #ship(pump: ReplicaPump): Promise<void> {
-    const { shard } = this;
+    const { freezeLock } = this.shard;
     const { link } = pump;
-    await shard.freezeLock.acquire();
+    await freezeLock.acquire();
     if (link.state.at === "closed" || link.waiting === null) {
-      shard.freezeLock.release();
+      freezeLock.release();
       return;
     }
+    const shipping: Promise<void> = this.#shipNow(pump)
+      .finally(() => this.#shipping.delete(shipping));
+    this.#shipping.add(shipping);
+  }
+
+  /** Ships; the lock is ours, and is released when the frozen view is read no more. */
+  async #shipNow(pump: ReplicaPump): Promise<void> {
+    const { shard } = this;
+    const { link } = pump;
     const ship = new Ship(pump, shard, {
       workers: this.#host.workers,
       clock: this.#host.clock,
@@ -280,10 +293,11 @@ export class Primary implements PumpHost {
       log: this.#log.forReplica(link.claim!.id),
     });
     this.#ships.set(pump, ship);
-    const failure = await ship.run(() => shard.freezeLock.release());
+    const shipped = ship.run(() => shard.freezeLock.release());
+    if (link.flushedAt !== null) this.slots.noteFlush(link.key!, link.flushedAt);
+    const failure = await shipped;
     this.#ships.delete(pump);
     if (failure === null) return;
-    this.#host.stats.countAborted(failure.name);
     link.close(failure.name, failure.detail);
     pump.wake();
   }
@@ -294,38 +308,34 @@ export class Primary implements PumpHost {
   }
 
   /** See `PumpHost`. */
-  acked(pump: ReplicaPump): void {
+  acked(): void {
     this.#host.progressed();
   }
 
   /** See `PumpHost`. */
-  ended(pump: ReplicaPump): void {
+  closed(pump: ReplicaPump): void {
     const { link } = pump;
     const { state } = link;
-    this.#pumps.delete(pump);
+    if (state.at !== "closed") return;
+    const { because, detail } = state;
     clearTimeout(this.#timers.get(pump));
     this.#timers.delete(pump);
-    this.#ships.get(pump)?.abort("PeerClosed", "the replica has left");
-    if (state.at !== "closed") return;
-    const isRejection = link.claim === null || state.id === null;
-    if (isRejection && state.because !== "PeerClosed") {
-      this.#host.stats.countRejection(state.because);
-      this.#log.warning("handshake rejected", {
-        peer: link.peer,
-        name: state.because,
-        detail: state.detail,
-      });
+    this.#ships.get(pump)?.abort(because, detail);
+    if (link.isShipping) this.#host.stats.countAborted(because);
+    if (isRejection(because)) {
+      this.#host.stats.countRejection(because);
+      this.#log.warning("handshake rejected", { peer: link.peer, name: because, detail });
     } else if (link.claim !== null) {
       this.#log.forReplica(link.claim.id).notice("replica link closed", {
         peer: link.peer,
-        because: state.because,
-        detail: state.detail,
+        because,
+        detail,
         offset: state.offset,
       });
     }
-    if (state.id !== null && link.key !== null && state.because !== "Replaced") {
+    if (state.id !== null && because !== "Replaced") {
       this.slots.record({
-        key: link.key,
+        key: link.key!,
         id: state.id,
         peerHost: link.peerHost,
         ackedOffset: state.offset,
@@ -337,15 +347,18 @@ export class Primary implements PumpHost {
 
   /** Frames were appended: wakes the links. */
   appended(): void {
-    for (const pump of this.#pumps) pump.wake();
+    for (const pump of this.#pumps.keys()) pump.wake();
   }
 
   /** Deadlines, heartbeats, slots, what the backlog should keep. */
   tick(): void {
     const nowMs = this.now();
-    for (const pump of this.#pumps) {
+    for (const pump of this.#pumps.keys()) {
       pump.tick();
-      if (pump.link.caughtUp) this.#governor.caughtUp(pump.link.key!);
+      const { link } = pump;
+      if (link.caughtUp && nowMs - link.caughtUpMs >= this.#proofMs(link)) {
+        this.#governor.caughtUp(link.key!);
+      }
     }
     const windowMs = this.#host.settings.reconnectWindowMs;
     for (const slot of this.slots.expire({ nowMs, windowMs })) {
@@ -357,9 +370,17 @@ export class Primary implements PumpHost {
     const { backlog } = this.shard;
     if (backlog === null) return;
     let needed = this.slots.neededFrom();
-    for (const { link } of this.#pumps) needed = Math.min(needed, link.neededFrom);
+    for (const { link } of this.#pumps.keys()) needed = Math.min(needed, link.neededFrom);
     backlog.keepFrom = needed;
     this.#dropUnused(backlog, nowMs);
+  }
+
+  /**
+   * How long a link must last after it has caught up before its ship counts as a success: on v2 the
+   * replica has confirmed it, on v1 it has only been sent everything.
+   */
+  #proofMs(link: ReplicaLink): number {
+    return link.claim?.version === 1 ? this.#linkSettings.timeoutMs : 0;
   }
 
   /** Gives the backlog up when nobody has followed for `repl-backlog-ttl`. */
@@ -371,15 +392,14 @@ export class Primary implements PumpHost {
     this.shard.dropBacklog();
   }
 
-  /** Closes every link: the history changed, or the node stops. Resolves when they are gone. */
+  /** Closes every link there is: the history changed, or the node stops. Resolves when they are gone. */
   async closeAll(because: CloseName, detail: string): Promise<void> {
-    for (const pump of this.#pumps) {
+    const ending = [...this.#pumps.values()];
+    for (const pump of this.#pumps.keys()) {
       pump.link.close(because, detail);
       pump.cut();
     }
-    while (this.#pumps.size > 0 || this.#ships.size > 0) {
-      await new Promise((resolve) => setTimeout(resolve, 1));
-    }
+    await Promise.all([...ending, ...this.#shipping]);
   }
 
   /** Whether every streaming replica was sent all there is. */

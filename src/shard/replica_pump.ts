@@ -3,10 +3,16 @@
  * link's to say; frames go out as views of the backlog's segments with `conn.write`, chunks of a
  * snapshot through the socket's `WritableStream`, whose backpressure holds back the worker's credits.
  *
+ * A connection ends in one of two ways. A link that is closed while its peer is alive (a refusal, a
+ * breach of the protocol, a ship that failed) ends with a FIN behind what was being written, and what
+ * the peer still sends is read and thrown away for a while, since a reset would take the refusal away.
+ * A link whose peer is gone or dead is cut.
+ *
  * @module
  */
 
 import type { Gate } from "../base/gate.ts";
+import { isRejection } from "../replication/handshake.ts";
 import {
   LINK_ACKED,
   LINK_CLAIM,
@@ -20,7 +26,7 @@ import {
 
 /** Bytes read at once from a replica, which has little to say. */
 const READ_BYTES = 4_096;
-/** How long a refused or finished peer may take to end its side before the socket is closed, in ms. */
+/** How long a closed link may take to write its last bytes, and its peer to end its side, in ms. */
 const DRAIN_MS = 1_000;
 
 /** What a pump asks of its shard. Called synchronously, between two awaits of the pump. */
@@ -31,14 +37,14 @@ export interface PumpHost {
   now(): number;
   /** The handshake has come: accept or reject it. */
   claimed(pump: ReplicaPump): void;
-  /** The replica has confirmed more. */
+  /** The replica has confirmed more; on v1: was sent more. */
   acked(pump: ReplicaPump): void;
   /** The frames it needs next are evicted: ask for a ship, or close. */
   lost(pump: ReplicaPump): void;
   /** A chunk was written: the worker may get credits. */
   drained(pump: ReplicaPump): void;
-  /** The connection is over. */
-  ended(pump: ReplicaPump): void;
+  /** The link was closed, for whatever reason; once. The socket may still be open. */
+  closed(pump: ReplicaPump): void;
 }
 
 /** See the module's text. */
@@ -50,9 +56,10 @@ export class ReplicaPump {
   #writer: WritableStreamDefaultWriter<Uint8Array> | null = null;
   #wakeUp: (() => void) | null = null;
   #isWoken = false;
+  /** Whether our socket is closed. */
   #hasEnded = false;
-  #hasReadAll = false;
-  #drainTimer: ReturnType<typeof setTimeout> | undefined;
+  /** When the link was seen closed; -1 before. */
+  #closedMs = -1;
 
   /** A connection that was accepted. */
   constructor(conn: Deno.TcpConn, link: ReplicaLink, host: PumpHost) {
@@ -61,16 +68,17 @@ export class ReplicaPump {
     this.#host = host;
   }
 
-  /** Runs until the connection is over; never throws. */
+  /** Runs until the connection is over and its socket closed; never throws. */
   async run(): Promise<void> {
     await Promise.all([this.#readLoop(), this.#writeLoop()]);
     this.link.dispose();
+    this.#noteClosed();
     this.#close();
-    this.#host.ended(this);
   }
 
-  /** There may be something to write. */
+  /** There may be something to write, or the link was closed. */
   wake(): void {
+    this.#noteClosed();
     this.#isWoken = true;
     const wakeUp = this.#wakeUp;
     this.#wakeUp = null;
@@ -79,18 +87,26 @@ export class ReplicaPump {
 
   /** Deadlines and heartbeats. */
   tick(): void {
-    const outcome = this.link.tick(this.#host.now());
-    if (outcome === LINK_WAKE) this.wake();
-    if (outcome !== LINK_CLOSED) return;
-    // A refusal is still written; a peer that takes nothing is cut off.
-    if (this.link.pendingBytes === 0 || this.link.claim !== null) this.#close();
-    else this.wake();
+    const { link } = this;
+    const nowMs = this.#host.now();
+    const outcome = link.tick(nowMs);
+    if (outcome === LINK_WAKE || outcome === LINK_CLOSED) this.wake();
+    if (link.state.at !== "closed") return;
+    const isDead = outcome === LINK_CLOSED && !isRejection(link.state.because);
+    if (isDead || nowMs - this.#closedMs >= DRAIN_MS) this.#close();
   }
 
   /** Closes the socket now, without waiting for the peer. The link was closed before. */
   cut(): void {
     this.#close();
     this.wake();
+  }
+
+  /** Tells the shard, once, that the link was closed. */
+  #noteClosed(): void {
+    if (this.#closedMs >= 0 || this.link.state.at !== "closed") return;
+    this.#closedMs = this.#host.now();
+    this.#host.closed(this);
   }
 
   #close(): void {
@@ -105,22 +121,25 @@ export class ReplicaPump {
 
   async #readLoop(): Promise<void> {
     const { link } = this;
+    const { gate } = this.#host;
     const buf = new Uint8Array(READ_BYTES);
     try {
       while (true) {
         const n = await this.#conn.read(buf);
-        if (n === null) {
-          link.receiveEnd("the replica ended the connection");
-          break;
-        }
+        if (n === null) break;
+        gate.begin();
         this.#received(link.receive(buf, 0, n, this.#host.now()));
+        const others = gate.pass();
+        if (others !== null) await others;
       }
+      link.receiveEnd("the replica ended the connection");
     } catch (error) {
       link.receiveEnd(error instanceof Error ? error.message : String(error));
       this.#close();
     }
-    this.#hasReadAll = true;
-    clearTimeout(this.#drainTimer);
+    // Who has ended its side may still wait for a refusal, and for nothing else.
+    const { state } = link;
+    if (state.at === "closed" && !isRejection(state.because)) this.#close();
     this.wake();
   }
 
@@ -153,7 +172,11 @@ export class ReplicaPump {
         if (!this.#isWoken) await new Promise<void>((resolve) => this.#wakeUp = resolve);
         this.#isWoken = false;
       }
-      await this.#finish();
+      this.#noteClosed();
+      if (this.#hasEnded) return;
+      this.#releaseWriter();
+      // The read loop goes on until the peer has ended its side too, or `tick` loses patience.
+      await this.#conn.closeWrite();
     } catch (error) {
       link.receiveEnd(error instanceof Error ? error.message : String(error));
       this.#close();
@@ -170,21 +193,13 @@ export class ReplicaPump {
       this.#host.drained(this);
       return;
     }
-    if (this.#writer !== null) {
-      this.#writer.releaseLock();
-      this.#writer = null;
-    }
+    this.#releaseWriter();
     link.written(await this.#conn.write(bytes), this.#host.now());
+    if (link.claim?.version === 1) this.#host.acked(this);
   }
 
-  /** Ends our side with a FIN and gives the peer time to end its own: a reset could lose the refusal. */
-  async #finish(): Promise<void> {
-    if (this.#hasEnded) return;
+  #releaseWriter(): void {
     this.#writer?.releaseLock();
     this.#writer = null;
-    await this.#conn.closeWrite();
-    // The read loop goes on until the peer has ended, or this closes the socket under it.
-    this.#drainTimer = setTimeout(() => this.#close(), DRAIN_MS);
-    if (this.#hasReadAll) clearTimeout(this.#drainTimer);
   }
 }

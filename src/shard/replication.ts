@@ -143,11 +143,12 @@ export class Replication {
 
   /** Replicas that surely have the first `sequence` frames of the node. */
   countReplicas(sequence: number): number {
-    let count = 0;
-    for (const links of this.#linksByReplica().values()) {
-      if (this.#reached(links) >= sequence) count++;
-    }
-    return count;
+    return this.#reachedByReplica().filter((reached) => reached >= sequence).length;
+  }
+
+  /** Node sequence that each replica surely has. */
+  #reachedByReplica(): number[] {
+    return Array.from(this.#linksByReplica().values(), (links) => this.#reached(links));
   }
 
   /**
@@ -170,8 +171,11 @@ export class Replication {
   }
 
   #progressed(): void {
+    if (this.#waiters.size === 0) return;
+    const reached = this.#reachedByReplica();
     for (const waiter of this.#waiters) {
-      if (this.countReplicas(waiter.sequence) < waiter.count) continue;
+      const count = reached.filter((sequence) => sequence >= waiter.sequence).length;
+      if (count < waiter.count) continue;
       this.#waiters.delete(waiter);
       waiter.reached();
     }
@@ -195,7 +199,6 @@ export class Replication {
     const replicas = new Map<string, ReplicaLink[]>();
     for (const primary of this.primaries) {
       for (const link of primary.links()) {
-        if (link.state.at === "closed") continue;
         const name = link.claim!.version === 2 ? link.claim!.id : `v1 ${link.peerHost}`;
         const links = replicas.get(name);
         if (links === undefined) replicas.set(name, [link]);
@@ -205,19 +208,15 @@ export class Replication {
     return replicas;
   }
 
-  /** Node sequence that a replica surely has: the least of its links; 0 while one is missing. */
+  /** The least that a replica's links have of the node's sequence; -1 while not all of them stream. */
   #reached(links: readonly ReplicaLink[]): number {
-    if (links.length < this.primaries.length) return 0;
+    if (links.length < this.primaries.length) return -1;
     let least = Infinity;
-    for (const link of links) least = Math.min(least, this.#linkReached(link));
-    return Math.max(0, least);
-  }
-
-  #linkReached(link: ReplicaLink): number {
-    if (link.state.at !== "streaming") return 0;
-    if (link.claim!.version === 2) return link.marks.reached;
-    // v1 sends no acks: a link that was sent all there is counts as having it.
-    return link.caughtUp ? this.#host.node.sequence.value : 0;
+    for (const link of links) {
+      if (link.state.at !== "streaming") return -1;
+      least = Math.min(least, Math.max(0, link.reachedSequence));
+    }
+    return least;
   }
 
   /** Waits until every replica has everything, at most `limitMs`, or until it is called off. */
@@ -352,7 +351,7 @@ export class Replication {
         ip: links[0].peerHost,
         port: claim.listeningPort ?? 0,
         phase: phaseOf(links, this.primaries.length),
-        offset: this.#reached(links),
+        offset: Math.max(0, this.#reached(links)),
         lagSeconds: claim.version === 1
           ? 0
           : Math.max(...links.map((link) => Math.floor((nowMs - link.readMs) / 1000))),

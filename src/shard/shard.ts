@@ -57,10 +57,9 @@ export class Shard implements ShardPort, KeyspaceListener {
       reclaim: () => this.keys.reclaim(),
       abortView: () => this.abortView("the arena is full and the frozen view holds blocks"),
     };
-    this.commit = new Commit(sequence);
-    this.effects = settings.replicationDialect === "kevy"
-      ? new KevyDialect(this.commit, this.keys)
-      : this.commit;
+    const speaksKevy = settings.replicationDialect === "kevy";
+    this.commit = new Commit(sequence, !speaksKevy);
+    this.effects = speaksKevy ? new KevyDialect(this.commit, this.keys) : this.commit;
     this.lineage = newLineage(true);
   }
 

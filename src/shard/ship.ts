@@ -151,8 +151,9 @@ export class Ship {
    */
   #offer(chunk: Uint8Array): Promise<void> | void {
     const { link } = this.#pump;
-    if (link.state.at === "closed") {
-      this.abort("PeerClosed", "the replica has left");
+    const { state } = link;
+    if (state.at === "closed") {
+      this.abort(state.because, state.detail);
       return;
     }
     const bytes = CHUNK_HEAD_BYTES + chunk.length + CHUNK_TAIL_BYTES;

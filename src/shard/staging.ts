@@ -5,6 +5,8 @@
  * When this node has as many shards as its upstream, each upstream shard fills one shard of ours and
  * has a staging of its own. Otherwise every shard of ours holds keys of several upstream shards; then
  * there is one staging that all links fill, and it takes the data's place when the last is complete.
+ * A v1 upstream decides for each of its shards alone whether and when it ships, so nothing can wait
+ * for the others: there a staging holds one upstream shard's keys, and takes the place of those.
  *
  * @module
  */
@@ -15,6 +17,7 @@ import { NO_EFFECTS } from "../commands/effect.ts";
 import { Keyspace } from "../keyspace/keyspace.ts";
 import type { SnapshotSink } from "../snapshot/sink.ts";
 import type { Node } from "./node.ts";
+import { overlaps, replaceOwned, type SlotRange } from "./owned_keys.ts";
 
 /** The arena cannot hold old and new data side by side. */
 export class StagingFullError extends Error {
@@ -22,21 +25,44 @@ export class StagingFullError extends Error {
   override readonly name = "StagingFullError";
 }
 
+/** What a staging is filled with. */
+export interface StagingOptions {
+  /** Shards of ours that it fills. */
+  readonly filled: readonly number[];
+  /** The one upstream shard whose keys it replaces; absent: all keys of the shards filled. */
+  readonly part?: SlotRange;
+  /** Leave out keys whose deadline was before this Unix ms: nobody will tell of their end. */
+  readonly dropsBeforeMs?: number;
+}
+
+/** The staging of upstream shard `range` alone, on a node of another number of shards. */
+export function partOf(node: Node, range: SlotRange, nowMs: number): StagingOptions {
+  const { shards } = node;
+  const filled = shards.map((shard) => shard.index)
+    .filter((index) => overlaps(index, shards.length, range));
+  return { filled, part: range, dropsBeforeMs: nowMs };
+}
+
 /** See the module's text. */
-export class Staging implements ShardsPort, SnapshotSink {
+export class Staging implements ShardsPort {
   /** Forks of the shards that are filled; the others are the live ones, which nothing is routed to. */
   readonly shards: readonly ShardPort[];
   /** Keys loaded. */
   keys = 0;
   readonly #node: Node;
   readonly #filled: readonly number[];
+  readonly #part: SlotRange | null;
+  readonly #dropsBeforeMs: number;
   readonly #forks: readonly Keyspace[];
-  #db = 0;
+  #isOver = false;
 
-  /** A staging for the shards of `node` listed in `filled`. */
-  constructor(node: Node, filled: readonly number[]) {
+  /** An empty staging on `node`. */
+  constructor(node: Node, options: StagingOptions) {
+    const { filled } = options;
     this.#node = node;
     this.#filled = filled;
+    this.#part = options.part ?? null;
+    this.#dropsBeforeMs = options.dropsBeforeMs ?? 0;
     this.#forks = filled.map((i) => node.shards[i].keys.fork());
     this.shards = node.shards.map((shard, i) => {
       const at = filled.indexOf(i);
@@ -55,21 +81,19 @@ export class Staging implements ShardsPort, SnapshotSink {
     return keySlot(buf, start, stop);
   }
 
-  /** See `SnapshotSink`. What an upstream says of itself there is known from the link already. */
-  aux(): void {}
-
-  /** See `SnapshotSink`. */
-  selectDb(db: number): void {
-    const { databases } = this.#forks[0];
-    if (db >= databases) throw new RangeError(`database ${db} of ${databases}: raise databases`);
-    this.#db = db;
+  /** Number of databases. */
+  get databases(): number {
+    return this.#forks[0].databases;
   }
 
-  /** See `SnapshotSink`. */
-  resizeDb(): void {}
+  /** A sink for one image. Several are filled side by side, each at a database of its own. */
+  sink(): SnapshotSink {
+    return new StagingSink(this);
+  }
 
-  /** See `SnapshotSink`. Keys past their deadline stay until the primary deletes them. */
+  /** Stores a string. Keys past their deadline stay until the upstream deletes them, if it will. */
   string(
+    db: number,
     key: Uint8Array,
     keyStart: number,
     keyStop: number,
@@ -81,17 +105,18 @@ export class Staging implements ShardsPort, SnapshotSink {
     if (!Keyspace.keyFits(keyStop - keyStart)) {
       throw new RangeError(`a key of ${keyStop - keyStart} bytes is longer than a key may be`);
     }
+    if (expireAtMs >= 0 && expireAtMs < this.#dropsBeforeMs) return;
     const shard = this.shardOf(key, keyStart, keyStop);
     const { keys } = this.shards[shard];
-    if (!this.#filled.includes(shard)) throw new RangeError("a key of another shard");
+    if (keys === this.#node.shards[shard].keys) throw new RangeError("a key of another shard");
     if (!keys.arena.hasRoom(valueStop - valueStart + keyStop - keyStart + 1024)) {
       throw new StagingFullError(
         "arena-size has no room for the snapshot beside the data it replaces",
       );
     }
-    const a = keys.peek(this.#db, key, keyStart, keyStop);
+    const a = keys.peek(db, key, keyStart, keyStop);
     keys.storeString(
-      this.#db,
+      db,
       a,
       key,
       keyStart,
@@ -104,14 +129,65 @@ export class Staging implements ShardsPort, SnapshotSink {
     this.keys++;
   }
 
-  /** Puts what was loaded in the place of the data. */
+  /** Puts what was loaded in the place of the data. Gives the shards whose data is another now. */
   adopt(): readonly number[] {
-    this.#filled.forEach((i, at) => this.#node.shards[i].keys.adopt(this.#forks[at]));
+    this.#filled.forEach((i, at) => {
+      const { keys } = this.#node.shards[i];
+      if (this.#part === null) keys.adopt(this.#forks[at]);
+      else replaceOwned(keys, this.#forks[at], this.#part);
+    });
+    // A save point counts what a restart would otherwise lack.
+    this.#node.shards[this.#filled[0]].keys.dirty += this.keys;
+    this.discard();
     return this.#filled;
   }
 
-  /** Gives the memory back. */
+  /** Gives the memory back that was not put in place. Once is enough, more does nothing. */
   discard(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
     this.#filled.forEach((i, at) => this.#node.shards[i].keys.discard(this.#forks[at]));
+  }
+}
+
+/** One image on its way into a staging. */
+class StagingSink implements SnapshotSink {
+  readonly #staging: Staging;
+  #db = 0;
+
+  constructor(staging: Staging) {
+    this.#staging = staging;
+  }
+
+  /** What an upstream says of itself there is known from the link already. */
+  aux(): void {}
+
+  selectDb(db: number): void {
+    const { databases } = this.#staging;
+    if (db >= databases) throw new RangeError(`database ${db} of ${databases}: raise databases`);
+    this.#db = db;
+  }
+
+  resizeDb(): void {}
+
+  string(
+    key: Uint8Array,
+    keyStart: number,
+    keyStop: number,
+    value: Uint8Array,
+    valueStart: number,
+    valueStop: number,
+    expireAtMs: number,
+  ): void {
+    this.#staging.string(
+      this.#db,
+      key,
+      keyStart,
+      keyStop,
+      value,
+      valueStart,
+      valueStop,
+      expireAtMs,
+    );
   }
 }

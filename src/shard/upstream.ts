@@ -3,13 +3,20 @@
  * and after a failure waits and connects anew. What the stream means is `UpstreamLink`'s to say; what
  * it does to the data is the follower's.
  *
+ * A connection that was given up is still drained (`upstream_socket.ts`) while the next one is made.
+ *
  * @module
  */
 
+import type { Clock } from "../base/clock.ts";
+import type { Gate } from "../base/gate.ts";
+import { type Access, explainFailure } from "../base/permissions.ts";
+import type { ShardsPort } from "../commands/call.ts";
 import type { Log } from "../observability/log.ts";
 import { reconnectDelayMs } from "../replication/backoff.ts";
 import {
   ACK,
+  type DecoderLimits,
   FRAME,
   HEARTBEAT,
   NEED_MORE,
@@ -21,16 +28,15 @@ import {
   type UpstreamError,
   UpstreamLink,
 } from "../replication/upstream_link.ts";
-import { type Access, explainFailure } from "../base/permissions.ts";
-import type { Gate } from "../base/gate.ts";
-import type { Clock } from "../base/clock.ts";
 import type { Applier, FramePlace } from "./applier.ts";
-import type { ShardsPort } from "../commands/call.ts";
+import { connectWithin, UpstreamSocket } from "./upstream_socket.ts";
 
 /** First size of the read buffer. */
 const BUFFER_BYTES = 65_536;
 /** Bytes copied in one piece while a large buffer grows; others run in between. */
 const COPY_SLICE_BYTES = 1_048_576;
+/** Frames applied between two looks at the clock. */
+const FRAMES_PER_LOOK = 64;
 
 /** Where our data stands in an upstream shard's line of offsets. */
 export interface Position {
@@ -50,16 +56,22 @@ export interface UpstreamHost {
   readonly clock: Clock;
   /** Applies frames. */
   readonly applier: Applier;
-  /** Upstream host and the port of one of its shards. */
-  address(shard: number): { hostname: string; port: number };
-  /** The claim to make; `position` is what it says of our data. */
-  claim(shard: number): { position: Position; id: string; listeningPort: number | null };
+  /** Ends when the follower stops. */
+  readonly stopSignal: AbortSignal;
   /** Password for the upstream, "" for none. */
   readonly password: string;
   /** 1 for kevy's wire. */
   readonly version: 1 | 2;
-  /** Seconds of silence that are too many. */
+  /** What frames may be like. */
+  readonly limits: Readonly<DecoderLimits>;
+  /** Upstream host and the port of one of its shards. */
+  address(shard: number): { hostname: string; port: number };
+  /** The claim to make; `position` is what it says of our data. */
+  claim(shard: number): { position: Position; id: string; listeningPort: number | null };
+  /** Silence that is too long, in ms. */
   timeoutMs(): number;
+  /** A connection is over when this resolves. */
+  drains(connection: Promise<void>): void;
   /** Where frames of a shard go now: the live shards, or a staging. */
   target(shard: number): ShardsPort;
   /** A snapshot begins, or begins again. */
@@ -68,8 +80,10 @@ export interface UpstreamHost {
   snapshotBytes(runner: UpstreamRunner, buf: Uint8Array, start: number, stop: number): void;
   /** It is complete: verifies it and puts it in place. Throws when the image is bad. */
   snapshotEnded(runner: UpstreamRunner, cut: number): void;
-  /** The stream is understood to go on from where we stand. */
-  streaming(runner: UpstreamRunner): void;
+  /** The stream goes on from where we stand; false when that is worth nothing any more. */
+  streaming(runner: UpstreamRunner): boolean;
+  /** A v1 upstream's very first frame comes: before it there was nothing. */
+  beginsAnew(runner: UpstreamRunner): void;
   /** A connection was not made, or ended; gives whether the layout must be asked again. */
   failed(runner: UpstreamRunner, error: UpstreamError | "ConnectFailed"): boolean;
   /** Asks the layout again; resolves when it is known or the attempt failed. */
@@ -86,7 +100,7 @@ export class UpstreamRunner {
   readonly shard: number;
   /** Where its frames stand. */
   readonly place: FramePlace;
-  /** The present connection's state machine, or null between connections. */
+  /** The present connection's state machine, or the last one's between connections. */
   link: UpstreamLink | null = null;
   /** Bytes of the snapshot arriving. */
   syncBytes = 0;
@@ -100,11 +114,17 @@ export class UpstreamRunner {
   forgetsHistory = false;
   readonly #host: UpstreamHost;
   readonly #log: Log;
-  #conn: Deno.TcpConn | null = null;
+  #socket: UpstreamSocket | null = null;
   #stopped = false;
+  /** Ends the pause before the next attempt. */
   #wakeUp: (() => void) | null = null;
+  /** Ends the wait for the present connection's end. */
+  #over: (() => void) | null = null;
   #wasStreaming = false;
-  #acking = false;
+  /** What of the upstream node's sequence was applied when the last connection ended. */
+  #reachedBefore = -1;
+  /** The frame before which a v1 upstream's stream last had a gap. */
+  #gapAt = -1;
 
   /** A runner for shard `shard` of `shards`; `run` starts it. */
   constructor(shard: number, shards: number, host: UpstreamHost, log: Log) {
@@ -119,14 +139,21 @@ export class UpstreamRunner {
     return this.link?.state.at === "streaming";
   }
 
+  /** How much of the upstream node's sequence is applied, as far as this shard goes; -1 for nothing. */
+  get reachedSequence(): number {
+    const reached = this.link?.marks.reached ?? -1;
+    return reached >= 0 ? reached : this.#reachedBefore;
+  }
+
   /** Runs until `stop`; never throws. */
   async run(): Promise<void> {
     while (!this.#stopped) {
       const error = await this.#connectAndServe();
       if (this.#stopped) break;
-      this.failures++;
       const relayout = this.#host.failed(this, error);
       this.#host.changed();
+      if (error === "Stopped") continue;
+      this.failures++;
       await this.#pause(reconnectDelayMs({ failures: this.failures, random: Math.random() }));
       if (relayout && !this.#stopped) await this.#host.relayout();
     }
@@ -135,25 +162,19 @@ export class UpstreamRunner {
   /** Ends the connection and the loop, at once. */
   stop(): void {
     this.#stopped = true;
-    this.link?.fail("Stopped", "this node stops following");
-    this.#closeConn();
-    this.#wakeUp?.();
+    this.#end("this node stops following");
   }
 
-  /** Ends the connection; the loop connects anew, without waiting if `soon`. */
+  /** Ends the connection; the loop connects anew without waiting. */
   restart(detail: string): void {
-    this.link?.fail("Stopped", detail);
-    this.#closeConn();
-    this.#wakeUp?.();
+    this.#end(detail);
   }
 
-  #closeConn(): void {
-    try {
-      this.#conn?.close();
-    } catch {
-      // The other end was faster.
-    }
-    this.#conn = null;
+  #end(detail: string): void {
+    this.link?.fail("Stopped", detail);
+    this.#socket?.end();
+    this.#over?.();
+    this.#wakeUp?.();
   }
 
   async #pause(ms: number): Promise<void> {
@@ -167,50 +188,75 @@ export class UpstreamRunner {
   }
 
   async #connectAndServe(): Promise<UpstreamError | "ConnectFailed"> {
-    const { hostname, port } = this.#host.address(this.shard);
+    const host = this.#host;
+    const { hostname, port } = host.address(this.shard);
     const access: Access = { to: "connect", host: hostname, port };
     let conn: Deno.TcpConn;
     try {
-      conn = await connectWithin(hostname, port, this.#host.timeoutMs());
+      conn = await connectWithin(hostname, port, host.timeoutMs(), host.stopSignal);
     } catch (error) {
-      this.#failure(explainFailure(error, access));
+      if (!this.#stopped) this.#failure(explainFailure(error, access));
       return "ConnectFailed";
     }
     if (this.#stopped) {
       conn.close();
       return "Stopped";
     }
-    this.#conn = conn;
-    const { position, id, listeningPort } = this.#host.claim(this.shard);
-    const { version, password, clock } = this.#host;
-    const link = this.link = new UpstreamLink({
+    const socket = this.#socket = new UpstreamSocket(conn);
+    const link = this.#newLink();
+    const { promise: over, resolve } = Promise.withResolvers<void>();
+    this.#over = resolve;
+    host.drains(
+      this.#serve(socket, link).then(() => {
+        resolve();
+        return socket.drain();
+      }),
+    );
+    await over;
+    this.#over = this.#socket = null;
+    const { state } = link;
+    const error = state.at === "failed" ? state.error : "PeerClosed";
+    this.#learn(link, error);
+    if (this.#stopped) return error;
+    const said = state.at === "failed" ? `${error}: ${state.detail}` : error;
+    if (error === "Stopped") {
+      this.#log.notice("upstream link begins anew", { upstream_shard: this.shard, because: said });
+    } else this.#failure(said);
+    return error;
+  }
+
+  #newLink(): UpstreamLink {
+    const host = this.#host;
+    const { position, id, listeningPort } = host.claim(this.shard);
+    const { version, password } = host;
+    const knows = position.history !== null && !this.forgetsHistory;
+    this.#reachedBefore = this.reachedSequence;
+    this.place.db = position.db;
+    this.#wasStreaming = false;
+    return this.link = new UpstreamLink({
       claim: {
         version,
-        offset: position.history === null && version === 2 ? 0 : position.offset,
+        offset: knows ? position.offset : 0,
         id,
-        history: this.forgetsHistory ? null : position.history,
+        history: knows ? position.history : null,
         listeningPort,
         capabilities: ["rdb"],
         ...(password === "" || version === 1 ? {} : { password }),
       },
       expects: version === 1 ? null : { shard: this.shard, shards: this.place.shards },
-      timeoutMs: this.#host.timeoutMs(),
-      nowMs: clock.monotonicMs(),
+      timeoutMs: host.timeoutMs(),
+      nowMs: host.clock.monotonicMs(),
+      limits: host.limits,
     });
-    this.place.db = position.db;
-    this.#wasStreaming = false;
-    try {
-      await writeAll(conn, link.handshake());
-      await this.#serve(conn, link);
-    } catch (error) {
-      link.fail("PeerClosed", error instanceof Error ? error.message : String(error));
-    }
-    this.#closeConn();
-    const { state } = link;
-    if (state.at !== "failed") return "PeerClosed";
-    if (needsFullSync(state.error)) this.forgetsHistory = true;
-    if (!this.#stopped) this.#failure(`${state.error}: ${state.detail}`);
-    return state.error;
+  }
+
+  /** What a failure says about the next claim. */
+  #learn(link: UpstreamLink, error: UpstreamError): void {
+    if (needsFullSync(error)) this.forgetsHistory = true;
+    if (error !== "OffsetGap" || link.claim.version === 2) return;
+    // A v1 upstream that was restarted counts from 0 again and says nothing of it.
+    if (this.#gapAt === link.appliedOffset) this.forgetsHistory = true;
+    this.#gapAt = link.appliedOffset;
   }
 
   #failure(said: string): void {
@@ -218,10 +264,19 @@ export class UpstreamRunner {
     this.#log.warning("upstream link failed", { upstream_shard: this.shard, error: said });
   }
 
-  async #serve(conn: Deno.TcpConn, link: UpstreamLink): Promise<void> {
+  /** Reads and handles until the link has failed; never throws. */
+  async #serve(socket: UpstreamSocket, link: UpstreamLink): Promise<void> {
+    try {
+      await socket.write(link.handshake());
+      await this.#read(socket, link);
+    } catch (error) {
+      link.fail("PeerClosed", error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  async #read({ conn }: UpstreamSocket, link: UpstreamLink): Promise<void> {
     const { gate, clock } = this.#host;
     const { decoder } = link;
-    conn.setNoDelay(true);
     let buf = new Uint8Array(BUFFER_BYTES);
     let used = 0;
     while (true) {
@@ -236,6 +291,7 @@ export class UpstreamRunner {
         used -= from;
       }
       const n = await conn.read(buf.subarray(used));
+      if (link.state.at === "failed") return;
       if (n === null) {
         link.fail("PeerClosed", "the primary ended the connection");
         return;
@@ -278,21 +334,38 @@ export class UpstreamRunner {
 
   /** Handles events until more bytes are needed, the link fails, or the slice is used up. */
   #events(link: UpstreamLink, buf: Uint8Array, used: number): number {
+    const { applier } = this.#host;
+    try {
+      return this.#handle(link, buf, used);
+    } finally {
+      applier.close();
+    }
+  }
+
+  #handle(link: UpstreamLink, buf: Uint8Array, used: number): number {
     const host = this.#host;
+    const { applier } = host;
     const { decoder } = link;
+    const { place, shard } = this;
     let nowMs = host.clock.nowMs();
-    let untilClock = 64;
+    let untilLook = FRAMES_PER_LOOK;
     while (true) {
       const event = link.next(buf, used);
+      if (event === NEED_MORE || event === UPSTREAM_FAILED) return event;
+      if (!this.#wasStreaming && link.state.at === "streaming" && event !== SNAPSHOT_END) {
+        if (!host.streaming(this)) {
+          this.restart(
+            "another shard's snapshot replaces the data that this link could go on with",
+          );
+          return UPSTREAM_FAILED;
+        }
+        this.#streams();
+      }
       switch (event) {
         case FRAME: {
-          const failure = host.applier.apply(
-            host.target(this.shard),
-            this.place,
-            buf,
-            decoder,
-            nowMs,
-          );
+          applier.open(host.target(shard), place, nowMs);
+          if (place.lenient && decoder.offset === 0) host.beginsAnew(this);
+          const failure = applier.apply(place, buf, decoder);
           if (failure !== null) {
             link.fail(failure.name, failure.detail);
             return UPSTREAM_FAILED;
@@ -303,30 +376,31 @@ export class UpstreamRunner {
         case SNAPSHOT_BYTES:
         case SNAPSHOT_BEGIN:
         case SNAPSHOT_END:
+          applier.close();
           if (!this.#snapshot(event, link, buf)) return UPSTREAM_FAILED;
           break;
-        case NEED_MORE:
-        case UPSTREAM_FAILED:
-          return event;
         case ACK:
           host.changed();
           break;
         case HEARTBEAT:
+          // An upstream that begins to count anew has forgotten what it told before.
+          if (decoder.sequence < this.#reachedBefore) this.#reachedBefore = -1;
           break;
       }
-      if (!this.#wasStreaming && link.state.at === "streaming") {
-        this.#wasStreaming = true;
-        this.failures = 0;
-        this.lastError = "";
-        if (event !== SNAPSHOT_END) host.streaming(this);
-        host.changed();
-      }
-      if (--untilClock === 0 || event === SNAPSHOT_BYTES) {
+      if (--untilLook === 0 || event === SNAPSHOT_BYTES) {
         if (host.gate.isDue) return event;
-        untilClock = 64;
+        untilLook = FRAMES_PER_LOOK;
         nowMs = host.clock.nowMs();
       }
     }
+  }
+
+  /** The link has become a stream. */
+  #streams(): void {
+    this.#wasStreaming = true;
+    this.failures = 0;
+    this.lastError = "";
+    this.#host.changed();
   }
 
   #snapshot(event: number, link: UpstreamLink, buf: Uint8Array): boolean {
@@ -343,7 +417,9 @@ export class UpstreamRunner {
       } else {
         host.snapshotEnded(this, decoder.offset);
         this.forgetsHistory = false;
+        this.#reachedBefore = -1;
         link.applied(decoder.offset);
+        this.#streams();
       }
       return true;
     } catch (error) {
@@ -355,52 +431,19 @@ export class UpstreamRunner {
   /** Sends an acknowledgement if one is due. */
   acknowledge(): void {
     const { link } = this;
-    const conn = this.#conn;
-    if (link === null || conn === null || this.#acking) return;
+    const socket = this.#socket;
+    if (link === null || socket === null || socket.isWriting) return;
     const nowMs = this.#host.clock.monotonicMs();
     if (!link.ackDue(nowMs)) return;
-    this.#acking = true;
-    void writeAll(conn, link.takeAck(nowMs))
-      .catch(() => {}) // The read loop learns of it too.
-      .finally(() => this.#acking = false);
+    socket.write(link.takeAck(nowMs)).catch(() => {}); // The read loop learns of it too.
   }
 
   /** Deadlines and acknowledgements; called every 100 ms or so. */
   tick(): void {
     const { link } = this;
-    if (link === null) return;
-    if (link.tick(this.#host.clock.monotonicMs())) this.#closeConn();
-    else this.acknowledge();
-  }
-}
-
-async function writeAll(conn: Deno.Conn, bytes: Uint8Array): Promise<void> {
-  for (let written = 0; written < bytes.length;) {
-    written += await conn.write(bytes.subarray(written));
-  }
-}
-
-/** Connects, or throws `TimedOut`; a connection that comes too late is closed. */
-export async function connectWithin(
-  hostname: string,
-  port: number,
-  timeoutMs: number,
-): Promise<Deno.TcpConn> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let late = false;
-  const connecting = Deno.connect({ hostname, port });
-  const timeout = new Promise<never>((_, rejectWith) => {
-    timer = setTimeout(() => {
-      late = true;
-      rejectWith(new Deno.errors.TimedOut(`no connection within ${timeoutMs} ms`));
-    }, timeoutMs);
-  });
-  void connecting.then((conn) => {
-    if (late) conn.close();
-  }, () => {});
-  try {
-    return await Promise.race([connecting, timeout]);
-  } finally {
-    clearTimeout(timer);
+    if (link === null || this.#socket === null) return;
+    if (!link.tick(this.#host.clock.monotonicMs())) return this.acknowledge();
+    this.#socket.close();
+    this.#over?.();
   }
 }
