@@ -21,6 +21,8 @@ export interface FullSync {
 
 /** Bytes for reading; large, so that the receiver is no brake. */
 const READ_BYTES = 1_048_576;
+/** Time between two signs of life of the receiver. */
+const ACK_PERIOD_MS = 1_000;
 
 /** Asks for a full synchronization of a program's only shard. */
 export function takeFullSync(program: Program): Promise<FullSync> {
@@ -79,17 +81,25 @@ async function takeFromShoal({ replicationPortBase }: Program): Promise<FullSync
   const began = performance.now();
   const id = crypto.randomUUID().replaceAll("-", "").padEnd(40, "0");
   await writeAll(conn, encode(["REPLICATE", "FROM", "0", "ID", id, "HISTORY", "?"]));
-  let bytes = 0, first = NaN;
-  while (true) {
-    const line = await input.line();
-    if (line.startsWith("$")) {
-      if (bytes === 0) first = performance.now();
-      const length = Number(line.slice(1));
-      await input.skip(length + 2);
-      bytes += length;
-    } else if (line.startsWith("+SNAPSHOT_END")) {
-      return result(bytes, began, first);
-    } else if (line.startsWith("-")) throw new Error(`full synchronization: ${line}`);
+  // A replica that says nothing for repl-timeout is taken for dead; 0 confirms no frame.
+  const alive = setInterval(() => {
+    writeAll(conn, encode(["REPLCONF", "ACK", "0"])).catch(() => {}); // the read loop will hear of it
+  }, ACK_PERIOD_MS);
+  try {
+    let bytes = 0, first = NaN;
+    while (true) {
+      const line = await input.line();
+      if (line.startsWith("$")) {
+        if (bytes === 0) first = performance.now();
+        const length = Number(line.slice(1));
+        await input.skip(length + 2);
+        bytes += length;
+      } else if (line.startsWith("+SNAPSHOT_END")) {
+        return result(bytes, began, first);
+      } else if (line.startsWith("-")) throw new Error(`full synchronization: ${line}`);
+    }
+  } finally {
+    clearInterval(alive);
   }
 }
 

@@ -23,6 +23,8 @@ const STEP_KEYS = 10_000;
 /** Ships, idle and under writes. */
 const TIMES = 5;
 const QUICK_TIMES = 2;
+/** What a server gets to come to rest after a ship. */
+const SETTLE_MS = 500;
 /** How often the process's size is read. */
 const RSS_PERIOD_MS = 5;
 /** How often a server is asked what it keeps for the snapshot alone. */
@@ -41,8 +43,8 @@ export const SHIP: Measurement = {
     `Keys of 16 bytes with values of ${VALUE_BYTES} random letters, which do not compress, up to ` +
     `${(quick ? QUICK_DATASET_BYTES : DATASET_BYTES) / 1e6} MB of used_memory. A receiver takes ` +
     `${quick ? QUICK_TIMES : TIMES} full synchronizations and throws them away: first while no ` +
-    "client writes, then under writes to random keys (redis-benchmark, 50 connections, pipeline of " +
-    "16, values of the same size). The rate is the image's bytes from its first to its last one, over " +
+    "client writes, then under writes to random keys (redis-benchmark, 50 connections, no " +
+    "pipeline, values of the same size). The rate is the image's bytes from its first to its last one, over " +
     "a loopback socket, so it counts the primary's side only; before it is the time from the request " +
     "to the first byte, in which a Redis waits for its next cron. Added memory is the resident size " +
     `(read every ${RSS_PERIOD_MS} ms) at its highest less that before; for Redis, whose child shares ` +
@@ -89,7 +91,7 @@ async function run(bench: Bench): Promise<Findings> {
           command: ["SET", "key:__rand_int__", "w".repeat(VALUE_BYTES)],
           keyRange: keys,
           requests: ENDLESS,
-          pipeline: 16,
+          pipeline: 1,
         })
         : null;
       await sleep(1_000);
@@ -99,7 +101,7 @@ async function run(bench: Bench): Promise<Findings> {
       const ships: Ship[] = [];
       for (let i = 0; i < (options.quick ? QUICK_TIMES : TIMES); i++) {
         ships.push(await ship(server, client));
-        await sleep(500);
+        await sleep(SETTLE_MS);
       }
       rows.push({ maker, writes, baseline, ships });
       writer?.stop();
@@ -134,6 +136,12 @@ async function ship(server: Program, client: Client): Promise<Ship> {
   let pings;
   try {
     sync = await takeFullSync(server);
+  } catch (error) {
+    await sleep(SETTLE_MS); // the server may still be saying why
+    const said = server.output.trimEnd().split("\n").slice(-3).join("\n");
+    throw new Error(`${server.maker} did not finish a ship; it said last:\n${said}`, {
+      cause: error,
+    });
   } finally {
     clearInterval(rss);
     clearInterval(arena);
