@@ -36,7 +36,7 @@ function lengthFits(call: Call, length: number): boolean {
 }
 
 /** Whether entry `a` (0: a new one) can become `after` bytes long; replies the error if not. */
-function hasRoom(call: Call, a: number, before: number, after: number): boolean {
+export function hasRoom(call: Call, a: number, before: number, after: number): boolean {
   const keys = call.keys;
   const isMoved = a === 0 || keys.isInline(a);
   if (!isMoved && after === before) return true;

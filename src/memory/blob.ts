@@ -19,6 +19,8 @@ import { type Arena, byteAt } from "./arena.ts";
 export const CHUNK_BYTES = 16_376;
 const DIRECT_MAX = 2_044;
 const INDEX_SLOTS = 2_046;
+/** Up to so many bytes are written in a loop: it beats the call, and allocates nothing. */
+const LOOP_COPY_BYTES_MAX = 96;
 
 const B_LENGTH = 2;
 const B_CAPACITY = 3;
@@ -184,8 +186,13 @@ export class Blobs {
       const within = offset - i * CHUNK_BYTES;
       const bytes = Math.min(CHUNK_BYTES - within, stop - start);
       const chunk = this.#ownChunk(root, i);
-      const base = byteAt(chunk) + 8;
-      this.#arena.bytes(chunk).set(src.subarray(start, start + bytes), base + within);
+      const out = this.#arena.bytes(chunk);
+      const at = byteAt(chunk) + 8 + within;
+      if (bytes <= LOOP_COPY_BYTES_MAX) {
+        for (let j = 0; j < bytes; j++) out[at + j] = src[start + j];
+      } else {
+        out.set(src.subarray(start, start + bytes), at);
+      }
       start += bytes;
       offset += bytes;
     }

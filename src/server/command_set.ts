@@ -5,6 +5,7 @@
  * @module
  */
 
+import { BIT_COMMANDS } from "../commands/bits.ts";
 import { connectionCommands } from "../commands/connection.ts";
 import { COUNTER_COMMANDS } from "../commands/counters.ts";
 import { DUMP_COMMANDS } from "../commands/dump.ts";
@@ -38,6 +39,7 @@ export function allCommands(server: Server): CommandSpec[] {
     ...STRING_COMMANDS,
     ...COUNTER_COMMANDS,
     ...LCS_COMMANDS,
+    ...BIT_COMMANDS,
     ...KEY_COMMANDS,
     ...EXPIRY_COMMANDS,
     ...SCAN_COMMANDS,

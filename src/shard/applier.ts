@@ -23,6 +23,8 @@ const DEL = ascii("DEL");
 const DB = ascii("DB");
 /** Commands of two keys that can be carried out where the keys lie on different shards. */
 const ACROSS: ReadonlySet<string> = new Set(["rename", "renamenx", "copy"]);
+/** Commands that read each of their keys where it lies, and tell of the result if that is elsewhere. */
+const READS_ACROSS: ReadonlySet<string> = new Set(["bitop"]);
 
 /** A frame's arguments: `buf[starts[i]..stops[i])`. */
 export interface FrameArguments {
@@ -195,7 +197,9 @@ export class Applier {
     const reply = this.#reply;
     reply.at = 0;
     const { errors } = reply;
-    if (command.checksSlots && target.shards.length > 1) {
+    if (
+      command.checksSlots && target.shards.length > 1 && !READS_ACROSS.has(command.spec.name)
+    ) {
       const to = target.shardOf(buf, starts[2], stops[2]);
       if (to !== call.shardIndex) return this.#acrossShards(target, call, to);
     }
