@@ -22,6 +22,13 @@ export interface EffectSink {
   argInteger(n: number): void;
   /** Ends the effect. */
   end(): void;
+  /**
+   * What follows, up to `endUnit`, is applied by replicas whole or not at all (EXEC). A unit lies
+   * within one turn and holds no other. One without effects leaves nothing behind.
+   */
+  beginUnit(): void;
+  /** See `beginUnit`. */
+  endUnit(): void;
 }
 
 /** A sink for keyspaces that nobody follows (loading, tests). */
@@ -31,4 +38,6 @@ export const NO_EFFECTS: EffectSink = {
   arg() {},
   argInteger() {},
   end() {},
+  beginUnit() {},
+  endUnit() {},
 };

@@ -72,6 +72,14 @@ export type UpstreamError =
   | "ForeignCommand"
   /** A frame's command failed here: the data differs. */
   | "ApplyFailed"
+  /** A unit (`MULTI` to `EXEC`) begins inside another. */
+  | "NestedUnit"
+  /** An `EXEC` without a `MULTI`. */
+  | "StrayExec"
+  /** A snapshot begins inside a unit. */
+  | "SnapshotInUnit"
+  /** A unit is larger than a follower holds. */
+  | "UnitTooLarge"
   /** The snapshot's image is damaged or does not fit. */
   | "BadSnapshot"
   /** This node stops following. */
@@ -79,7 +87,8 @@ export type UpstreamError =
 
 /** Whether the next handshake must claim no history, so that a full sync follows. */
 export function needsFullSync(error: UpstreamError): boolean {
-  return error === "ForeignCommand" || error === "ApplyFailed";
+  return error === "ForeignCommand" || error === "ApplyFailed" || error === "NestedUnit" ||
+    error === "StrayExec" || error === "UnitTooLarge";
 }
 
 /** One upstream link's state; a variant holds what is true in it. */

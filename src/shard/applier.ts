@@ -11,6 +11,7 @@
 import { ascii, equalsFolded, latin1 } from "../base/ascii.ts";
 import { parseInteger } from "../base/integers.ts";
 import { Call, type ShardPort, type ShardsPort } from "../commands/call.ts";
+import type { RequestQueue } from "../commands/request_queue.ts";
 import type { Command, CommandTable } from "../commands/registry.ts";
 import { Session } from "../commands/session.ts";
 import { ReplyWriter } from "../resp/reply_writer.ts";
@@ -120,6 +121,20 @@ export class Applier {
     if (failure === null || !place.lenient || failure === NO_MEMORY) return failure;
     this.passedOver++;
     return null;
+  }
+
+  /**
+   * Applies the frames of a unit, one after another, to the shards of `open`; null when all went well.
+   * Who follows us gets them as a unit too.
+   */
+  applyUnit(place: FramePlace, frames: RequestQueue): ApplyFailure | null {
+    const { shards } = this.#target!;
+    for (let i = 0; i < shards.length; i++) shards[i].effects.beginUnit();
+    let failure: ApplyFailure | null = null;
+    frames.rewind();
+    while (failure === null && frames.next()) failure = this.apply(place, frames.buf, frames);
+    for (let i = 0; i < shards.length; i++) shards[i].effects.endUnit();
+    return failure;
   }
 
   #apply(

@@ -2,14 +2,32 @@
  * Where effects become frames: one shard's effect sink. It encodes into the backlog in place, says
  * which database a frame is for, and counts the node's sequence.
  *
+ * A unit (EXEC) becomes `MULTI`, its effects, `EXEC`; of one effect, that effect alone; of none,
+ * nothing. So the first effect is put by until a second one, or the unit's end, tells which.
+ *
  * @module
  */
 
 import { ascii, digitCount } from "../base/ascii.ts";
 import type { EffectSink } from "../commands/effect.ts";
-import type { Backlog } from "../replication/backlog.ts";
+import { invariant } from "../base/invariant.ts";
+import { Backlog } from "../replication/backlog.ts";
 
 const SELECT = ascii("SELECT");
+const MULTI = ascii("MULTI");
+const EXEC = ascii("EXEC");
+
+/** No unit is open. */
+const NO_UNIT = 0;
+/** A unit is open that has no effect yet. */
+const UNIT_EMPTY = 1;
+/** A unit is open whose one effect is put by. */
+const UNIT_FIRST = 2;
+/** A unit is open whose `MULTI` is written. */
+const UNIT_OPEN = 3;
+
+/** Where first effects are put by; one of more bytes is given back with its unit. */
+const PUT_BY_BYTES = 65_536;
 
 /** The order of all frames of a node: every shard counts here. */
 export class NodeSequence {
@@ -26,6 +44,12 @@ export class Commit implements EffectSink {
   #backlog: Backlog | null = null;
   /** Database of the last frame; -1 when the next reader cannot know it. */
   #db = -1;
+  #unit = NO_UNIT;
+  /** Where the effect at hand is encoded: the backlog, or `#putBy`. */
+  #sink: Backlog | null = null;
+  /** Encodes the first effect of a unit. */
+  #putBy: Backlog | null = null;
+  #putByDb = -1;
   readonly #sequence: NodeSequence;
   readonly #tellsDatabase: boolean;
 
@@ -45,6 +69,7 @@ export class Commit implements EffectSink {
     this.#backlog = backlog;
     this.active = backlog !== null;
     this.#db = db;
+    if (this.#unit !== NO_UNIT) this.#unit = UNIT_EMPTY;
   }
 
   /** The next frame states its database, because a reader begins there (a snapshot's cut). */
@@ -54,10 +79,12 @@ export class Commit implements EffectSink {
 
   /** See `EffectSink`. */
   begin(db: number, name: Uint8Array, args: number, payloadBytes: number): void {
-    const backlog = this.#backlog!;
-    if (db !== this.#db) this.#select(backlog, db);
-    backlog.beginFrame(args + 1, payloadBytes + name.length);
-    backlog.arg(name, 0, name.length);
+    let sink = this.#backlog!;
+    if (this.#unit !== NO_UNIT) sink = this.#beginInUnit(sink, db);
+    else if (db !== this.#db) this.#select(sink, db);
+    this.#sink = sink;
+    sink.beginFrame(args + 1, payloadBytes + name.length);
+    sink.arg(name, 0, name.length);
   }
 
   #select(backlog: Backlog, db: number): void {
@@ -65,23 +92,79 @@ export class Commit implements EffectSink {
     backlog.beginFrame(2, SELECT.length + digitCount(db));
     backlog.arg(SELECT, 0, SELECT.length);
     backlog.argInteger(db);
-    this.end();
     this.#db = db;
+    this.#ended(backlog);
+  }
+
+  /** Where the next effect of the open unit is encoded. */
+  #beginInUnit(backlog: Backlog, db: number): Backlog {
+    if (this.#unit === UNIT_EMPTY) {
+      this.#unit = UNIT_FIRST;
+      this.#putByDb = db;
+      return this.#putBy ??= new Backlog({ limitBytes: 1, firstOffset: 0 });
+    }
+    if (this.#unit === UNIT_FIRST) {
+      this.#word(backlog, MULTI);
+      this.#appendPutBy(backlog);
+      this.#unit = UNIT_OPEN;
+    }
+    if (db !== this.#db) this.#select(backlog, db);
+    return backlog;
+  }
+
+  /** A frame of one word. */
+  #word(backlog: Backlog, word: Uint8Array): void {
+    backlog.beginFrame(1, word.length);
+    backlog.arg(word, 0, word.length);
+    this.#ended(backlog);
+  }
+
+  #appendPutBy(backlog: Backlog): void {
+    const putBy = this.#putBy!;
+    if (this.#putByDb !== this.#db) this.#select(backlog, this.#putByDb);
+    backlog.appendEncoded(putBy.newestBuf, putBy.newestPayloadStart, putBy.newestStop);
+    this.#counted();
+    if (putBy.memoryBytes > PUT_BY_BYTES) this.#putBy = null;
+  }
+
+  /** See `EffectSink`. */
+  beginUnit(): void {
+    invariant(this.#unit === NO_UNIT, "a unit is begun inside another");
+    this.#unit = UNIT_EMPTY;
+  }
+
+  /** See `EffectSink`. */
+  endUnit(): void {
+    const unit = this.#unit;
+    this.#unit = NO_UNIT;
+    const backlog = this.#backlog;
+    if (backlog === null) return;
+    if (unit === UNIT_FIRST) this.#appendPutBy(backlog);
+    else if (unit === UNIT_OPEN) this.#word(backlog, EXEC);
   }
 
   /** See `EffectSink`. */
   arg(src: Uint8Array, start: number, stop: number): void {
-    this.#backlog!.arg(src, start, stop);
+    this.#sink!.arg(src, start, stop);
   }
 
   /** See `EffectSink`. */
   argInteger(n: number): void {
-    this.#backlog!.argInteger(n);
+    this.#sink!.argInteger(n);
   }
 
   /** See `EffectSink`. */
   end(): void {
-    this.#backlog!.endFrame();
+    if (this.#unit === UNIT_FIRST) this.#sink!.endFrame();
+    else this.#ended(this.#sink!);
+  }
+
+  #ended(backlog: Backlog): void {
+    backlog.endFrame();
+    this.#counted();
+  }
+
+  #counted(): void {
     this.#sequence.value++;
     this.appended = true;
   }

@@ -11,6 +11,7 @@
  * RENAME, RENAMENX a b    DEL a, DEL b, SET b v [, PEXPIREAT]
  * COPY, RESTORE           DEL b, SET b v [, PEXPIREAT]
  * FLUSHDB                 FLUSHALL
+ * MULTI, effects, EXEC    the effects: kevy's replicas apply each as it comes
  * ```
  *
  * Under this dialect the server has one database, so nothing else needs saying.
@@ -101,6 +102,12 @@ export class KevyDialect implements EffectSink {
       this.#say(name, 0, this.#ends.length);
     }
   }
+
+  /** See `EffectSink`. kevy knows no units. */
+  beginUnit(): void {}
+
+  /** See `EffectSink`. */
+  endUnit(): void {}
 
   #endSet(): void {
     this.#say(SET, 0, 2);

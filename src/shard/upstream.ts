@@ -29,6 +29,7 @@ import {
   UpstreamLink,
 } from "../replication/upstream_link.ts";
 import type { Applier, FramePlace } from "./applier.ts";
+import { HELD_BACK, HeldUnit, NOT_HELD } from "./held_unit.ts";
 import { connectWithin, UpstreamSocket } from "./upstream_socket.ts";
 
 /** First size of the read buffer. */
@@ -121,6 +122,8 @@ export class UpstreamRunner {
   /** Ends the wait for the present connection's end. */
   #over: (() => void) | null = null;
   #wasStreaming = false;
+  /** Frames of a unit whose end has not come. */
+  readonly #unit = new HeldUnit();
   /** What of the upstream node's sequence was applied when the last connection ended. */
   #reachedBefore = -1;
   /** The frame before which a v1 upstream's stream last had a gap. */
@@ -233,6 +236,7 @@ export class UpstreamRunner {
     this.#reachedBefore = this.reachedSequence;
     this.place.db = position.db;
     this.#wasStreaming = false;
+    this.#unit.close();
     return this.link = new UpstreamLink({
       claim: {
         version,
@@ -362,17 +366,11 @@ export class UpstreamRunner {
         this.#streams();
       }
       switch (event) {
-        case FRAME: {
+        case FRAME:
           applier.open(host.target(shard), place, nowMs);
           if (place.lenient && decoder.offset === 0) host.beginsAnew(this);
-          const failure = applier.apply(place, buf, decoder);
-          if (failure !== null) {
-            link.fail(failure.name, failure.detail);
-            return UPSTREAM_FAILED;
-          }
-          link.applied(decoder.offset + 1);
+          if (!this.#frame(link, buf)) return UPSTREAM_FAILED;
           break;
-        }
         case SNAPSHOT_BYTES:
         case SNAPSHOT_BEGIN:
         case SNAPSHOT_END:
@@ -403,9 +401,41 @@ export class UpstreamRunner {
     this.#host.changed();
   }
 
+  /**
+   * Applies a frame, or holds it while it is part of a unit: the link's offset then stays before the
+   * unit, so that a claim made in the middle asks for all of it again.
+   */
+  #frame(link: UpstreamLink, buf: Uint8Array): boolean {
+    const { applier } = this.#host;
+    const { decoder } = link;
+    const place = this.place;
+    const unit = this.#unit;
+    // A v1 upstream sends what its clients sent, which need not make whole units.
+    const taken = place.lenient ? NOT_HELD : unit.take(buf, decoder);
+    if (taken === HELD_BACK) return true;
+    if (typeof taken === "string") {
+      link.fail(taken, `frame ${decoder.offset}, ${unit.frames.bytes} bytes held before it`);
+      return false;
+    }
+    const failure = taken === NOT_HELD
+      ? applier.apply(place, buf, decoder)
+      : applier.applyUnit(place, unit.frames);
+    if (taken !== NOT_HELD) unit.close();
+    if (failure !== null) {
+      link.fail(failure.name, failure.detail);
+      return false;
+    }
+    link.applied(decoder.offset + 1);
+    return true;
+  }
+
   #snapshot(event: number, link: UpstreamLink, buf: Uint8Array): boolean {
     const host = this.#host;
     const { decoder } = link;
+    if (this.#unit.isOpen) {
+      link.fail("SnapshotInUnit", `${this.#unit.frames.count} frames held`);
+      return false;
+    }
     try {
       if (event === SNAPSHOT_BEGIN) {
         this.syncBytes = 0;

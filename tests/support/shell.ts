@@ -9,7 +9,7 @@ import { ReplyWriter } from "../../src/resp/reply_writer.ts";
 
 type Word = string | Uint8Array;
 
-/** An effect sink that keeps what it hears as `db: NAME arg arg`, bytes as latin-1. */
+/** An effect sink that keeps what it hears as `db: NAME arg arg`, bytes as latin-1; units as they are. */
 export class RecordingEffects implements EffectSink {
   active = true;
   readonly heard: string[] = [];
@@ -43,6 +43,10 @@ export class RecordingEffects implements EffectSink {
     if (this.#payload !== 0) throw new Error(`effect payload is off by ${this.#payload}`);
     this.heard.push(this.#open.join(" "));
   }
+
+  beginUnit(): void {}
+
+  endUnit(): void {}
 
   /** What was heard since the last call. */
   take(): string[] {
