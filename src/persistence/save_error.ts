@@ -4,7 +4,7 @@
  * @module
  */
 
-import { explainFailure, isRefused } from "../base/permissions.ts";
+import { allowFlag, explainFailure } from "../base/permissions.ts";
 import { SnapshotJobError } from "../snapshot/job.ts";
 import { isSystemError } from "./load_error.ts";
 
@@ -14,18 +14,28 @@ export class SaveError extends Error {
   override readonly name = "SaveError";
 }
 
+/** The folder of the program's source, which a worker is loaded from. */
+const SOURCE = new URL("../", import.meta.url).pathname.replace(/\/$/, "");
+
 /** The error for what stopped the writing of `path`. Bugs of ours become one too: a server goes on. */
 export function saveError(path: string, cause: unknown): SaveError {
   if (cause instanceof SaveError) return cause;
-  if (cause instanceof SnapshotJobError && cause.fault === "sinkFailed") {
-    return saveError(path, cause.cause);
-  }
-  if (cause instanceof SnapshotJobError && cause.fault === "aborted") {
-    return new SaveError(cause.message, { cause });
-  }
-  if (isSystemError(cause) || isRefused(cause)) {
+  if (cause instanceof SnapshotJobError) return jobError(path, cause);
+  if (isSystemError(cause)) {
     return new SaveError(explainFailure(cause, { to: "write", path }), { cause });
   }
   const said = cause instanceof Error ? cause.message : String(cause);
   return new SaveError(`cannot write ${path}: ${said}`, { cause });
+}
+
+function jobError(path: string, cause: SnapshotJobError): SaveError {
+  if (cause.fault === "sinkFailed") return saveError(path, cause.cause);
+  if (cause.fault !== "notStarted" || !cause.message.includes("Requires read access")) {
+    return new SaveError(cause.message, { cause });
+  }
+  const flag = allowFlag({ to: "read", path: SOURCE });
+  return new SaveError(
+    `not permitted to load the snapshot worker: start with ${flag} (beside what is allowed already)`,
+    { cause },
+  );
 }

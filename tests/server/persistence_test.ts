@@ -265,3 +265,19 @@ Deno.test("DEBUG RELOAD of a replica goes on from where its data stand", async (
   assertEquals(await primary.info("sync_partial_ok"), "2");
   assertMatch(String(await replica.ask("SET", "k", "v")), /^-READONLY /);
 });
+
+Deno.test("a stop gives up a save under way, for one of what there is by then", async () => {
+  await withDir(async (dir) => {
+    const first = await TestServer.start({ shards: "2", save: "3600 1" }, { dir });
+    await write(first, 200);
+    await first.ask("SET", "long", "x".repeat(2_000_000));
+    assertEquals(await first.ask("BGSAVE"), "Background saving started");
+    await first.ask("SET", "after", "the freeze");
+    assertEquals(await first.server.stop({ save: null, force: false, now: false }), true);
+    await first.stop();
+    assertEquals(filesIn(dir), ["dump-0.rdb", "dump-1.rdb"]);
+    await using second = await TestServer.start({ shards: "2" }, { dir });
+    assertEquals(await second.ask("GET", "after"), "the freeze");
+    assertEquals(await second.ask("DBSIZE"), 202);
+  });
+});
