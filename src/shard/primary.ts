@@ -73,7 +73,9 @@ export class Primary implements PumpHost {
   readonly #shipping = new Set<Promise<void>>();
   readonly #timers = new Map<ReplicaPump, ReturnType<typeof setTimeout>>();
   #listeners: Deno.TcpListener[] = [];
-  #lastFollowedMs = -Infinity;
+  /** When somebody last followed, or the backlog was opened. */
+  #lastFollowedMs = 0;
+  #backlogSeen: Backlog | null = null;
   #source: LinkSource | null = null;
 
   /** Replicas may come once `listen` was called. */
@@ -193,7 +195,6 @@ export class Primary implements PumpHost {
     }
     const unready = host.notReady();
     if (unready !== null) return this.#reject(pump, "NotReady", unready);
-    this.#lastFollowedMs = this.now();
     const backlog = this.shard.openBacklog();
     const { lineage } = this.shard;
     const resume = decideResume(claim, {
@@ -384,11 +385,18 @@ export class Primary implements PumpHost {
   }
 
   /** Gives the backlog up when nobody has followed for `repl-backlog-ttl`. */
-  #dropUnused(_backlog: Backlog, nowMs: number): void {
+  #dropUnused(backlog: Backlog, nowMs: number): void {
     const ttlMs = this.#host.settings.replBacklogTtlSeconds * 1000;
+<<<<<<< HEAD
     // A backlog that a restart opened, so that replicas can resume, waits as long for the first one.
     const isNew = this.#lastFollowedMs === -Infinity;
     if (isNew || this.#pumps.size > 0 || this.slots.size > 0) this.#lastFollowedMs = nowMs;
+=======
+    if (this.#pumps.size > 0 || this.slots.size > 0 || backlog !== this.#backlogSeen) {
+      this.#lastFollowedMs = nowMs;
+      this.#backlogSeen = backlog;
+    }
+>>>>>>> 5dd2a6e (wip)
     if (ttlMs === 0 || nowMs - this.#lastFollowedMs < ttlMs) return;
     this.#log.notice("backlog dropped, since nobody has followed", { ttlMs });
     this.shard.dropBacklog();
