@@ -387,16 +387,11 @@ export class Primary implements PumpHost {
   /** Gives the backlog up when nobody has followed for `repl-backlog-ttl`. */
   #dropUnused(backlog: Backlog, nowMs: number): void {
     const ttlMs = this.#host.settings.replBacklogTtlSeconds * 1000;
-<<<<<<< HEAD
     // A backlog that a restart opened, so that replicas can resume, waits as long for the first one.
-    const isNew = this.#lastFollowedMs === -Infinity;
-    if (isNew || this.#pumps.size > 0 || this.slots.size > 0) this.#lastFollowedMs = nowMs;
-=======
     if (this.#pumps.size > 0 || this.slots.size > 0 || backlog !== this.#backlogSeen) {
       this.#lastFollowedMs = nowMs;
       this.#backlogSeen = backlog;
     }
->>>>>>> 5dd2a6e (wip)
     if (ttlMs === 0 || nowMs - this.#lastFollowedMs < ttlMs) return;
     this.#log.notice("backlog dropped, since nobody has followed", { ttlMs });
     this.shard.dropBacklog();
