@@ -7,11 +7,11 @@
 import { type Bench, type Findings, inTurn, type Measurement, NO_SAVE } from "./bench.ts";
 import { sleep } from "./client.ts";
 import type { Maker, Program } from "./programs.ts";
-import { redisBenchmark } from "./redis_benchmark.ts";
 import { caughtUp, startReplica } from "./replica.ts";
 import { fixed, ratioText, thousands } from "./report.ts";
 import { startDrain } from "./sampler.ts";
 import { median, summarize } from "./statistics.ts";
+import { measure, type Sample } from "./throughput.ts";
 
 /** Who is attached. */
 type Attached = "nobody" | "a reader" | "a replica";
@@ -47,11 +47,6 @@ export const ATTACH: Measurement = {
   run,
 };
 
-interface Sample {
-  readonly rate: number;
-  readonly cpuMicroseconds: number;
-}
-
 async function run(bench: Bench): Promise<Findings> {
   const { makers, options, programs, say } = bench;
   const candidates: Candidate[] = [];
@@ -76,7 +71,7 @@ async function run(bench: Bench): Promise<Findings> {
           }: ${maker} with ${attached}, pipeline ${depth}`,
         );
         const count = Math.round(requests / (options.quick ? QUICK_DIVISOR : 1));
-        const sample = await measure(primary, depth, count);
+        const sample = await measure(primary, ["-t", "set"], depth, count);
         // Its work must be in nobody else's figures.
         if (replica !== null) await caughtUp(primary, replica);
         else await sleep(READER_MS);
@@ -90,17 +85,6 @@ async function run(bench: Bench): Promise<Findings> {
   await programs.stop(...candidates.flatMap(({ primary, replica }) => replica ?? [primary]));
   await programs.stop(...candidates.map(({ primary }) => primary));
   return findings(candidates, samples);
-}
-
-async function measure(primary: Program, depth: number, requests: number): Promise<Sample> {
-  const before = primary.cpuSeconds();
-  const rate = await redisBenchmark({
-    port: primary.port,
-    command: ["-t", "set"],
-    requests,
-    pipeline: depth,
-  });
-  return { rate, cpuMicroseconds: (primary.cpuSeconds() - before) * 1e6 / requests };
 }
 
 function findings(
@@ -122,8 +106,8 @@ function findings(
           `${maker} with ${attached}`,
           over((sample) => sample.rate),
           thousands(median(own.map((sample) => sample.rate))),
-          over((sample) => sample.cpuMicroseconds),
-          fixed(median(own.map((sample) => sample.cpuMicroseconds))),
+          over((sample) => sample.cpu),
+          fixed(median(own.map((sample) => sample.cpu))),
         ];
       }),
     },

@@ -6,9 +6,9 @@
 
 import { type Bench, type Findings, inTurn, type Measurement, NO_SAVE } from "./bench.ts";
 import { Client } from "./client.ts";
-import type { Maker } from "./programs.ts";
+import type { Maker, Program } from "./programs.ts";
 import { CONNECTIONS, KEY_RANGE, redisBenchmark, VALUE_BYTES } from "./redis_benchmark.ts";
-import { ratioText, thousands } from "./report.ts";
+import { fixed, ratioText, thousands } from "./report.ts";
 import { geometricMean, median, summarize } from "./statistics.ts";
 
 /** One row of the comparison. */
@@ -42,11 +42,23 @@ const DEPTHS: readonly { readonly depth: number; readonly requests: number }[] =
   { depth: 64, requests: 1_000_000 },
 ];
 
+/** Depth of the round that warms both servers up. */
+const WARM_UP_DEPTH = 16;
+/** Stands for a run that was not made. */
+const NO_SAMPLE: Sample = { rate: NaN, cpu: NaN };
 /** What quick runs divide their requests by. */
 const QUICK_DIVISOR = 4;
 
-/** Requests per second of one command and depth, a number a round. */
-type Rates = Partial<Record<Maker, number[]>>;
+/** One run. */
+export interface Sample {
+  /** Requests per second. */
+  readonly rate: number;
+  /** Microseconds of processor time of the server a request. */
+  readonly cpu: number;
+}
+
+/** The runs of one command and depth, one a round. */
+type Samples = Partial<Record<Maker, Sample[]>>;
 
 /** See the module's text. */
 export const THROUGHPUT: Measurement = {
@@ -55,12 +67,14 @@ export const THROUGHPUT: Measurement = {
   needsBenchmark: true,
   method: ({ rounds, quick }) =>
     `redis-benchmark with ${CONNECTIONS} connections, ${VALUE_BYTES}-byte values and ` +
-    `${KEY_RANGE} random keys, all of which exist before. Both servers run side by side with their ` +
+    `${KEY_RANGE} random keys, which exist before (INCR's and SETEX's come to be). Both servers run side by side with their ` +
     "default settings but without saving; while one is measured the other is idle. Each round runs " +
     "each command at each depth on both, one right after the other, and who is first alternates. " +
     `A round's ratio is shoal's rate divided by redis-server's; shown is the median of ${rounds} ` +
-    "rounds, with the least and the greatest, and the median rates in thousands a second. One round " +
-    `before the first does not count.${quick ? " (quick: a quarter of the requests)" : ""}`,
+    "rounds, with the least and the greatest, and the median rates in thousands a second. A round " +
+    `at a depth of ${WARM_UP_DEPTH} comes first and does not count.${
+      quick ? " (quick: a quarter of the requests)" : ""
+    }`,
   run,
 };
 
@@ -71,21 +85,18 @@ async function run(bench: Bench): Promise<Findings> {
     using client = await Client.connect(port);
     await client.load({ keys: KEY_RANGE, valueBytes: VALUE_BYTES });
   }
-  const results = new Map<string, Rates>();
+  const results = new Map<string, Samples>();
   for (let round = -1; round < options.rounds; round++) {
     for (const { depth, requests } of DEPTHS) {
+      if (round < 0 && depth !== WARM_UP_DEPTH) continue;
       for (const { name, command, cost } of COMMANDS) {
         say(round < 0 ? `warming up: ${name}` : `round ${round + 1}: ${name}, pipeline ${depth}`);
-        const rates = results.get(`${name} ${depth}`) ?? {};
-        results.set(`${name} ${depth}`, rates);
-        for (const { maker, port } of inTurn(servers, Math.max(0, round))) {
-          const rate = await redisBenchmark({
-            port,
-            command,
-            requests: Math.round(requests / cost / (options.quick ? QUICK_DIVISOR : 1)),
-            pipeline: depth,
-          });
-          if (round >= 0) (rates[maker] ??= []).push(rate);
+        const samples = results.get(`${name} ${depth}`) ?? {};
+        results.set(`${name} ${depth}`, samples);
+        const count = Math.round(requests / cost / (options.quick ? QUICK_DIVISOR : 1));
+        for (const server of inTurn(servers, Math.max(0, round))) {
+          const sample = await measure(server, command, depth, count);
+          if (round >= 0) (samples[server.maker] ??= []).push(sample);
         }
       }
     }
@@ -94,25 +105,39 @@ async function run(bench: Bench): Promise<Findings> {
   return findings(results, makers.includes("redis"));
 }
 
-function findings(results: Map<string, Rates>, hasRedis: boolean): Findings {
+/** Runs redis-benchmark once, and reads what the server took for it. */
+export async function measure(
+  server: Program,
+  command: readonly string[],
+  pipeline: number,
+  requests: number,
+): Promise<Sample> {
+  const before = server.cpuSeconds();
+  const rate = await redisBenchmark({ port: server.port, command, requests, pipeline });
+  return { rate, cpu: (server.cpuSeconds() - before) * 1e6 / requests };
+}
+
+function findings(results: Map<string, Samples>, hasRedis: boolean): Findings {
   const data: Record<string, unknown> = {};
   const tables = DEPTHS.map(({ depth }) => {
     const medians: number[] = [];
     const rows = COMMANDS.map(({ name }) => {
       const { shoal = [], redis = [] } = results.get(`${name} ${depth}`) ?? {};
-      const ratios = shoal.map((rate, round) => rate / redis[round]);
-      const ratio = summarize(ratios);
-      if (name !== "PING") medians.push(ratio.median);
-      data[`${name} pipeline ${depth}`] = { ...ratio, ratios, shoal, redis };
-      const rates = [thousands(median(shoal)), thousands(median(redis))];
-      return [name, hasRedis ? ratioText(ratio) : "-", ...rates];
+      const over = (pick: (sample: Sample) => number) =>
+        summarize(shoal.map((sample, round) => pick(sample) / pick(redis[round] ?? NO_SAMPLE)));
+      const rate = over((sample) => sample.rate);
+      const cpu = over((sample) => sample.cpu);
+      if (name !== "PING") medians.push(rate.median);
+      data[`${name} pipeline ${depth}`] = { rate, cpu, shoal, redis };
+      const rates = [shoal, redis].map((of) => thousands(median(of.map((sample) => sample.rate))));
+      return [name, hasRedis ? ratioText(rate) : "-", ...rates, fixed(cpu.median)];
     });
     if (hasRedis) {
-      rows.push(["geometric mean without PING", geometricMean(medians).toFixed(2), "", ""]);
+      rows.push(["geometric mean without PING", geometricMean(medians).toFixed(2), "", "", ""]);
     }
     return {
       title: depth === 1 ? "no pipeline" : `pipeline of ${depth}`,
-      table: { columns: ["command", "ratio (range)", "shoal k/s", "redis k/s"], rows },
+      table: { columns: ["command", "ratio (range)", "shoal k/s", "redis k/s", "cpu ratio"], rows },
     };
   });
   return { tables, data };
