@@ -10,7 +10,8 @@ import { ERR_NOT_INTEGER, type ErrorLine } from "../resp/errors.ts";
 import type { Call } from "./call.ts";
 import { STRING_BYTES_CEILING } from "./limits.ts";
 
-const ERR_BIT_OFFSET: ErrorLine = ascii("ERR bit offset is not an integer or out of range");
+/** A bit offset is no integer, or beyond what a string may be long. */
+export const ERR_BIT_OFFSET: ErrorLine = ascii("ERR bit offset is not an integer or out of range");
 
 const BIT = ascii("BIT");
 const BYTE = ascii("BYTE");

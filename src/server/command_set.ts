@@ -5,6 +5,7 @@
  * @module
  */
 
+import { BITFIELD_COMMANDS } from "../commands/bitfield.ts";
 import { BIT_COMMANDS } from "../commands/bits.ts";
 import { connectionCommands } from "../commands/connection.ts";
 import { COUNTER_COMMANDS } from "../commands/counters.ts";
@@ -40,6 +41,7 @@ export function allCommands(server: Server): CommandSpec[] {
     ...COUNTER_COMMANDS,
     ...LCS_COMMANDS,
     ...BIT_COMMANDS,
+    ...BITFIELD_COMMANDS,
     ...KEY_COMMANDS,
     ...EXPIRY_COMMANDS,
     ...SCAN_COMMANDS,
