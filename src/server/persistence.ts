@@ -18,10 +18,10 @@ import {
   type SaveTotals,
 } from "../persistence/save_job.ts";
 import type { Replication } from "../shard/replication.ts";
-import type { Shard } from "../shard/shard.ts";
 import { SnapshotWorkerPool } from "../snapshot/worker_pool.ts";
 import type { Config } from "./config.ts";
 import { Loading, type LoadingHost, type LoadTotals, PROGRESS_LOG_MS } from "./loading.ts";
+import { ShardHold } from "./shard_hold.ts";
 import { formatUpstreamPositions } from "./upstream_facts.ts";
 
 /** Milliseconds after a failed background save before save points ask for another, as in Redis. */
@@ -68,13 +68,13 @@ export class Persistence {
   saves = 0;
   readonly #host: PersistenceHost;
   readonly #loading: Loading;
+  readonly #hold: ShardHold;
   readonly #unlisten: () => void;
   #isLoading = false;
+  #isReloading = false;
   #reading: Promise<void> | null = null;
   #saving: Promise<SaveError | null> | null = null;
   #job: SaveJob | null = null;
-  /** Shards whose lock the save under way has. */
-  readonly #held = new Set<Shard>();
   #beganMs = 0;
   #toldMs = 0;
   #lastTryUnixMs = 0;
@@ -89,6 +89,7 @@ export class Persistence {
   constructor(host: PersistenceHost) {
     this.#host = host;
     this.#loading = new Loading(host);
+    this.#hold = new ShardHold(host.node.shards);
     this.lastSaveUnixMs = host.clock.nowMs();
     useDataDirectory(host.config);
     this.#unlisten = host.config.onChange(["dir"], changeDirectory);
@@ -138,22 +139,30 @@ export class Persistence {
    * @throws {LoadError} when it could not be loaded. Either way the data are as before.
    */
   async reload(): Promise<void> {
-    const { clients, replication } = this.#host;
+    if (this.#isReloading) throw new SaveError("the data are being reloaded already");
+    this.#isReloading = true;
+    const { clients, node, replication } = this.#host;
     const { upstream } = replication;
     const positions = replication.positions();
     clients.pause(Number.MAX_SAFE_INTEGER / 2, false);
     try {
-      // Nothing may be applied between the save and the load.
-      if (upstream !== null) replication.unfollow();
+      // Nothing may be applied, nor expire on a replica, between the save and the load.
+      if (upstream !== null) {
+        replication.unfollow();
+        for (const { keys } of node.shards) keys.removesExpired = false;
+      }
       while (this.#saving !== null) await this.#saving;
       const failure = await this.#save();
       if (failure !== null) throw failure;
       await (this.#reading = this.#loading.again(upstream !== null));
       await replication.reset();
     } finally {
+      this.#isReloading = false;
       this.#reading = null;
-      if (upstream !== null) replication.follow(upstream.host, upstream.port, positions);
-      clients.unpause();
+      if (!this.#isClosed) {
+        if (upstream !== null) replication.follow(upstream.host, upstream.port, positions);
+        clients.unpause();
+      }
     }
   }
 
@@ -205,8 +214,9 @@ export class Persistence {
     const { shards } = this.#host.node;
     const removed = shards.map(({ keys }) => keys.removesExpired);
     for (const { keys } of shards) keys.removesExpired = false;
-    this.#endOthersViews();
-    const insist = setInterval(() => this.#endOthersViews(), INSIST_MS);
+    const endOthers = () => this.#hold.endOthersViews("the server stops");
+    endOthers();
+    const insist = setInterval(endOthers, INSIST_MS);
     // A save that still waits for the locks will freeze what there is now, so it serves as well.
     if (this.#job !== null) await this.#abortSave("the server stops, and saves anew");
     const failure = await (this.#saving ?? this.#save());
@@ -214,12 +224,6 @@ export class Persistence {
     if (failure === null) return true;
     shards.forEach(({ keys }, i) => keys.removesExpired = removed[i]);
     return false;
-  }
-
-  #endOthersViews(): void {
-    for (const shard of this.#host.node.shards) {
-      if (shard.keys.arena.isFrozen && !this.#held.has(shard)) shard.abortView("the server stops");
-    }
   }
 
   async #abortSave(reason: string): Promise<void> {
@@ -270,7 +274,7 @@ export class Persistence {
     const { dir, dbFilename, shards } = config;
     const saveId = newSaveId();
     try {
-      await this.#holdShards();
+      await this.#hold.take();
       const dirty = this.#freeze(saveId, dir, dbFilename);
       this.#succeeded(await this.#job!.run(), dirty);
     } catch (error) {
@@ -290,22 +294,6 @@ export class Persistence {
     return null;
   }
 
-  /** Waits until nobody else has a shard frozen. */
-  async #holdShards(): Promise<void> {
-    // Others hold one lock each and wait for none meanwhile, so the order does not matter.
-    await Promise.all(this.#host.node.shards.map(async (shard) => {
-      await shard.freezeLock.acquire();
-      this.#held.add(shard);
-    }));
-  }
-
-  /** Ends a frozen view if there is one, and lets others freeze the shard. */
-  #letGo(shard: Shard): void {
-    if (!this.#held.delete(shard)) return;
-    shard.thaw();
-    shard.freezeLock.release();
-  }
-
   /** Freezes all shards at one instant and prepares the job; gives each shard's changes till then. */
   #freeze(saveId: string, dir: string, dbFilename: string): number[] {
     const { clock, config, node, replication } = this.#host;
@@ -319,7 +307,7 @@ export class Persistence {
         // Without a backlog nobody numbers what is written, so there is no offset to tell.
         history: shard.backlog === null ? null : { id: shard.lineage.id, offset: shard.nextOffset },
         usedBytes: shard.keys.arena.usedBytes,
-        thaw: () => this.#letGo(shard),
+        thaw: () => this.#hold.letGo(shard),
       }));
       this.#job = new SaveJob({
         dir,
@@ -341,7 +329,7 @@ export class Persistence {
       });
       return node.shards.map(({ keys }) => keys.dirty);
     } catch (error) {
-      for (const shard of node.shards) this.#letGo(shard);
+      this.#hold.letGoAll();
       throw error;
     }
   }

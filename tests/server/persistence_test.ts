@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { RETRY_MS } from "../../src/server/persistence.ts";
 import { filesIn, withDir } from "../persistence/support.ts";
+import { plain } from "../support/client.ts";
 import { type Settings, TestServer, until } from "../support/server.ts";
 
 /** Sets `count` keys. */
@@ -122,6 +123,17 @@ Deno.test("DEBUG RELOAD gives the same data, deadlines and databases, and a new 
     assertEquals(shard.lineage.beganEmpty, false, "its data were never frames");
     assertEquals(await server.ask("SET", "k", "v"), "OK", "writes go on");
   }
+});
+
+Deno.test("one DEBUG RELOAD at a time", async () => {
+  await using server = await TestServer.start();
+  await write(server, 100);
+  const [one, two] = [await server.connect(), await server.connect()];
+  await Promise.all([one.send("DEBUG", "RELOAD"), two.send("DEBUG", "RELOAD")]);
+  const replies = [String(plain(await one.read())), String(plain(await two.read()))].sort();
+  assertMatch(replies[0], /^-ERR /);
+  assertEquals(replies[1], "OK");
+  assertEquals(await server.ask("DBSIZE"), 100);
 });
 
 Deno.test("a DEBUG RELOAD that cannot save keeps the data", async () => {
