@@ -39,7 +39,7 @@ Deno.test("a process killed at any moment of a save starts with one whole save o
       }
       await writeAll(client, round);
       assertEquals(await client.ask("BGSAVE"), "Background saving started");
-      await new Promise((resolve) => setTimeout(resolve, random.below(40)));
+      await new Promise((resolve) => setTimeout(resolve, random.below(150)));
       program.signal("SIGKILL");
       await program.end();
     }
