@@ -163,7 +163,7 @@ export const SERVING_SETTINGS: SettingTable<ServingValues> = {
     "logfile",
     text({ emptyCounts: true }),
     "",
-    "file for the log; empty: standard output",
+    "file for the log; empty: standard error",
     RESTART,
   ),
   logFormat: logging("log-format", oneOf(["text", "json"]), "text", "form of a log line", RESTART),
