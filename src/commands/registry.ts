@@ -167,6 +167,12 @@ export class Command {
   readonly runsPaused: boolean;
   /** Waits while CLIENT PAUSE WRITE is on. */
   readonly holdsOnWritePause: boolean;
+  /** Runs the commands that were queued. */
+  readonly isExec: boolean;
+  /** Is run at once inside a transaction instead of being queued. */
+  readonly runsInMulti: boolean;
+  /** Is refused inside a transaction. */
+  readonly deniesMulti: boolean;
   /** Times run. */
   calls = 0;
   /** Runs that were timed because they were not cheap. */
@@ -213,6 +219,9 @@ export class Command {
     this.isCheap = spec.flags.includes("fast") || CHEAP.has(spec.name);
     this.runsPaused = spec.name.startsWith("client|");
     this.holdsOnWritePause = this.isWrite || spec.flags.includes("may_replicate");
+    this.isExec = spec.name === "exec";
+    this.runsInMulti = WITHIN_MULTI.has(spec.name);
+    this.deniesMulti = spec.flags.includes("no_multi");
     this.deniesOom = spec.flags.includes("denyoom");
     this.needsNoAuth = spec.flags.includes("no_auth");
     this.runsLoading = spec.flags.includes("loading");
@@ -226,6 +235,16 @@ export class Command {
 
 /** Commands that Redis does not call fast only because they may free a large old value. */
 const CHEAP: ReadonlySet<string> = new Set(["set", "setex", "psetex", "getset", "del", "lpush"]);
+
+/** Commands about the transaction, or the connection, that they are said in. */
+const WITHIN_MULTI: ReadonlySet<string> = new Set([
+  "multi",
+  "exec",
+  "discard",
+  "watch",
+  "quit",
+  "reset",
+]);
 
 /** Commands found by the bytes of their names, in any case, without making a string. */
 export class CommandTable {

@@ -117,6 +117,7 @@ export class ClientConnection {
       this.close(this.#reason);
       this.session.suspension?.abandoned?.();
       this.session.suspension = null;
+      this.session.endTransaction();
       this.#host.closed(this, this.#reason);
     }
   }
@@ -309,7 +310,7 @@ export class ClientConnection {
     const limit = this.session.authenticated
       ? this.#host.queryBufferBytesMax
       : Math.min(GUEST_BUFFER_BYTES_MAX, this.#host.queryBufferBytesMax);
-    if (held >= limit) {
+    if (held + this.session.transactionBytes >= limit) {
       this.close(`request is larger than client-query-buffer-limit (${limit} bytes)`);
       return;
     }

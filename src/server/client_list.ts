@@ -28,7 +28,9 @@ export function typeOf(session: Session): ClientType {
 function flagsOf(session: Session): string {
   let flags = "";
   if (session.isReplica) flags += "S";
+  if (session.transaction !== null) flags += "x";
   if (session.suspension?.unblockable === true) flags += "b";
+  if (session.watcher?.isTouched === true) flags += "d";
   if (session.closing) flags += "c";
   if (session.readOnly) flags += "r";
   if (session.noEvict) flags += "e";
@@ -42,6 +44,7 @@ export function clientLine(session: Session, nowMs: number): string {
   const seconds = (sinceMs: number) => Math.max(0, Math.floor((nowMs - sinceMs) / 1000));
   const queryFree = Math.max(0, session.bufferBytes - session.pendingBytes);
   const outputBytes = reply.buf.length;
+  const inputBytes = session.bufferBytes + session.transactionBytes;
   const fields: readonly (readonly [string, string | number])[] = [
     ["id", session.id],
     ["addr", session.peer],
@@ -55,18 +58,18 @@ export function clientLine(session: Session, nowMs: number): string {
     ["sub", 0],
     ["psub", 0],
     ["ssub", 0],
-    ["multi", -1],
-    ["watch", 0],
+    ["multi", session.transaction?.queue.count ?? -1],
+    ["watch", session.watcher?.size ?? 0],
     ["qbuf", session.pendingBytes],
     ["qbuf-free", queryFree],
     ["argv-mem", 0],
-    ["multi-mem", 0],
+    ["multi-mem", session.transactionBytes],
     ["rbs", outputBytes],
     ["rbp", outputBytes],
     ["obl", reply.at],
     ["oll", 0],
     ["omem", 0],
-    ["tot-mem", session.bufferBytes + outputBytes],
+    ["tot-mem", inputBytes + outputBytes],
     ["events", reply.at > 0 ? "rw" : "r"],
     ["cmd", session.lastCommand],
     ["user", DEFAULT_USER],

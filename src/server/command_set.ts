@@ -25,6 +25,7 @@ import { debugCommands } from "./commands_debug.ts";
 import { persistenceCommands } from "./commands_persistence.ts";
 import { replicationCommands } from "./commands_replication.ts";
 import { slowCommands } from "./commands_slowlog.ts";
+import { transactionCommands } from "./commands_transactions.ts";
 import { infoCommands } from "./info.ts";
 import { passwordIsSet } from "./password.ts";
 import type { Server } from "./server.ts";
@@ -57,5 +58,6 @@ export function allCommands(server: Server): CommandSpec[] {
     ...persistenceCommands(server),
     ...replicationCommands(server),
     ...slowCommands(server),
+    ...transactionCommands(server),
   ];
 }

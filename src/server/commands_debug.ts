@@ -31,6 +31,7 @@ const ERR_NOT_ALLOWED = ascii(
     "file, and then restart the server.",
 );
 const ERR_RELOAD_OPTIONS = ascii("ERR DEBUG RELOAD takes no options: it saves, empties and loads");
+const ERR_IN_MULTI = ascii("ERR DEBUG DIGEST and RELOAD take longer than a transaction may");
 const ERR_RELOAD_FAILED = ascii("ERR Error trying to load the RDB dump, check server logs.");
 const ERR_DIGEST_FAILED = ascii("ERR Error computing the digest, check server logs.");
 const ERR_STRINGMATCH_LENGTH = ascii("ERR length must be between 0 and 1048576");
@@ -150,6 +151,8 @@ export function debugCommands(server: Server): CommandSpec[] {
       call.route(2);
       return objectInfo(call);
     }
+    const isLong = subcommand === "DIGEST" && argc === 2 || subcommand === "RELOAD";
+    if (isLong && call.session.transaction !== null) return reply.error(ERR_IN_MULTI);
     if (subcommand === "DIGEST" && argc === 2) return void digest(new Wait(call, server));
     if (subcommand === "DIGEST-VALUE" && argc >= 2) return digestValues(call);
     if (subcommand === "STRINGMATCH-LEN" && argc === 4) return stringMatch(call);

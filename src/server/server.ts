@@ -278,6 +278,7 @@ export class Server implements ExecutionObserver {
     const { config } = this;
     this.executor.slowerThanMicroseconds = slowFromMicroseconds(config);
     this.executor.maxMemoryBytes = config.maxMemoryBytes;
+    this.executor.queueBytesMax = config.clientQueryBufferBytes;
     this.executor.call.limits.stringBytesMax = config.protoMaxBulkBytes;
     config.onChange(["port", "bind"], () => this.#rebind());
     config.onChange(
@@ -302,6 +303,7 @@ export class Server implements ExecutionObserver {
       () => {
         this.executor.slowerThanMicroseconds = slowFromMicroseconds(config);
         this.executor.maxMemoryBytes = config.maxMemoryBytes;
+        this.executor.queueBytesMax = config.clientQueryBufferBytes;
         this.executor.call.limits.stringBytesMax = config.protoMaxBulkBytes;
         this.slowlog.maxEntries = config.slowlogMaxLen;
         this.latency.thresholdMs = config.latencyMonitorThresholdMs;
@@ -349,7 +351,7 @@ export class Server implements ExecutionObserver {
   /** See `ExecutionObserver`. */
   slow(call: Call, microseconds: number): void {
     const slower = this.config.slowlogSlowerThanUs;
-    if (slower >= 0 && microseconds >= slower) {
+    if (slower >= 0 && microseconds >= slower && !call.spec.flags.includes("skip_slowlog")) {
       this.slowlog.record(call, microseconds, secretArguments(call));
     }
     this.latency.note("command", microseconds / 1000, call.nowMs);
