@@ -6,8 +6,6 @@
  */
 
 import type { ReplyWriter } from "../resp/reply_writer.ts";
-import type { Watcher } from "../keyspace/watches.ts";
-import type { Transaction } from "./transaction.ts";
 
 /** `CLIENT REPLY`: replies are sent. */
 export const REPLY_ON = 0;
@@ -15,6 +13,8 @@ export const REPLY_ON = 0;
 export const REPLY_OFF = 1;
 /** `CLIENT REPLY SKIP` was just run: the next command's reply is dropped. */
 export const REPLY_SKIP_NEXT = 2;
+/** The state behind it: the reply of the command now run is dropped. */
+export const REPLY_SKIPPING = 3;
 
 /** Why a session does not run its next request yet. */
 export interface Suspension {
@@ -82,10 +82,6 @@ export class Session {
   isReplica = false;
   /** The port that a peer announced with `REPLCONF LISTENING-PORT`. */
   announcedPort = 0;
-  /** What it has said since MULTI; null outside a transaction. */
-  transaction: Transaction | null = null;
-  /** What it watches (WATCH); null while it never did. */
-  watcher: Watcher | null = null;
   /** Node sequence behind this client's last write, what `WAIT` waits for. */
   lastWriteSequence = 0;
   /** Closes the socket at once (CLIENT KILL of another client, limits); set by the connection. */
@@ -124,27 +120,16 @@ export class Session {
     this.wake?.();
   }
 
-  /** Ends the transaction and every watch: after EXEC, DISCARD, RESET, and when the client leaves. */
-  endTransaction(): void {
-    this.transaction = null;
-    this.watcher?.clear();
-  }
-
-  /** Bytes of what it has queued and watches, counted against `client-query-buffer-limit`. */
-  get transactionBytes(): number {
-    return (this.transaction?.queue.bytes ?? 0) + (this.watcher?.bytes ?? 0);
-  }
-
   /** `RESET`: the state of a new connection. */
   reset(authenticated: boolean): void {
     this.db = 0;
     this.authenticated = authenticated;
     this.name = "";
-    this.replyMode = REPLY_ON;
+    // What was to be skipped is: this command's own reply (as in Redis).
+    if (this.replyMode !== REPLY_SKIPPING) this.replyMode = REPLY_ON;
     this.noEvict = false;
     this.noTouch = false;
     this.readOnly = false;
-    this.endTransaction();
     this.reply.resp3 = false;
   }
 }

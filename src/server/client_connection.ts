@@ -11,32 +11,37 @@
 
 import type { Gate } from "../base/gate.ts";
 import { latin1 } from "../base/ascii.ts";
-import { Session } from "../commands/session.ts";
+import { REPLY_ON, Session } from "../commands/session.ts";
 import { ReplyWriter } from "../resp/reply_writer.ts";
 import {
   DEFAULT_REQUEST_LIMITS,
-  GUEST_REQUEST_LIMITS,
   NEED_MORE,
   PROTOCOL_ERROR,
   type RequestLimits,
   RequestParser,
 } from "../resp/request_parser.ts";
-import { type Executor, HELD } from "./executor.ts";
+import { DONE, type Executor, HELD } from "./executor.ts";
 
 /** First size of the request buffer: most clients never need more. */
 const FIRST_BUFFER_BYTES = 4_096;
-/** Size up to which the buffer doubles when a read fills it. */
+/** Size up to which the buffer doubles when a read fills it; what an idle client may hold. */
 const READ_BUFFER_BYTES_MAX = 65_536;
-/** Buffers above this are given up when the client has caught up. */
+/** Buffers above this are given up when the client has caught up, others when it is idle. */
 const KEPT_BUFFER_BYTES = 1_048_576;
 /** Replies after which a turn ends, so that they are on their way before the rest is run. */
 const TURN_REPLY_BYTES = 262_144;
-/** Requests of a turn between two looks at the clock. */
+/** Requests of a turn between two looks at the clock, unless one of them took long. */
 const TURN_CLOCK_REQUESTS = 32;
+/** Bytes of requests between two looks at the clock: one of a thousand keys is not cheap. */
+const TURN_CLOCK_BYTES = 8_192;
 /** Bytes copied in one piece while a large buffer grows; others run in between. */
 const COPY_SLICE_BYTES = 1_048_576;
 /** Request buffer of a client that has not authenticated (Redis's). */
 const GUEST_BUFFER_BYTES_MAX = 1_048_576;
+/** Sweeps without a request after which a client is idle: two seconds, as in Redis. */
+const IDLE_SWEEPS = 2;
+
+const CLIENT_LEFT = "client closed the connection";
 
 /** What a connection needs of its server. */
 export interface ConnectionHost {
@@ -48,6 +53,10 @@ export interface ConnectionHost {
   readonly queryBufferBytesMax: number;
   /** Hard limit of `client-output-buffer-limit normal`, 0 for none. */
   readonly outputBytesMax: number;
+  /** Soft limit of it, 0 for none. */
+  readonly outputSoftBytes: number;
+  /** Milliseconds that a client may stay above the soft limit. */
+  readonly outputSoftMs: number;
   /** Limits of a request from an authenticated client. */
   readonly requestLimits: Readonly<RequestLimits>;
   /** Unix ms of a monotonic time. */
@@ -56,8 +65,8 @@ export interface ConnectionHost {
   endTurn(): void;
   /** Awaited before replies leave, where something has to reach the disk first; null: nothing has. */
   beforeReplies(): Promise<void> | null;
-  /** Resolves when requests that were held may be tried again. */
-  released(): Promise<void>;
+  /** Called, in the order in which they came, when requests that were held may be tried again. */
+  readonly held: Set<() => void>;
   /** The connection is over; `reason` is for the log. */
   closed(connection: ClientConnection, reason: string): void;
 }
@@ -78,11 +87,22 @@ export class ClientConnection {
   /** Whether the request that the parser describes waits for clients to be unpaused. */
   #held = false;
   #closed = false;
-  #writing = false;
-  #reason = "client closed the connection";
+  /** Why it is closed; "" while there is nothing to say but that the client left. */
+  #reason = "";
+  /** Bytes of replies handed to the socket that it has not taken yet. */
+  #unsentBytes = 0;
+  /** When a sweep found more unsent bytes than the soft limit, or 0. */
+  #overSoftSinceMs = 0;
+  /** What had been written at the last sweep, to tell a slow reader from one that has stopped. */
+  #sweptWroteBytes = 0;
+  /** The limits that the parser keeps to: the host's, and whether they are a guest's. */
+  #hostLimits: Readonly<RequestLimits> = DEFAULT_REQUEST_LIMITS;
+  #isGuest = false;
   /** A read that was begun while the client was suspended. Its target must not move meanwhile. */
   #earlyRead: Promise<number | null> | null = null;
-  #idleTrims = 0;
+  /** A large buffer put by for the next large request, until the client is idle. */
+  #spare: Uint8Array<ArrayBuffer> | null = null;
+  #idleSweeps = 0;
 
   /** A connection that has just been accepted; `serve` runs it. */
   constructor(
@@ -92,34 +112,32 @@ export class ClientConnection {
   ) {
     this.#conn = conn;
     this.#host = host;
-    this.#parser = new RequestParser(
-      options.authenticated ? DEFAULT_REQUEST_LIMITS : GUEST_REQUEST_LIMITS,
-    );
+    this.#parser = new RequestParser();
     this.session = new Session({ ...options, reply: new ReplyWriter() });
     this.session.disconnect = (reason) => this.close(reason);
     this.#applyLimits();
   }
 
+  /** Holds the parser to the limits in force for who is authenticated or not. */
   #applyLimits(): void {
-    const limits = this.#host.requestLimits;
-    this.#parser.limits = this.session.authenticated
-      ? limits
-      : { ...limits, unauthenticated: true };
+    const limits = this.#hostLimits = this.#host.requestLimits;
+    const isGuest = this.#isGuest = !this.session.authenticated;
+    this.#parser.limits = isGuest ? { ...limits, unauthenticated: true } : limits;
   }
 
   /** Serves until the client leaves or is closed; never throws. */
   async serve(): Promise<void> {
+    let reason = CLIENT_LEFT;
     try {
       await this.#loop();
+      if (this.session.closing) reason = this.#reason || ownReason(this.session);
     } catch (error) {
-      if (!this.#closed) this.#reason = reasonOf(error);
-    } finally {
-      this.close(this.#reason);
-      this.session.suspension?.abandoned?.();
-      this.session.suspension = null;
-      this.session.endTransaction();
-      this.#host.closed(this, this.#reason);
+      reason = this.#reason || reasonOf(error);
     }
+    this.close(reason);
+    this.session.suspension?.abandoned?.();
+    this.session.suspension = null;
+    this.#host.closed(this, this.#reason);
   }
 
   /** Closes the socket at once. Replies not yet written are lost. */
@@ -128,6 +146,7 @@ export class ClientConnection {
     this.#closed = true;
     this.#reason = reason;
     this.session.closing = true;
+    this.#spare = null;
     try {
       this.#conn.close();
     } catch {
@@ -136,26 +155,49 @@ export class ClientConnection {
     this.session.wake?.();
   }
 
-  /** Whether replies are being written or a request is half run: not a moment to stop the server. */
+  /** Whether replies are being written: not a moment to stop the server. */
   get isBusy(): boolean {
-    return this.#writing;
+    return this.#unsentBytes > 0;
+  }
+
+  /** Whether it waits for clients to be unpaused. */
+  get isHeld(): boolean {
+    return this.#held;
   }
 
   /** Bytes of the request and reply buffers. */
   get bufferBytes(): number {
-    return this.#buf.length + this.session.reply.buf.length;
+    return this.#buf.length + (this.#spare?.length ?? 0) + this.session.reply.buf.length;
   }
 
-  /** Gives up what an idle client holds of large buffers. Called now and then. */
-  trim(): void {
-    if (this.#used !== 0 || this.#writing || this.#earlyRead !== null) {
-      this.#idleTrims = 0;
+  /**
+   * Once a second: gives up what an idle client holds of large buffers, keeps to the soft limit of
+   * unsent replies, and counts a client that takes its replies slowly as active.
+   */
+  sweep(nowMs: number): void {
+    const { session } = this;
+    if (this.#unsentBytes > 0) {
+      this.#idleSweeps = 0;
+      if (session.wroteBytes !== this.#sweptWroteBytes) session.lastActiveMs = nowMs;
+      this.#sweptWroteBytes = session.wroteBytes;
+      this.#keepToSoftLimit(nowMs);
       return;
     }
-    if (++this.#idleTrims < 2) return;
-    const reply = this.session.reply;
-    if (reply.at === 0 && reply.buf.length > READ_BUFFER_BYTES_MAX) {
-      reply.shrink();
+    this.#overSoftSinceMs = 0;
+    if (nowMs - session.lastActiveMs < 1000) this.#idleSweeps = 0;
+    else if (++this.#idleSweeps === IDLE_SWEEPS) {
+      this.#spare = null;
+      const { reply } = session;
+      if (reply.at === 0 && reply.buf.length > READ_BUFFER_BYTES_MAX) reply.shrink();
+    }
+  }
+
+  #keepToSoftLimit(nowMs: number): void {
+    const limit = this.#host.outputSoftBytes;
+    if (limit === 0 || this.#unsentBytes <= limit) this.#overSoftSinceMs = 0;
+    else if (this.#overSoftSinceMs === 0) this.#overSoftSinceMs = nowMs;
+    else if (nowMs - this.#overSoftSinceMs >= this.#host.outputSoftMs) {
+      this.close("unsent replies stay above the soft limit of client-output-buffer-limit");
     }
   }
 
@@ -164,17 +206,13 @@ export class ClientConnection {
     const host = this.#host;
     const conn = this.#conn;
     while (true) {
-      if (!this.#held) {
-        if (this.#earlyRead !== null || this.#wasFilled) await this.#prepareRead();
-        if (this.#closed) return;
-        const n = await (this.#earlyRead ??
-          conn.read(this.#used === 0 ? this.#buf : this.#buf.subarray(this.#used)));
-        this.#earlyRead = null;
-        if (n === null) return;
-        this.#used += n;
-        session.readBytes += n;
-        this.#wasFilled = this.#used === this.#buf.length;
-      }
+      if (this.#wasFilled && this.#earlyRead === null) await this.#makeRoom();
+      if (this.#closed) return;
+      const n = await (this.#earlyRead ??
+        conn.read(this.#used === 0 ? this.#buf : this.#buf.subarray(this.#used)));
+      this.#earlyRead = null;
+      if (n === null) return;
+      this.#took(n);
       let more = true;
       while (more) {
         const began = host.gate.begin();
@@ -184,13 +222,16 @@ export class ClientConnection {
         const reply = session.reply;
         const stop = reply.at;
         if (stop > 0) {
+          if (this.#isOverOutputLimit(reply)) return;
           const stored = host.beforeReplies();
           if (stored !== null) await stored;
-          this.#writing = true;
-          let written = await conn.write(reply.buf.subarray(0, stop));
-          while (written < stop) written += await conn.write(reply.buf.subarray(written, stop));
-          this.#writing = false;
-          session.wroteBytes += stop;
+          this.#unsentBytes = stop;
+          for (let sent = 0; sent < stop;) {
+            const n = await conn.write(reply.buf.subarray(sent, stop));
+            sent += n;
+            session.wroteBytes += n;
+            this.#unsentBytes = stop - sent;
+          }
           if (reply.at === stop) {
             reply.at = 0;
             if (reply.buf.length > KEPT_BUFFER_BYTES) reply.shrink();
@@ -202,22 +243,34 @@ export class ClientConnection {
         }
         if (session.closing) return;
         if (others !== null) await others;
-        if (session.suspension !== null) {
-          await this.#wait();
-          if (session.closing) return;
+        if (this.#held || session.suspension !== null) {
+          if (!await this.#wait()) return;
           more = true;
         }
-        if (this.#held) await host.released();
       }
     }
   }
 
-  /** Sees to it that there is room to read into. */
-  async #prepareRead(): Promise<void> {
-    if (this.#earlyRead !== null) return;
+  /** Closes the connection when a turn's replies are more than a client may have. */
+  #isOverOutputLimit(reply: ReplyWriter): boolean {
+    const limit = this.#host.outputBytesMax;
+    if (limit === 0 || reply.at <= limit) return false;
+    this.close(`replies are more than client-output-buffer-limit (${limit} bytes)`);
+    return true;
+  }
+
+  /** Takes note of bytes that were read. */
+  #took(n: number): void {
+    this.#used += n;
+    this.session.readBytes += n;
+    this.#wasFilled = this.#used === this.#buf.length;
+  }
+
+  /** Sees to it that there is room to read into. No read may be under way. */
+  async #makeRoom(): Promise<void> {
     const bytes = this.#buf.length;
-    if (this.#used === bytes) await this.#grow();
-    else if (bytes < READ_BUFFER_BYTES_MAX) this.#enlarge(bytes * 2);
+    if (bytes < READ_BUFFER_BYTES_MAX) this.#enlarge(bytes * 2);
+    else if (this.#used === bytes) await this.#grow();
   }
 
   #use(buf: Uint8Array<ArrayBuffer>): void {
@@ -240,36 +293,40 @@ export class ClientConnection {
     const buf = this.#buf;
     const used = this.#used;
     const reply = session.reply;
+    if (this.#hostLimits !== this.#host.requestLimits) this.#applyLimits();
+    if (session.authenticated === this.#isGuest) this.#applyLimits();
     executor.beginTurn(session.lastActiveMs = this.#host.unixMs(beganMs));
     let untilClock = TURN_CLOCK_REQUESTS;
+    let clockAt = parser.begin + TURN_CLOCK_BYTES;
     let more = false;
     while (true) {
       if (!this.#held) {
         const outcome = parser.parse(buf, used);
         if (outcome === NEED_MORE) break;
         if (outcome === PROTOCOL_ERROR) {
-          reply.error(parser.errorLine());
+          if (session.replyMode === REPLY_ON) reply.error(parser.errorLine());
           session.closing = true;
           this.#reason = `${parser.error}; last bytes ${quote(buf, parser.begin, used)}`;
           break;
         }
         if (parser.argc === 0) continue;
       }
-      this.#held = executor.execute(session, buf, parser, this.#view) === HELD;
-      if (this.#held) break;
+      const outcome = executor.execute(session, buf, parser, this.#view);
+      this.#held = outcome === HELD;
+      if (outcome !== DONE) {
+        if (this.#held) break;
+        untilClock = 1; // it took long
+      }
       if (session.closing) break;
       if (session.suspension !== null) {
         // The wait may be over before the replies are out; what it replied must go out as well.
         more = true;
         break;
       }
-      if (reply.at >= TURN_REPLY_BYTES || --untilClock === 0) {
+      if (session.authenticated === this.#isGuest) this.#applyLimits();
+      if (reply.at >= TURN_REPLY_BYTES || --untilClock <= 0 || parser.at >= clockAt) {
         untilClock = TURN_CLOCK_REQUESTS;
-        const limit = this.#host.outputBytesMax;
-        if (limit > 0 && reply.at > limit) {
-          this.close("reply is larger than client-output-buffer-limit");
-          break;
-        }
+        clockAt = parser.at + TURN_CLOCK_BYTES;
         if (reply.at >= TURN_REPLY_BYTES || this.#host.gate.isDue) {
           more = true;
           break;
@@ -279,7 +336,6 @@ export class ClientConnection {
     if (this.#earlyRead === null && !this.#held) this.#compact();
     session.pendingBytes = this.#used - parser.at;
     session.bufferBytes = this.#buf.length;
-    if (session.authenticated === (parser.limits.unauthenticated === true)) this.#applyLimits();
     return more;
   }
 
@@ -290,7 +346,7 @@ export class ClientConnection {
     if (parser.at === this.#used && parser.pendingBulkBytes < 0 && from === parser.at) {
       this.#used = 0;
       parser.rebase(from);
-      if (this.#buf.length > KEPT_BUFFER_BYTES) this.#use(new Uint8Array(FIRST_BUFFER_BYTES));
+      if (this.#buf.length > READ_BUFFER_BYTES_MAX) this.#putBy();
       return;
     }
     if (from === 0) return;
@@ -299,6 +355,13 @@ export class ClientConnection {
     this.#buf.copyWithin(0, from, this.#used);
     this.#used -= from;
     parser.rebase(from);
+  }
+
+  /** Goes back to a small buffer, so that an idle client holds no large one while it is read from. */
+  #putBy(): void {
+    const large = this.#buf;
+    this.#spare = large.length > KEPT_BUFFER_BYTES ? null : large;
+    this.#use(new Uint8Array(READ_BUFFER_BYTES_MAX));
   }
 
   /** Makes room for more, a slice at a time; the size follows what has come, not what was declared. */
@@ -310,11 +373,15 @@ export class ClientConnection {
     const limit = this.session.authenticated
       ? this.#host.queryBufferBytesMax
       : Math.min(GUEST_BUFFER_BYTES_MAX, this.#host.queryBufferBytesMax);
-    if (held + this.session.transactionBytes >= limit) {
-      this.close(`request is larger than client-query-buffer-limit (${limit} bytes)`);
+    if (held >= limit) {
+      this.close(`unparsed input is more than client-query-buffer-limit (${limit} bytes)`);
       return;
     }
-    const fresh = new Uint8Array(Math.min(limit, Math.max(held * 2, FIRST_BUFFER_BYTES)));
+    const spare = this.#spare;
+    const fresh = spare !== null && spare.length > held && spare.length <= limit
+      ? spare
+      : new Uint8Array(Math.min(limit, Math.max(held * 2, FIRST_BUFFER_BYTES)));
+    this.#spare = null;
     for (let at = from; at < this.#used; at += COPY_SLICE_BYTES) {
       const stop = Math.min(at + COPY_SLICE_BYTES, this.#used);
       this.#host.gate.begin();
@@ -327,38 +394,49 @@ export class ClientConnection {
     this.#use(fresh);
   }
 
-  /** Waits while the session is suspended, and notices when the client leaves meanwhile. */
-  async #wait(): Promise<void> {
+  /**
+   * Waits while the session is suspended or its request is held, and reads on meanwhile, to notice
+   * when the client leaves. False if the connection is over.
+   */
+  async #wait(): Promise<boolean> {
     const session = this.session;
-    const suspension = session.suspension!;
-    const woken = new Promise<void>((resolve) => session.wake = resolve);
+    const host = this.#host;
+    const { suspension } = session;
+    if (suspension === null && !this.#held) return true;
+    let wake!: () => void;
+    const woken = new Promise<void>((resolve) => wake = resolve);
+    session.wake = wake;
+    if (suspension === null) host.held.add(wake);
     let timer: ReturnType<typeof setTimeout> | undefined;
-    if (suspension.deadlineMs !== Infinity) {
-      const waitMs = Math.max(0, suspension.deadlineMs - this.#host.unixMs(performance.now()));
+    if (suspension !== null && suspension.deadlineMs !== Infinity) {
+      const waitMs = Math.max(0, suspension.deadlineMs - host.unixMs(performance.now()));
       timer = setTimeout(() => session.resume((reply) => suspension.expired(reply)), waitMs);
     }
     try {
-      while (session.suspension !== null && !session.closing) {
-        if (this.#used === this.#buf.length) {
-          await woken;
-          continue;
+      while (true) {
+        if (this.#earlyRead === null) {
+          if (this.#used === this.#buf.length) await this.#makeRoom();
+          if (session.closing) return false;
+          this.#earlyRead = this.#conn.read(this.#buf.subarray(this.#used));
         }
-        this.#earlyRead ??= this.#conn.read(this.#buf.subarray(this.#used));
         const n = await Promise.race([this.#earlyRead, woken]);
-        if (n === undefined) continue;
+        if (n === undefined) return !session.closing;
         this.#earlyRead = null;
-        if (n === null) {
-          session.closing = true;
-          return;
-        }
-        this.#used += n;
-        session.readBytes += n;
+        if (n === null) return false;
+        this.#took(n);
+        session.pendingBytes += n;
       }
     } finally {
       clearTimeout(timer);
       session.wake = null;
+      host.held.delete(wake);
     }
   }
+}
+
+/** Why a client that asked for it is disconnected. */
+function ownReason(session: Session): string {
+  return session.lastCommand === "quit" ? "QUIT" : `asked for by itself (${session.lastCommand})`;
 }
 
 /** Some bytes of a bad request for the log. */

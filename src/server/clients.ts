@@ -24,6 +24,9 @@ const PROTECTED = ascii(
     "or turn protected mode off with --protected-mode no.\r\n",
 );
 
+/** Largest request buffer whatever `client-query-buffer-limit` says: offsets in it are 32 bits. */
+export const QUERY_BUFFER_BYTES_MAX = 2 ** 31 - 1;
+
 /** What the clients need of the rest of the server. */
 export interface ClientsHost {
   /** Runs requests. */
@@ -47,11 +50,17 @@ export class Clients implements ConnectionHost {
   /** See `ConnectionHost`. */
   readonly gate: Gate;
   /** See `ConnectionHost`. */
-  queryBufferBytesMax: number;
+  queryBufferBytesMax!: number;
   /** See `ConnectionHost`. */
-  outputBytesMax: number;
+  outputBytesMax!: number;
   /** See `ConnectionHost`. */
-  requestLimits: Readonly<RequestLimits>;
+  outputSoftBytes!: number;
+  /** See `ConnectionHost`. */
+  outputSoftMs!: number;
+  /** See `ConnectionHost`. */
+  requestLimits!: Readonly<RequestLimits>;
+  /** See `ConnectionHost`. */
+  readonly held: Set<() => void> = new Set();
   /** Connections accepted since the start. */
   accepted = 0;
   /** Connections refused because of `maxclients` or protected mode. */
@@ -70,8 +79,6 @@ export class Clients implements ConnectionHost {
   #nextId = 1;
   #unixOrigin: number;
   #pauseTimer: ReturnType<typeof setTimeout> | undefined;
-  #release: (() => void) | null = null;
-  #released: Promise<void> = Promise.resolve();
 
   /** No clients yet. */
   constructor(host: ClientsHost) {
@@ -79,17 +86,17 @@ export class Clients implements ConnectionHost {
     this.executor = host.executor;
     this.gate = host.gate;
     this.#unixOrigin = host.clock.nowMs() - host.clock.monotonicMs();
-    const { config } = host;
-    this.queryBufferBytesMax = config.clientQueryBufferBytes;
-    this.outputBytesMax = config.clientOutputBufferLimits.normal.hardBytes;
-    this.requestLimits = requestLimits(config);
+    this.applySettings();
   }
 
   /** Takes the limits from the settings again, after they changed. */
   applySettings(): void {
     const { config } = this.#host;
-    this.queryBufferBytesMax = config.clientQueryBufferBytes;
-    this.outputBytesMax = config.clientOutputBufferLimits.normal.hardBytes;
+    const { normal } = config.clientOutputBufferLimits;
+    this.queryBufferBytesMax = Math.min(config.clientQueryBufferBytes, QUERY_BUFFER_BYTES_MAX);
+    this.outputBytesMax = normal.hardBytes;
+    this.outputSoftBytes = normal.softBytes;
+    this.outputSoftMs = normal.softSeconds * 1000;
     this.requestLimits = requestLimits(config);
   }
 
@@ -111,11 +118,6 @@ export class Clients implements ConnectionHost {
   /** See `ConnectionHost`: nothing has to reach the disk before a reply. */
   beforeReplies(): Promise<void> | null {
     return null;
-  }
-
-  /** See `ConnectionHost`. */
-  released(): Promise<void> {
-    return this.#released;
   }
 
   /** Accepts clients until the listener is closed. */
@@ -237,28 +239,28 @@ export class Clients implements ConnectionHost {
   sweep(nowMs: number): void {
     const idleMs = this.#host.config.timeoutSeconds * 1000;
     for (const connection of this.#open.values()) {
-      connection.trim();
+      connection.sweep(nowMs);
       const { session } = connection;
-      if (idleMs > 0 && session.suspension === null && nowMs - session.lastActiveMs > idleMs) {
-        connection.close("client was idle longer than timeout");
-      }
+      if (idleMs === 0 || session.suspension !== null || connection.isHeld) continue;
+      if (nowMs - session.lastActiveMs > idleMs) connection.close("idle longer than timeout");
     }
   }
 
   /** CLIENT PAUSE: holds all commands, or those that write, until `untilMs`. */
   pause(untilMs: number, all: boolean): void {
-    const { executor } = this;
-    const nowMs = this.#host.clock.nowMs();
     // A pause never gets shorter or weaker by another (as in Redis).
     this.pausedUntilMs = Math.max(this.pausedUntilMs, untilMs);
-    executor.guards |= all ? GUARD_PAUSE_ALL : GUARD_PAUSE_WRITE;
-    if (this.#release === null) {
-      this.#released = new Promise((resolve) => this.#release = resolve);
-    }
+    this.executor.guards |= all ? GUARD_PAUSE_ALL : GUARD_PAUSE_WRITE;
+    this.#awaitPauseEnd();
+  }
+
+  #awaitPauseEnd(): void {
     clearTimeout(this.#pauseTimer);
+    const leftMs = Math.max(0, this.pausedUntilMs - this.#host.clock.nowMs());
     // A longer delay than a timer can have would end at once.
-    const delayMs = Math.min(Math.max(0, this.pausedUntilMs - nowMs), TIMER_MS_MAX);
-    this.#pauseTimer = setTimeout(() => this.unpause(), delayMs);
+    this.#pauseTimer = leftMs > TIMER_MS_MAX
+      ? setTimeout(() => this.#awaitPauseEnd(), TIMER_MS_MAX)
+      : setTimeout(() => this.unpause(), leftMs);
   }
 
   /** Ends a pause. */
@@ -266,9 +268,9 @@ export class Clients implements ConnectionHost {
     clearTimeout(this.#pauseTimer);
     this.pausedUntilMs = 0;
     this.executor.guards &= ~(GUARD_PAUSE_ALL | GUARD_PAUSE_WRITE);
-    this.#release?.();
-    this.#release = null;
-    this.#released = Promise.resolve();
+    const held = [...this.held];
+    this.held.clear();
+    for (const wake of held) wake();
   }
 
   /** Whether writing commands are held. */
@@ -278,7 +280,8 @@ export class Clients implements ConnectionHost {
 
   /** Lets replies that are being written go out, at most for `graceMs`, then closes all. */
   async closeAll(graceMs: number): Promise<void> {
-    this.unpause();
+    // What was held is not run any more: it would be lost after its reply.
+    clearTimeout(this.#pauseTimer);
     const stopMs = this.#host.clock.monotonicMs() + graceMs;
     while (this.#host.clock.monotonicMs() < stopMs) {
       let busy = false;
