@@ -280,6 +280,7 @@ export class Server implements ExecutionObserver {
     this.executor.maxMemoryBytes = config.maxMemoryBytes;
     this.executor.queueBytesMax = config.clientQueryBufferBytes;
     this.executor.call.limits.stringBytesMax = config.protoMaxBulkBytes;
+    this.executor.call.limits.hllSparseBytesMax = config.hllSparseMaxBytes;
     config.onChange(["port", "bind"], () => this.#rebind());
     config.onChange(
       [
@@ -288,6 +289,7 @@ export class Server implements ExecutionObserver {
         "latencyMonitorThresholdMs",
         "maxMemoryBytes",
         "protoMaxBulkBytes",
+        "hllSparseMaxBytes",
         "clientQueryBufferBytes",
         "clientOutputBufferLimits",
         "replBacklogBytes",
@@ -305,6 +307,7 @@ export class Server implements ExecutionObserver {
         this.executor.maxMemoryBytes = config.maxMemoryBytes;
         this.executor.queueBytesMax = config.clientQueryBufferBytes;
         this.executor.call.limits.stringBytesMax = config.protoMaxBulkBytes;
+        this.executor.call.limits.hllSparseBytesMax = config.hllSparseMaxBytes;
         this.slowlog.maxEntries = config.slowlogMaxLen;
         this.latency.thresholdMs = config.latencyMonitorThresholdMs;
         this.log.level = config.logLevel;

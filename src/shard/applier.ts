@@ -24,8 +24,10 @@ const DEL = ascii("DEL");
 const DB = ascii("DB");
 /** Commands of two keys that can be carried out where the keys lie on different shards. */
 const ACROSS: ReadonlySet<string> = new Set(["rename", "renamenx", "copy"]);
+/** Frames that are no writes by their flags, yet change a value: PFCOUNT keeps what it worked out. */
+const WRITING_READS: ReadonlySet<string> = new Set(["pfcount"]);
 /** Commands that read each of their keys where it lies, and tell of the result if that is elsewhere. */
-const READS_ACROSS: ReadonlySet<string> = new Set(["bitop"]);
+const READS_ACROSS: ReadonlySet<string> = new Set(["bitop", "pfcount", "pfmerge"]);
 
 /** A frame's arguments: `buf[starts[i]..stops[i])`. */
 export interface FrameArguments {
@@ -148,7 +150,7 @@ export class Applier {
     if (argc === 2 && equalsFolded(buf, starts[0], stops[0], SELECT)) {
       return this.#select(target, place, buf, frame);
     }
-    if (command === null || !command.isWrite) {
+    if (command === null || !(command.isWrite || WRITING_READS.has(command.spec.name))) {
       const found = latin1(buf, starts[0], Math.min(stops[0], starts[0] + 64));
       return { name: "ForeignCommand", detail: found };
     }

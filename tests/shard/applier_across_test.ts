@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { BIT_COMMANDS } from "../../src/commands/bits.ts";
+import { HYPERLOGLOG_COMMANDS } from "../../src/commands/hyperloglog.ts";
 import { STRING_COMMANDS } from "../../src/commands/strings.ts";
 import { Applier, type FramePlace } from "../../src/shard/applier.ts";
 import { Shell } from "../support/shell.ts";
@@ -33,4 +34,17 @@ Deno.test("BITOP of an upstream with fewer shards reads its sources on any shard
   assertEquals(shell.run("GET", "e"), "$2\r\n\x0f\xfe\r\n");
   const results = ["0: SET a \xc3\x01", "0: SET d \xff\x01", "0: SET e \x0f\xfe"];
   assertEquals(shell.heard().sort(), [...frames.map((f) => `0: ${f}`), ...results].sort());
+});
+
+Deno.test("PFMERGE of an upstream with fewer shards does so too, and PFCOUNT is applied", () => {
+  const shell = new Shell([...STRING_COMMANDS, ...HYPERLOGLOG_COMMANDS], { shards: 4 });
+  const frames = ["PFADD a x y", "PFADD b y z", "PFMERGE d a b", "PFMERGE d", "PFCOUNT d"];
+  applyAll(shell, ["PFADD c x y z", "PFCOUNT c", ...frames]);
+  const merged = shell.run("GET", "d").split("\r\n").slice(1).join("\r\n").slice(0, -2);
+  assertEquals(shell.run("GET", "d"), shell.run("GET", "c"));
+  const stale = merged.slice(0, 8) + "\0".repeat(7) + "\x80" + merged.slice(16);
+  const told = ["PFADD c x y z", "PFCOUNT c", ...frames].map((frame) =>
+    frame === "PFMERGE d a b" ? `0: SET d ${stale} KEEPTTL` : `0: ${frame}`
+  );
+  assertEquals(shell.heard().sort(), told.sort());
 });
