@@ -6,6 +6,8 @@
  */
 
 import type { ReplyWriter } from "../resp/reply_writer.ts";
+import type { Watcher } from "../keyspace/watches.ts";
+import type { Transaction } from "./transaction.ts";
 
 /** `CLIENT REPLY`: replies are sent. */
 export const REPLY_ON = 0;
@@ -82,6 +84,10 @@ export class Session {
   isReplica = false;
   /** The port that a peer announced with `REPLCONF LISTENING-PORT`. */
   announcedPort = 0;
+  /** What it has said since MULTI; null outside a transaction. */
+  transaction: Transaction | null = null;
+  /** What it watches (WATCH); null while it never did. */
+  watcher: Watcher | null = null;
   /** Node sequence behind this client's last write, what `WAIT` waits for. */
   lastWriteSequence = 0;
   /** Closes the socket at once (CLIENT KILL of another client, limits); set by the connection. */
@@ -120,6 +126,17 @@ export class Session {
     this.wake?.();
   }
 
+  /** Ends the transaction and every watch: after EXEC, DISCARD, RESET, and when the client leaves. */
+  endTransaction(): void {
+    this.transaction = null;
+    this.watcher?.clear();
+  }
+
+  /** Bytes of what it has queued and watches, counted against `client-query-buffer-limit`. */
+  get transactionBytes(): number {
+    return (this.transaction?.queue.bytes ?? 0) + (this.watcher?.bytes ?? 0);
+  }
+
   /** `RESET`: the state of a new connection. */
   reset(authenticated: boolean): void {
     this.db = 0;
@@ -130,6 +147,7 @@ export class Session {
     this.noEvict = false;
     this.noTouch = false;
     this.readOnly = false;
+    this.endTransaction();
     this.reply.resp3 = false;
   }
 }

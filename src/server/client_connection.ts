@@ -137,6 +137,7 @@ export class ClientConnection {
     this.close(reason);
     this.session.suspension?.abandoned?.();
     this.session.suspension = null;
+    this.session.endTransaction();
     this.#host.closed(this, this.#reason);
   }
 
@@ -373,7 +374,7 @@ export class ClientConnection {
     const limit = this.session.authenticated
       ? this.#host.queryBufferBytesMax
       : Math.min(GUEST_BUFFER_BYTES_MAX, this.#host.queryBufferBytesMax);
-    if (held >= limit) {
+    if (held + this.session.transactionBytes >= limit) {
       this.close(`unparsed input is more than client-query-buffer-limit (${limit} bytes)`);
       return;
     }

@@ -5,8 +5,11 @@
  * @module
  */
 
+import { ascii, latin1 } from "../base/ascii.ts";
 import { Call, type ShardsPort } from "../commands/call.ts";
 import type { Command, CommandTable } from "../commands/registry.ts";
+import type { RequestQueue } from "../commands/request_queue.ts";
+import type { Transaction } from "../commands/transaction.ts";
 import {
   REPLY_OFF,
   REPLY_ON,
@@ -17,6 +20,7 @@ import {
 import type { RequestParser } from "../resp/request_parser.ts";
 import {
   ERR_CROSSSLOT,
+  ERR_EXECABORT,
   ERR_LOADING,
   ERR_MASTERDOWN,
   ERR_MISCONF,
@@ -37,6 +41,9 @@ export const HELD = 1;
 
 /** Outcome of `execute`: as `DONE`, and it took long enough to look at the clock. */
 export const DONE_LATE = 2;
+
+/** The request goes on as outside a transaction. */
+const PASS = -1;
 
 /** Guard: the data set is being loaded. */
 export const GUARD_LOADING = 1;
@@ -64,12 +71,38 @@ const EXACT_BELOW_MICROSECONDS = 1_000;
 /** Bytes that a write may need beyond its request: a page split, copies of frozen pages. */
 const WRITE_SLACK_BYTES = 1_024;
 
+/**
+ * Bytes of replies that one EXEC may have. Its commands all run, whatever they reply, so past this the
+ * replies are dropped and the connection is closed: a transaction of large reads must not take the
+ * server's memory.
+ */
+export const EXEC_REPLY_BYTES_MAX: number = 1024 * 1024 * 1024;
+/** The bits of a session's reply mode that say whether replies are sent. */
+const REPLY_MODE_BITS = 7;
+
+const ERR_EXEC_WITHOUT_MULTI = ascii("ERR EXEC without MULTI");
+const ERR_NOT_IN_MULTI = ascii("ERR Command not allowed inside a transaction");
+const ERR_WAITS_IN_MULTI = ascii("ERR Command takes longer than a transaction may");
+const GENERIC_CODE = "ERR ";
+
+/** What the guards ask of a command, or of the commands of a transaction together. */
+type Guarded = Pick<
+  Command,
+  "isWrite" | "holdsOnWritePause" | "runsPaused" | "runsStale" | "runsLoading"
+>;
+
 /** Hears of slow commands and of errors. */
 export interface ExecutionObserver {
   /** A command that took at least the threshold. The call is still filled. */
   slow(call: Call, microseconds: number): void;
   /** An error reply; `buf[at]` is its `-`. */
   errorReplied(buf: Uint8Array, at: number, stop: number): void;
+}
+
+/** Whether what a session is replied now is dropped (CLIENT REPLY). */
+function isSilent(session: Session): boolean {
+  const mode = session.replyMode & REPLY_MODE_BITS;
+  return mode !== REPLY_ON && mode !== REPLY_SKIP_NEXT;
 }
 
 /** See the module's text. */
@@ -82,6 +115,10 @@ export class Executor {
   slowerThanMicroseconds = 10_000;
   /** `maxmemory` in bytes; 0: up to the arenas. */
   maxMemoryBytes = 0;
+  /** Bytes that a client may have queued since MULTI and watch: `client-query-buffer-limit`. */
+  queueBytesMax: number = 1024 * 1024 * 1024;
+  /** See `EXEC_REPLY_BYTES_MAX`. */
+  execReplyBytesMax: number = EXEC_REPLY_BYTES_MAX;
   /** Commands run. */
   commands = 0;
   /** Requests refused before they ran. */
@@ -92,6 +129,8 @@ export class Executor {
   readonly #observer: ExecutionObserver;
   readonly #single: boolean;
   #untilSample = SAMPLE;
+  /** Whether the EXEC being run has dropped of its replies what is not to be sent. */
+  #hasDropped = false;
 
   /** Runs the commands of `table` on the shards of `node`. */
   constructor(
@@ -171,6 +210,10 @@ export class Executor {
       }
     }
     call.keys.noTouch = session.noTouch;
+    if (session.transaction !== null) {
+      const outcome = this.#inTransaction(session, session.transaction, command, replyStart);
+      if (outcome !== PASS) return outcome;
+    }
     if (this.guards !== 0) {
       const refusal = this.#refusal(command);
       if (refusal === HELD) return HELD;
@@ -209,14 +252,181 @@ export class Executor {
 
   /** Whether a command that may need memory can have it. */
   #hasMemory(call: Call, requestBytes: number): boolean {
+    return !this.#isOverMaxMemory() && call.keys.arena.hasRoom(requestBytes + WRITE_SLACK_BYTES);
+  }
+
+  #isOverMaxMemory(): boolean {
     const limit = this.maxMemoryBytes;
-    if (limit > 0) {
-      let used = 0;
-      const { shards } = this.#node;
-      for (let i = 0; i < shards.length; i++) used += shards[i].keys.arena.usedBytes;
-      if (used > limit) return false;
+    if (limit === 0) return false;
+    let used = 0;
+    const { shards } = this.#node;
+    for (let i = 0; i < shards.length; i++) used += shards[i].keys.arena.usedBytes;
+    return used > limit;
+  }
+
+  /**
+   * A request between MULTI and EXEC, whose checks up to its keys are made: it is queued, or refused,
+   * and then EXEC will be, too. `PASS` when it is one of those that are run at once.
+   */
+  #inTransaction(
+    session: Session,
+    transaction: Transaction,
+    command: Command,
+    replyStart: number,
+  ): number {
+    const { call } = this;
+    const { reply } = session;
+    const { queue } = transaction;
+    if (command.runsInMulti) {
+      if (!command.isExec) return PASS;
+      const refusal = this.#refusal(transaction);
+      if (refusal === HELD) return HELD;
+      const needs = queue.bytes + queue.count * WRITE_SLACK_BYTES;
+      if (refusal !== DONE) reply.error(refusal);
+      else if (!transaction.deniesOom) return PASS;
+      else if (this.#isOverMaxMemory()) reply.error(ERR_OOM);
+      // With several shards each command asks its own when it is run.
+      else if (this.#single && !call.keys.arena.hasRoom(needs)) reply.error(ERR_OOM);
+      else return PASS;
+      return this.#finish(session, command, replyStart);
     }
-    return call.keys.arena.hasRoom(requestBytes + WRITE_SLACK_BYTES);
+    if (command.deniesMulti) {
+      reply.error(ERR_NOT_IN_MULTI);
+      return this.#finish(session, command, replyStart);
+    }
+    const refusal = this.#refusal(command);
+    if (refusal === HELD) return HELD;
+    const { buf, starts, stops, argc } = call;
+    const hasMemory = command.deniesOom
+      ? this.#hasMemory(call, stops[argc - 1] - starts[0])
+      : !this.#isOverMaxMemory(); // to be queued takes memory, too
+    if (refusal !== DONE || !hasMemory) {
+      reply.error(refusal !== DONE ? refusal : ERR_OOM);
+      return this.#finish(session, command, replyStart);
+    }
+    session.lastCommand = command.spec.name;
+    // What will not be run is not kept (as in Redis).
+    if (!transaction.isFlagged && session.watcher?.isTouched !== true) {
+      const limit = this.queueBytesMax - (session.watcher?.bytes ?? 0);
+      if (!queue.push(buf, starts, stops, argc, limit)) {
+        session.disconnect(
+          `queued commands are more than client-query-buffer-limit (${this.queueBytesMax} bytes)`,
+        );
+        return DONE;
+      }
+      transaction.note(command);
+    }
+    reply.queued();
+    if (session.replyMode !== REPLY_ON) this.#dropReply(session, replyStart);
+    return DONE;
+  }
+
+  /** EXEC: runs what was queued, or says why not. */
+  exec(session: Session): void {
+    const { reply, transaction } = session;
+    if (transaction === null) return reply.error(ERR_EXEC_WITHOUT_MULTI);
+    const isFlagged = transaction.isFlagged;
+    if (isFlagged || session.watcher?.hasChanged() === true) {
+      session.endTransaction();
+      return isFlagged ? reply.error(ERR_EXECABORT) : reply.nilArray();
+    }
+    session.watcher?.clear(); // its own writes need not touch it
+    const { shards } = this.#node;
+    const { call } = this;
+    const { buf, view, starts, stops, argc, spec } = call;
+    const { errors } = reply;
+    transaction.isExecuting = true;
+    for (let i = 0; i < shards.length; i++) shards[i].effects.beginUnit();
+    try {
+      this.#runQueue(session, transaction.queue);
+    } finally {
+      for (let i = 0; i < shards.length; i++) shards[i].effects.endUnit();
+      session.endTransaction();
+    }
+    if (transaction.isWrite) session.lastWriteSequence = this.#sequence.value;
+    // The commands' errors are theirs, not EXEC's; and the slow log sees EXEC's own request.
+    reply.errors = errors;
+    call.buf = buf;
+    call.view = view;
+    call.starts = starts;
+    call.stops = stops;
+    call.argc = argc;
+    call.spec = spec;
+  }
+
+  #runQueue(session: Session, queue: RequestQueue): void {
+    const { reply } = session;
+    const start = reply.at;
+    let isTooLarge = false;
+    reply.array(queue.count);
+    if (isSilent(session)) reply.at = start;
+    queue.rewind();
+    while (queue.next()) {
+      const replyStart = reply.at;
+      this.#runQueued(session, queue);
+      // CLIENT REPLY takes effect from one command to the next.
+      if (isSilent(session)) reply.at = replyStart;
+      if (reply.at - start <= this.execReplyBytesMax) continue;
+      isTooLarge = true;
+      reply.at = start;
+    }
+    this.#hasDropped = isSilent(session);
+    if (!isTooLarge) return;
+    const limit = this.execReplyBytesMax;
+    session.disconnect(`replies of one EXEC are more than ${limit} bytes`);
+  }
+
+  /** Runs one request of a transaction. What could be checked has been. */
+  #runQueued(session: Session, queue: RequestQueue): void {
+    const { call } = this;
+    const { reply } = session;
+    const { buf, starts, stops, argc } = queue;
+    const { errors } = reply;
+    let command = this.#table.find(buf, starts[0], stops[0])!;
+    if (command.subcommands !== null && argc > 1) {
+      command = command.subcommands.find(buf, starts[1], stops[1])!;
+    }
+    call.buf = buf;
+    call.view = queue.view;
+    call.starts = starts;
+    call.stops = stops;
+    call.argc = argc;
+    call.db = session.db;
+    call.spec = command.spec;
+    const { firstKey } = command;
+    if (!this.#single) {
+      if (firstKey > 0 && firstKey < argc) call.route(firstKey);
+      else call.useShard(0);
+    }
+    call.keys.noTouch = session.noTouch;
+    session.commands++;
+    this.commands++;
+    command.calls++;
+    const requestBytes = stops[argc - 1] - starts[0];
+    if (command.deniesOom && !call.keys.arena.hasRoom(requestBytes + WRITE_SLACK_BYTES)) {
+      reply.error(ERR_OOM);
+    } else this.#runTimed(command, call);
+    const { suspension } = session;
+    if (suspension !== null) {
+      // Nothing blocks in a transaction: what would wait has waited too long.
+      session.suspension = null;
+      suspension.expired(reply);
+      if (!suspension.unblockable) reply.error(ERR_WAITS_IN_MULTI);
+    }
+    if (reply.errors === errors) return;
+    command.failed++;
+    this.#observer.errorReplied(reply.buf, reply.lastErrorAt, reply.at);
+  }
+
+  /** An EXEC that was refused: its transaction is over, and its error says so (as in Redis). */
+  #abortExec(session: Session, replyStart: number): void {
+    const { reply } = session;
+    session.endTransaction();
+    const said = latin1(reply.buf, reply.lastErrorAt + 1, reply.at - 2);
+    const cause = said.startsWith(GENERIC_CODE) ? said.slice(GENERIC_CODE.length) : said;
+    reply.at = replyStart;
+    reply.errors--;
+    reply.errorText(`EXECABORT Transaction discarded because of: ${cause}`);
   }
 
   #runTimed(command: Command, call: Call): number {
@@ -239,6 +449,8 @@ export class Executor {
   /** A request that was refused: counts it. */
   #finish(session: Session, command: Command | null, replyStart: number): number {
     const reply = session.reply;
+    if (command !== null && command.isExec) this.#abortExec(session, replyStart);
+    else if (session.transaction !== null) session.transaction.isFlagged = true;
     this.rejected++;
     if (command !== null) command.rejected++;
     this.#observer.errorReplied(reply.buf, reply.lastErrorAt, reply.at);
@@ -252,12 +464,13 @@ export class Executor {
       session.replyMode = REPLY_SKIPPING;
       return;
     }
-    session.reply.at = replyStart;
+    if (!this.#hasDropped) session.reply.at = replyStart;
+    this.#hasDropped = false;
     if (session.replyMode !== REPLY_OFF) session.replyMode = REPLY_ON;
   }
 
   /** Why a guard refuses the command, HELD to keep it waiting, DONE to let it pass. */
-  #refusal(command: Command): Uint8Array | typeof HELD | typeof DONE {
+  #refusal(command: Guarded): Uint8Array | typeof HELD | typeof DONE {
     const guards = this.guards;
     if ((guards & GUARD_PAUSE_ALL) !== 0 && !command.runsPaused) return HELD;
     if ((guards & GUARD_PAUSE_WRITE) !== 0 && command.holdsOnWritePause) return HELD;
