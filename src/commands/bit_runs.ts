@@ -58,7 +58,7 @@ export function countBits(keys: Keyspace, a: number, from: number, to: number): 
   return bits;
 }
 
-/** Words whose bytes' counts are added up side by side, in 16 bits each, before they become one. */
+/** Words whose halves' counts are added up side by side, in 16 bits each, before they become one. */
 const COUNTED_AT_ONCE = 1_024;
 
 function countRun(arena: Arena, run: Run): number {
@@ -73,18 +73,29 @@ function countRun(arena: Arena, run: Run): number {
   for (let word = block * 2 + (at >> 2); word < words;) {
     const stop = Math.min(words, word + COUNTED_AT_ONCE);
     let sum = 0;
-    for (; word < stop; word++) {
-      let x = i32[word];
-      x -= (x >>> 1) & 0x55555555;
-      x = (x & 0x33333333) + ((x >>> 2) & 0x33333333);
-      x = (x + (x >>> 4)) & 0x0f0f0f0f;
-      sum += (x & 0x00ff00ff) + ((x >>> 8) & 0x00ff00ff);
+    for (; word + 3 <= stop; word += 3) {
+      // Three counts of up to four fit the four bits in which each is kept.
+      const x = nibbleCounts(i32[word]) + nibbleCounts(i32[word + 1]) | 0;
+      sum += halfSums(x + nibbleCounts(i32[word + 2]) | 0);
     }
+    for (; word < stop; word++) sum += halfSums(nibbleCounts(i32[word]));
     bits += (sum & 0xffff) + (sum >>> 16);
   }
   if (at < to) at = Math.max(at, to & ~3);
   for (; at < to; at++) bits += bitsOf(bytes[base + at]);
   return bits;
+}
+
+/** Set bits of each four bits of a word, in those four. */
+function nibbleCounts(x: number): number {
+  x -= (x >>> 1) & 0x55555555;
+  return (x & 0x33333333) + ((x >>> 2) & 0x33333333);
+}
+
+/** Sums of the four counts in either half of a word, in that half. */
+function halfSums(x: number): number {
+  x = (x & 0x0f0f0f0f) + ((x >>> 4) & 0x0f0f0f0f);
+  return (x & 0x00ff00ff) + ((x >>> 8) & 0x00ff00ff);
 }
 
 /** Set bits of a byte. */
@@ -136,9 +147,15 @@ function findOther(arena: Arena, run: Run, byte: number): number {
   }
   const { i32 } = arena;
   const word = byte === 0 ? 0 : -1;
-  for (; at + 4 <= to; at += 4) {
-    if (i32[block * 2 + (at >> 2)] !== word) break;
-  }
+  const first = block * 2 + (at >> 2);
+  const last = block * 2 + (to >> 2) - 4;
+  let i = first;
+  // A word that differs leaves a bit behind, whichever of the four it is.
+  while (
+    i <= last &&
+    ((i32[i] ^ word) | (i32[i + 1] ^ word) | (i32[i + 2] ^ word) | (i32[i + 3] ^ word)) === 0
+  ) i += 4;
+  if (at < to) at += (i - first) * 4;
   for (; at < to; at++) {
     if (bytes[base + at] !== byte) return at;
   }
