@@ -11,6 +11,7 @@ import { KEY_BYTES_MAX } from "../keyspace/entry.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import type { ReplyWriter } from "../resp/reply_writer.ts";
 import type { EffectSink } from "./effect.ts";
+import { KeyspaceEvents } from "./keyspace_events.ts";
 import { type CommandLimits, defaultLimits } from "./limits.ts";
 import type { CommandSpec } from "./registry.ts";
 import type { Session } from "./session.ts";
@@ -67,6 +68,8 @@ export class Call {
   writes = 0;
   /** What commands keep to; the server writes its settings here. */
   readonly limits: CommandLimits = defaultLimits();
+  /** Who tells clients what happens to keys; tells nobody until the server puts its own here. */
+  events: KeyspaceEvents = new KeyspaceEvents();
 
   /** A call on shard 0. */
   constructor(node: ShardsPort) {
@@ -142,6 +145,19 @@ export class Call {
   /** Argument `i` as text, invalid UTF-8 replaced; for cold paths. */
   text(i: number): string {
     return TEXT.decode(this.buf.subarray(this.starts[i], this.stops[i]));
+  }
+
+  /**
+   * Tells of an event on the key in argument `i`, once it has happened: `kind` is one of the classes
+   * in keyspace_events.ts, `event` the name by which clients know it.
+   */
+  notify(kind: number, event: Uint8Array, i: number): void {
+    if ((this.events.classes & kind) !== 0) this.notifyIn(this.db, kind, event, i);
+  }
+
+  /** As `notify` in another database than the client's. */
+  notifyIn(db: number, kind: number, event: Uint8Array, i: number): void {
+    this.events.tell(kind, event, db, this.buf, this.starts[i], this.stops[i]);
   }
 
   /** Counts `n` changes of the current shard. */

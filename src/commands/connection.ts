@@ -13,10 +13,21 @@ import type { CommandFlag, CommandSpec } from "./registry.ts";
 
 const RESET_REPLY = ascii("RESET");
 
+const PONG = ascii("pong");
+
 function ping(call: Call): void {
   if (call.argc > 2) call.reply.error(wrongArity("ping"));
+  else if (call.session.subscriptions !== null && !call.reply.resp3) pingOfListener(call);
   else if (call.argc === 2) echo(call);
   else call.reply.pong();
+}
+
+/** A RESP2 client that listens gets messages only, and takes its answer for one. */
+function pingOfListener(call: Call): void {
+  call.reply.array(2);
+  call.reply.bulk(PONG, 0, PONG.length);
+  if (call.argc === 2) echo(call);
+  else call.reply.bulk(PONG, 0, 0);
 }
 
 function echo(call: Call): void {

@@ -25,6 +25,7 @@ import {
   ERR_OVERFLOW,
 } from "../resp/errors.ts";
 import type { Call } from "./call.ts";
+import { INCRBY_HAPPENED, INCRBYFLOAT_HAPPENED, STRING_EVENT } from "./keyspace_events.ts";
 import type { CommandSpec } from "./registry.ts";
 import { mustBeString } from "./reply_string.ts";
 import { effectSet } from "./set_effect.ts";
@@ -86,6 +87,7 @@ function add(call: Call, by: number, name: Uint8Array): void {
   }
   if (!store(call, a, putInteger(scratch, 0, sum))) return;
   call.asSent(name, 1);
+  call.notify(STRING_EVENT, INCRBY_HAPPENED, 1);
   call.reply.integer(sum);
 }
 
@@ -102,6 +104,7 @@ function addExact(call: Call, a: number, by: bigint, name: Uint8Array): void {
   if (!fitsInt64(sum)) return call.reply.error(ERR_OVERFLOW);
   if (!store(call, a, putText(sum.toString()))) return;
   call.asSent(name, 1);
+  call.notify(STRING_EVENT, INCRBY_HAPPENED, 1);
   call.reply.bigint(sum);
 }
 
@@ -151,6 +154,7 @@ function incrbyfloat(call: Call): void {
   }
   if (!store(call, a, bytes)) return;
   effectSet(call, scratch, 0, bytes, KEEP_DEADLINE);
+  call.notify(STRING_EVENT, INCRBYFLOAT_HAPPENED, 1);
   reply.bulk(scratch, 0, bytes);
 }
 

@@ -19,6 +19,7 @@ import type { SnapshotSink } from "../snapshot/sink.ts";
 import { int64Argument } from "./arguments.ts";
 import { type Call, integerBytes } from "./call.ts";
 import { isPast } from "./expiry_options.ts";
+import { DEL_HAPPENED, GENERIC_EVENT, RESTORE_HAPPENED } from "./keyspace_events.ts";
 import type { CommandSpec } from "./registry.ts";
 import { mustBeString } from "./reply_string.ts";
 import { KEY, ONE_KEY } from "./string_docs.ts";
@@ -167,6 +168,7 @@ class RestoreSink implements SnapshotSink {
       if (old !== 0) {
         keys.remove(db, old);
         call.effectKey(DEL, 1);
+        call.notify(GENERIC_EVENT, DEL_HAPPENED, 1);
       }
       return reply.ok();
     }
@@ -187,6 +189,7 @@ class RestoreSink implements SnapshotSink {
     );
     setAccess(keys, fresh, this.#options, call.nowMs);
     effectRestore(call, this.#deadline, this.#options);
+    call.notify(GENERIC_EVENT, RESTORE_HAPPENED, 1);
     reply.ok();
   }
 }

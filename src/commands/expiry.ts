@@ -19,6 +19,12 @@ import {
 } from "../resp/errors.ts";
 import type { Call } from "./call.ts";
 import { isPast } from "./expiry_options.ts";
+import {
+  DEL_HAPPENED,
+  EXPIRE_HAPPENED,
+  GENERIC_EVENT,
+  PERSIST_HAPPENED,
+} from "./keyspace_events.ts";
 import type { ArgumentDoc, CommandSpec } from "./registry.ts";
 import { KEY, ONE_KEY } from "./string_docs.ts";
 
@@ -116,6 +122,7 @@ function expireAfter(call: Call, scale: number, base: number): void {
   if (isPast(call, deadline)) {
     keys.remove(db, a);
     call.effectKey(DEL, 1);
+    call.notify(GENERIC_EVENT, DEL_HAPPENED, 1);
     return reply.one();
   }
   if (current === NO_DEADLINE && !hasRoom(call, a)) return;
@@ -123,6 +130,7 @@ function expireAfter(call: Call, scale: number, base: number): void {
   const stored = Math.max(deadline, 0);
   keys.setDeadline(db, a, stored);
   call.effectKeyInteger(PEXPIREAT, 1, stored);
+  call.notify(GENERIC_EVENT, EXPIRE_HAPPENED, 1);
   reply.one();
 }
 
@@ -187,6 +195,7 @@ function persist(call: Call): void {
   if (!hasRoom(call, a)) return;
   keys.setDeadline(call.db, a, NO_DEADLINE);
   call.effectKey(PERSIST, 1);
+  call.notify(GENERIC_EVENT, PERSIST_HAPPENED, 1);
   reply.one();
 }
 

@@ -16,6 +16,7 @@ import {
 } from "../keyspace/entry.ts";
 import type { Call } from "./call.ts";
 import { DATABASE_COMMANDS } from "./databases.ts";
+import { DEL_HAPPENED, GENERIC_EVENT } from "./keyspace_events.ts";
 import type { CommandSpec } from "./registry.ts";
 import { RENAME_COMMANDS } from "./rename.ts";
 import { KEY, ONE_KEY } from "./string_docs.ts";
@@ -51,6 +52,7 @@ function del(call: Call): void {
   if (a === 0) return call.reply.zero();
   call.keys.remove(call.db, a);
   call.effectKey(DEL, 1);
+  call.notify(GENERIC_EVENT, DEL_HAPPENED, 1);
   call.reply.one();
 }
 
@@ -77,6 +79,7 @@ function deleteSeveral(call: Call): void {
       if (first[shard] === 0) continue;
       call.useShard(shard);
       effectDeleted(call, first[shard]);
+      for (let i = first[shard]; i !== 0; i = next[i]) call.notify(GENERIC_EVENT, DEL_HAPPENED, i);
     }
   }
   if (next.length > SCRATCH_KEPT) next = new Int32Array(64);

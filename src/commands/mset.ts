@@ -10,6 +10,7 @@ import { NO_DEADLINE, TYPE_STRING } from "../keyspace/entry.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import { ERR_OOM, wrongArity } from "../resp/errors.ts";
 import type { Call } from "./call.ts";
+import { SET_HAPPENED, STRING_EVENT } from "./keyspace_events.ts";
 import type { ArgumentDoc, CommandSpec } from "./registry.ts";
 import { replyString } from "./reply_string.ts";
 import { KEY, VALUE } from "./string_docs.ts";
@@ -39,6 +40,7 @@ function storePair(call: Call, i: number): void {
   const vs = starts[i + 1];
   const ve = stops[i + 1];
   call.keys.storeString(db, a, buf, starts[i], stops[i], buf, vs, ve, NO_DEADLINE);
+  call.notify(STRING_EVENT, SET_HAPPENED, i);
 }
 
 /** Whether a shard can take `pairs` of `bytes` in all. Many small ones need far more than their bytes. */

@@ -165,6 +165,8 @@ export class Command {
   readonly isCheap: boolean;
   /** Runs even while CLIENT PAUSE ALL is on (CLIENT itself, so that UNPAUSE can be said). */
   readonly runsPaused: boolean;
+  /** Allowed to a RESP2 client that listens to channels. */
+  readonly runsListening: boolean;
   /** Waits while CLIENT PAUSE WRITE is on. */
   readonly holdsOnWritePause: boolean;
   /** Runs the commands that were queued. */
@@ -218,6 +220,7 @@ export class Command {
     this.isWrite = spec.flags.includes("write");
     this.isCheap = spec.flags.includes("fast") || CHEAP.has(spec.name);
     this.runsPaused = spec.name.startsWith("client|");
+    this.runsListening = WHILE_LISTENING.has(spec.name);
     this.holdsOnWritePause = this.isWrite || spec.flags.includes("may_replicate");
     this.isExec = spec.name === "exec";
     this.runsInMulti = WITHIN_MULTI.has(spec.name);
@@ -235,6 +238,19 @@ export class Command {
 
 /** Commands that Redis does not call fast only because they may free a large old value. */
 const CHEAP: ReadonlySet<string> = new Set(["set", "setex", "psetex", "getset", "del", "lpush"]);
+
+/** Commands whose replies a RESP2 client that listens to channels can tell from messages. */
+const WHILE_LISTENING: ReadonlySet<string> = new Set([
+  "subscribe",
+  "unsubscribe",
+  "psubscribe",
+  "punsubscribe",
+  "ssubscribe",
+  "sunsubscribe",
+  "ping",
+  "quit",
+  "reset",
+]);
 
 /** Commands about the transaction, or the connection, that they are said in. */
 const WITHIN_MULTI: ReadonlySet<string> = new Set([

@@ -10,6 +10,14 @@ import { ascii, equalsBytes } from "../base/ascii.ts";
 import { ERR_NO_SUCH_KEY, ERR_OOM, ERR_SAME_OBJECT, ERR_SYNTAX } from "../resp/errors.ts";
 import { databaseArgument } from "./arguments.ts";
 import type { Call } from "./call.ts";
+import {
+  COPY_TO_HAPPENED,
+  GENERIC_EVENT,
+  MOVE_FROM_HAPPENED,
+  MOVE_TO_HAPPENED,
+  RENAME_FROM_HAPPENED,
+  RENAME_TO_HAPPENED,
+} from "./keyspace_events.ts";
 import type { CommandSpec } from "./registry.ts";
 import { KEY, ONE_KEY } from "./string_docs.ts";
 
@@ -47,6 +55,8 @@ function renameTo(call: Call, onlyIfFree: boolean): void {
   if (!hasRoom(call, keys.arena.blockBytes(a))) return;
   keys.move(db, a, db, buf, starts[2], stops[2]);
   call.asSent(onlyIfFree ? RENAMENX : RENAME, 1);
+  call.notify(GENERIC_EVENT, RENAME_FROM_HAPPENED, 1);
+  call.notify(GENERIC_EVENT, RENAME_TO_HAPPENED, 2);
   if (onlyIfFree) reply.one();
   else reply.ok();
 }
@@ -81,6 +91,7 @@ function copy(call: Call): void {
   if (!call.keyFits(2) || !hasRoom(call, keys.memoryBytes(a))) return;
   keys.copy(a, toDb, buf, starts[2], stops[2]);
   call.asSent(COPY, 1);
+  call.notifyIn(toDb, GENERIC_EVENT, COPY_TO_HAPPENED, 2);
   reply.one();
 }
 
@@ -94,6 +105,8 @@ function move(call: Call): void {
   if (!hasRoom(call, keys.arena.blockBytes(a))) return;
   keys.move(db, a, toDb, buf, starts[1], stops[1]);
   call.asSent(MOVE, 1);
+  call.notify(GENERIC_EVENT, MOVE_FROM_HAPPENED, 1);
+  call.notifyIn(toDb, GENERIC_EVENT, MOVE_TO_HAPPENED, 1);
   reply.one();
 }
 

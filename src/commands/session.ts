@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { ReplyWriter } from "../resp/reply_writer.ts";
+import { ReplyWriter } from "../resp/reply_writer.ts";
 import type { Watcher } from "../keyspace/watches.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -17,6 +17,25 @@ export const REPLY_OFF = 1;
 export const REPLY_SKIP_NEXT = 2;
 /** The state behind it: the reply of the command now run is dropped. */
 export const REPLY_SKIPPING = 3;
+
+/**
+ * Bit beside the others, set while a command runs: pushes to the client wait until its reply is
+ * written. Here so that the executor's one look at the mode tells it.
+ */
+export const PUSHES_WAIT = 8;
+
+/** Pushes up to this many bytes are gathered in a buffer that is kept. */
+const PUSH_BUFFER_BYTES_KEPT = 65_536;
+
+/** What a client listens to, as far as others than pub/sub itself need to know. */
+export interface SessionSubscriptions {
+  /** Bytes that the subscriptions take. */
+  readonly bytes: number;
+  /** Number of subscriptions of a kind: 0 channels, 1 patterns, 2 shard channels. */
+  count(kind: number): number;
+  /** Ends all of them. */
+  leave(): void;
+}
 
 /** Why a session does not run its next request yet. */
 export interface Suspension {
@@ -92,6 +111,16 @@ export class Session {
   lastWriteSequence = 0;
   /** Closes the socket at once (CLIENT KILL of another client, limits); set by the connection. */
   disconnect: (reason: string) => void = () => {};
+  /** What it listens to; null while that is nothing. */
+  subscriptions: SessionSubscriptions | null = null;
+  /** Whether its requests are being run, that is, whether the code that runs now is one of them. */
+  isRunning = false;
+  /**
+   * Bytes that no request of its own asked for were written to `reply`: they must be sent, and may be
+   * too many. Set by the connection.
+   */
+  pushed: () => void = () => {};
+  #waiting: ReplyWriter | null = null;
 
   /** A client that has just connected. */
   constructor(
@@ -126,6 +155,33 @@ export class Session {
     this.wake?.();
   }
 
+  /**
+   * Where to write a push (a message, an invalidation) to this client; then call `endPush`. A push
+   * that the client's own command causes follows that command's reply.
+   */
+  beginPush(): ReplyWriter {
+    if (!this.isRunning) return this.reply;
+    this.replyMode |= PUSHES_WAIT;
+    const waiting = this.#waiting ??= new ReplyWriter();
+    waiting.resp3 = this.reply.resp3;
+    return waiting;
+  }
+
+  /** A push has been written. */
+  endPush(): void {
+    if (!this.isRunning) this.pushed();
+  }
+
+  /** Writes the pushes that waited for a reply; the executor calls it behind that reply. */
+  takePushes(): void {
+    this.replyMode &= ~PUSHES_WAIT;
+    const waiting = this.#waiting;
+    if (waiting === null) return;
+    this.reply.raw(waiting.buf, 0, waiting.at);
+    waiting.at = 0;
+    if (waiting.buf.length > PUSH_BUFFER_BYTES_KEPT) this.#waiting = null;
+  }
+
   /** Ends the transaction and every watch: after EXEC, DISCARD, RESET, and when the client leaves. */
   endTransaction(): void {
     this.transaction = null;
@@ -149,5 +205,6 @@ export class Session {
     this.readOnly = false;
     this.endTransaction();
     this.reply.resp3 = false;
+    this.subscriptions?.leave();
   }
 }

@@ -20,6 +20,13 @@ import {
   readDeadline,
   readExpiryOptions,
 } from "./expiry_options.ts";
+import {
+  DEL_HAPPENED,
+  EXPIRE_HAPPENED,
+  GENERIC_EVENT,
+  SET_HAPPENED,
+  STRING_EVENT,
+} from "./keyspace_events.ts";
 import type { CommandSpec } from "./registry.ts";
 import { replyValue } from "./reply_string.ts";
 import { effectSet } from "./set_effect.ts";
@@ -45,6 +52,7 @@ function set(call: Call): void {
   if (call.argc > 3) return setWithOptions(call);
   if (!store(call, call.write(1), 2, NO_DEADLINE)) return;
   call.asSent(SET, 1);
+  call.notify(STRING_EVENT, SET_HAPPENED, 1);
   call.reply.ok();
 }
 
@@ -71,10 +79,13 @@ function setWithOptions(call: Call): void {
     if (a !== 0) {
       call.keys.remove(call.db, a);
       call.effectKey(DEL, 1);
+      call.notify(GENERIC_EVENT, DEL_HAPPENED, 1);
     }
   } else {
     store(call, a, 2, deadline);
     effectSet(call, call.buf, call.starts[2], call.stops[2], deadline);
+    call.notify(STRING_EVENT, SET_HAPPENED, 1);
+    if (expiryAt !== 0) call.notify(GENERIC_EVENT, EXPIRE_HAPPENED, 1);
   }
   if (!givesOld) call.reply.ok();
 }
@@ -84,6 +95,7 @@ function setnx(call: Call): void {
   if (a !== 0) return call.reply.zero();
   if (!store(call, a, 2, NO_DEADLINE)) return;
   call.asSent(SET, 1);
+  call.notify(STRING_EVENT, SET_HAPPENED, 1);
   call.reply.one();
 }
 
@@ -100,6 +112,8 @@ function setFor(call: Call, unit: number): void {
   if (Number.isNaN(deadline)) return;
   if (!store(call, call.write(1), 3, deadline)) return;
   effectSet(call, call.buf, call.starts[3], call.stops[3], deadline);
+  call.notify(STRING_EVENT, SET_HAPPENED, 1);
+  call.notify(GENERIC_EVENT, EXPIRE_HAPPENED, 1);
   call.reply.ok();
 }
 
@@ -109,6 +123,7 @@ function getset(call: Call): void {
   if (!replyValue(call, a)) return;
   store(call, a, 2, NO_DEADLINE);
   call.asSent(SET, 1);
+  call.notify(STRING_EVENT, SET_HAPPENED, 1);
 }
 
 /** SET, SETNX, SETEX, PSETEX, GETSET. */

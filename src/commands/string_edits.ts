@@ -11,6 +11,7 @@ import { NO_DEADLINE } from "../keyspace/entry.ts";
 import { CHUNK_BYTES } from "../memory/blob.ts";
 import { ERR_NOT_INTEGER, ERR_OFFSET_RANGE, ERR_OOM, ERR_STRING_TOO_LONG } from "../resp/errors.ts";
 import type { Call } from "./call.ts";
+import { APPEND_HAPPENED, SETRANGE_HAPPENED, STRING_EVENT } from "./keyspace_events.ts";
 import { STRING_BYTES_CEILING } from "./limits.ts";
 import type { CommandSpec } from "./registry.ts";
 import { mustBeString } from "./reply_string.ts";
@@ -57,6 +58,7 @@ function append(call: Call): void {
     if (!call.keyFits(1)) return;
     call.keys.storeString(db, a, buf, starts[1], stops[1], buf, vs, ve, NO_DEADLINE);
     call.asSent(APPEND, 1);
+    call.notify(STRING_EVENT, APPEND_HAPPENED, 1);
     return call.reply.integer(ve - vs);
   }
   if (!mustBeString(call, a)) return;
@@ -65,6 +67,7 @@ function append(call: Call): void {
   if (!lengthFits(call, after) || !hasRoom(call, a, before, after)) return;
   call.keys.writeString(db, a, before, buf, vs, ve);
   call.asSent(APPEND, 1);
+  call.notify(STRING_EVENT, APPEND_HAPPENED, 1);
   call.reply.integer(after);
 }
 
@@ -87,6 +90,7 @@ function setrange(call: Call): void {
   }
   keys.writeString(db, a, offset, buf, vs, ve);
   call.asSent(SETRANGE, 1);
+  call.notify(STRING_EVENT, SETRANGE_HAPPENED, 1);
   call.reply.integer(after);
 }
 

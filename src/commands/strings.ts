@@ -17,6 +17,12 @@ import {
   readDeadline,
   readExpiryOptions,
 } from "./expiry_options.ts";
+import {
+  DEL_HAPPENED,
+  EXPIRE_HAPPENED,
+  GENERIC_EVENT,
+  PERSIST_HAPPENED,
+} from "./keyspace_events.ts";
 import { MSET_COMMANDS } from "./mset.ts";
 import type { CommandSpec } from "./registry.ts";
 import { mustBeString, replyString, replyStringRange, replyValue } from "./reply_string.ts";
@@ -40,6 +46,7 @@ function getdel(call: Call): void {
   if (!replyValue(call, a) || a === 0) return;
   call.keys.remove(call.db, a);
   call.effectKey(DEL, 1);
+  call.notify(GENERIC_EVENT, DEL_HAPPENED, 1);
 }
 
 /** Written by each GETEX, so that none allocates. */
@@ -61,6 +68,7 @@ function getex(call: Call): void {
     replyString(reply, keys, a);
     keys.remove(db, a);
     call.effectKey(DEL, 1);
+    call.notify(GENERIC_EVENT, DEL_HAPPENED, 1);
     return;
   }
   const drops = (flags & DROP_TTL) !== 0 && keys.deadlineOf(a) !== NO_DEADLINE;
@@ -69,8 +77,13 @@ function getex(call: Call): void {
   if (!keys.arena.hasRoom(keys.arena.blockBytes(a) + DEADLINE_BYTES)) return reply.error(ERR_OOM);
   replyString(reply, keys, a);
   keys.setDeadline(db, a, deadline);
-  if (drops) call.effectKey(PERSIST, 1);
-  else call.effectKeyInteger(PEXPIREAT, 1, deadline);
+  if (drops) {
+    call.effectKey(PERSIST, 1);
+    call.notify(GENERIC_EVENT, PERSIST_HAPPENED, 1);
+  } else {
+    call.effectKeyInteger(PEXPIREAT, 1, deadline);
+    call.notify(GENERIC_EVENT, EXPIRE_HAPPENED, 1);
+  }
 }
 
 function strlen(call: Call): void {

@@ -50,6 +50,14 @@ export interface KeyspaceListener {
   expired(db: number, u8: Uint8Array, start: number, stop: number): void;
 }
 
+/** Hears of what only the keyspace notices; for notifications, which few want. */
+export interface KeyspaceObserver {
+  /** The key `u8[start..stop)` of `db` was not there before, or replaced one that was removed. */
+  created(db: number, u8: Uint8Array, start: number, stop: number): void;
+  /** A read did not find the key `buf[start..stop)` in `db`. */
+  missed(db: number, buf: Uint8Array, start: number, stop: number): void;
+}
+
 /** A detached dict that is taken apart in slices. */
 interface Grave {
   root: number;
@@ -77,6 +85,8 @@ export class Keyspace implements WatchedKeys {
   accessCountsUses = false;
   /** Told of expiries; null while loading. */
   listener: KeyspaceListener | null = null;
+  /** Told of new keys and of misses; null while nobody wants to know. */
+  observer: KeyspaceObserver | null = null;
   /**
    * False on a replica: keys past their deadline are then invisible but stay until the primary
    * deletes them. Also false for the commands of an upstream, which sees what it deleted itself.
@@ -163,7 +173,7 @@ export class Keyspace implements WatchedKeys {
   lookup(db: number, buf: Uint8Array, start: number, stop: number): number {
     const a = this.lookupQuiet(db, buf, start, stop);
     if (a === 0) {
-      this.misses++;
+      this.#countMiss(db, buf, start, stop);
       return 0;
     }
     this.hits++;
@@ -174,9 +184,19 @@ export class Keyspace implements WatchedKeys {
   /** As `lookup` without stamping: for EXISTS, TYPE, TTL, OBJECT and the like. */
   lookupUntouched(db: number, buf: Uint8Array, start: number, stop: number): number {
     const a = this.lookupQuiet(db, buf, start, stop);
-    if (a === 0) this.misses++;
+    if (a === 0) this.#countMiss(db, buf, start, stop);
     else this.hits++;
     return a;
+  }
+
+  #countMiss(db: number, buf: Uint8Array, start: number, stop: number): void {
+    this.misses++;
+    if (this.observer !== null) this.observer.missed(db, buf, start, stop);
+  }
+
+  #tellCreated(db: number, a: number): void {
+    const start = this.keyStart(a);
+    this.observer!.created(db, this.arena.bytes(a), start, start + this.keyLength(a));
   }
 
   /** As `lookup` without counting or stamping. */
@@ -480,6 +500,7 @@ export class Keyspace implements WatchedKeys {
     if (root === 0) root = this.dict.create();
     this.#roots[db] = this.dict.insert(root, fresh);
     this.#noteDeadline(db, fresh);
+    if (this.observer !== null) this.#tellCreated(db, fresh);
   }
 
   #noteDeadline(db: number, a: number): void {
@@ -693,6 +714,7 @@ export class Keyspace implements WatchedKeys {
     this.#roots[db] = this.dict.remove(this.#roots[db], a);
     this.arena.release(a);
     this.#link(toDb, target, fresh);
+    if (target !== 0 && this.observer !== null) this.#tellCreated(toDb, fresh);
     return fresh;
   }
 
@@ -710,6 +732,7 @@ export class Keyspace implements WatchedKeys {
     this.touch(fresh);
     if (this.watched !== 0) this.#touchStored(toDb, hash, buf, ks, ke);
     this.#link(toDb, target, fresh);
+    if (target !== 0 && this.observer !== null) this.#tellCreated(toDb, fresh);
     return fresh;
   }
 

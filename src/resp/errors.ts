@@ -180,6 +180,14 @@ export function unknownCommand(
   return line.line();
 }
 
+/** For a RESP2 client that listens to channels; `name` is the command's full name in lower case. */
+export function notWhileListening(name: string): ErrorLine {
+  return ascii(
+    `ERR Can't execute '${name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET ` +
+      "are allowed in this context",
+  );
+}
+
 /**
  * `ERR unknown subcommand '<sub>'. Try <CONTAINER> HELP.` where the subcommand is
  * `buf[start..stop)` as the client wrote it, and `container` the command's name in upper case.

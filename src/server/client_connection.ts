@@ -43,6 +43,16 @@ const IDLE_SWEEPS = 2;
 
 const CLIENT_LEFT = "client closed the connection";
 
+/** How much a client that listens to channels may leave unread; 0 for no limit. */
+export interface ListenerLimits {
+  /** Bytes at which it is closed at once. */
+  readonly hardBytes: number;
+  /** Bytes that it may have waiting only for a while. */
+  readonly softBytes: number;
+  /** Milliseconds of that while. */
+  readonly softMs: number;
+}
+
 /** What a connection needs of its server. */
 export interface ConnectionHost {
   /** Runs requests. */
@@ -57,6 +67,8 @@ export interface ConnectionHost {
   readonly outputSoftBytes: number;
   /** Milliseconds that a client may stay above the soft limit. */
   readonly outputSoftMs: number;
+  /** The same limits of `client-output-buffer-limit pubsub`, for clients that listen to channels. */
+  readonly listenerLimits: ListenerLimits;
   /** Limits of a request from an authenticated client. */
   readonly requestLimits: Readonly<RequestLimits>;
   /** Unix ms of a monotonic time. */
@@ -67,6 +79,8 @@ export interface ConnectionHost {
   beforeReplies(): Promise<void> | null;
   /** Called, in the order in which they came, when requests that were held may be tried again. */
   readonly held: Set<() => void>;
+  /** Calls `sendPushes` of the connection when the code that runs now is done. */
+  sendSoon(connection: ClientConnection): void;
   /** The connection is over; `reason` is for the log. */
   closed(connection: ClientConnection, reason: string): void;
 }
@@ -91,6 +105,12 @@ export class ClientConnection {
   #reason = "";
   /** Bytes of replies handed to the socket that it has not taken yet. */
   #unsentBytes = 0;
+  /** Where in the reply buffer a write that is under way ends; 0 while there is none. */
+  #writeStop = 0;
+  /** The write of pushes that is under way, or null. There is never another beside it. */
+  #pushing: Promise<void> | null = null;
+  /** Whether the host has been asked for `sendPushes`. */
+  #isSendDue = false;
   /** When a sweep found more unsent bytes than the soft limit, or 0. */
   #overSoftSinceMs = 0;
   /** What had been written at the last sweep, to tell a slow reader from one that has stopped. */
@@ -115,6 +135,7 @@ export class ClientConnection {
     this.#parser = new RequestParser();
     this.session = new Session({ ...options, reply: new ReplyWriter() });
     this.session.disconnect = (reason) => this.close(reason);
+    this.session.pushed = () => this.#pushed();
     this.#applyLimits();
   }
 
@@ -138,6 +159,7 @@ export class ClientConnection {
     this.session.suspension?.abandoned?.();
     this.session.suspension = null;
     this.session.endTransaction();
+    this.session.subscriptions?.leave();
     this.#host.closed(this, this.#reason);
   }
 
@@ -194,10 +216,13 @@ export class ClientConnection {
   }
 
   #keepToSoftLimit(nowMs: number): void {
-    const limit = this.#host.outputSoftBytes;
-    if (limit === 0 || this.#unsentBytes <= limit) this.#overSoftSinceMs = 0;
+    const isListener = this.session.subscriptions !== null;
+    const { outputSoftBytes, outputSoftMs, listenerLimits } = this.#host;
+    const limit = isListener ? listenerLimits.softBytes : outputSoftBytes;
+    const softMs = isListener ? listenerLimits.softMs : outputSoftMs;
+    if (limit === 0 || this.#waitingBytes <= limit) this.#overSoftSinceMs = 0;
     else if (this.#overSoftSinceMs === 0) this.#overSoftSinceMs = nowMs;
-    else if (nowMs - this.#overSoftSinceMs >= this.#host.outputSoftMs) {
+    else if (nowMs - this.#overSoftSinceMs >= softMs) {
       this.close("unsent replies stay above the soft limit of client-output-buffer-limit");
     }
   }
@@ -217,29 +242,34 @@ export class ClientConnection {
       let more = true;
       while (more) {
         const began = host.gate.begin();
+        session.isRunning = true;
         more = this.#turn(began);
+        session.isRunning = false;
         host.endTurn();
         const others = host.gate.pass();
         const reply = session.reply;
+        while (this.#pushing !== null) await this.#pushing;
         const stop = reply.at;
         if (stop > 0) {
-          if (this.#isOverOutputLimit(reply)) return;
+          if (this.#isOverOutputLimit()) return;
+          this.#unsentBytes = this.#writeStop = stop;
           const stored = host.beforeReplies();
           if (stored !== null) await stored;
-          this.#unsentBytes = stop;
           for (let sent = 0; sent < stop;) {
             const n = await conn.write(reply.buf.subarray(sent, stop));
             sent += n;
             session.wroteBytes += n;
             this.#unsentBytes = stop - sent;
           }
+          this.#writeStop = 0;
           if (reply.at === stop) {
             reply.at = 0;
             if (reply.buf.length > KEPT_BUFFER_BYTES) reply.shrink();
           } else {
-            // A wait that ended meanwhile has replied behind what was sent.
+            // A wait that ended meanwhile has replied behind what was sent, or pushes have come.
             reply.buf.copyWithin(0, stop, reply.at);
             reply.at -= stop;
+            this.sendPushes();
           }
         }
         if (session.closing) return;
@@ -252,12 +282,70 @@ export class ClientConnection {
     }
   }
 
-  /** Closes the connection when a turn's replies are more than a client may have. */
-  #isOverOutputLimit(reply: ReplyWriter): boolean {
+  /** Closes the connection when what it has to send is more than a client may have. */
+  #isOverOutputLimit(): boolean {
+    if (this.session.subscriptions !== null) return this.#isOverListenerLimit();
     const limit = this.#host.outputBytesMax;
-    if (limit === 0 || reply.at <= limit) return false;
+    if (limit === 0 || this.#waitingBytes <= limit) return false;
     this.close(`replies are more than client-output-buffer-limit (${limit} bytes)`);
     return true;
+  }
+
+  /** As above for a client that listens to channels; 'at' the limit is too much, as in Redis. */
+  #isOverListenerLimit(): boolean {
+    const limit = this.#host.listenerLimits.hardBytes;
+    if (limit === 0 || this.#waitingBytes < limit) return false;
+    this.close(`unread messages reach client-output-buffer-limit pubsub (${limit} bytes)`);
+    return true;
+  }
+
+  /** Bytes in the reply buffer that the socket has not taken. */
+  get #waitingBytes(): number {
+    return this.session.reply.at - this.#writeStop + (this.#writeStop > 0 ? this.#unsentBytes : 0);
+  }
+
+  /** Bytes were added to the reply buffer that no request asked for. */
+  #pushed(): void {
+    if (this.#isOverOutputLimit() || this.#isSendDue) return;
+    this.#isSendDue = true;
+    this.#host.sendSoon(this);
+  }
+
+  /**
+   * Sends what is in the reply buffer although no request is being answered. If replies are being
+   * written, whoever does that comes back here.
+   */
+  sendPushes(): void {
+    this.#isSendDue = false;
+    if (this.#closed || this.#writeStop > 0 || this.session.reply.at === 0) return;
+    const sending = this.#sendAll();
+    if (this.#writeStop > 0) this.#pushing = sending;
+  }
+
+  /** Writes the reply buffer until it is empty, what is added meanwhile included; never throws. */
+  async #sendAll(): Promise<void> {
+    const { session } = this;
+    const { reply } = session;
+    try {
+      while (reply.at > 0) {
+        const stop = this.#unsentBytes = this.#writeStop = reply.at;
+        const stored = this.#host.beforeReplies();
+        if (stored !== null) await stored;
+        for (let sent = 0; sent < stop;) {
+          const n = await this.#conn.write(reply.buf.subarray(sent, stop));
+          sent += n;
+          session.wroteBytes += n;
+          this.#unsentBytes = stop - sent;
+        }
+        reply.buf.copyWithin(0, stop, reply.at);
+        reply.at -= stop;
+      }
+      if (reply.buf.length > KEPT_BUFFER_BYTES) reply.shrink();
+    } catch (error) {
+      this.close(reasonOf(error));
+    }
+    this.#writeStop = 0;
+    this.#pushing = null;
   }
 
   /** Takes note of bytes that were read. */

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { CHANNELS, PATTERNS, SHARD_CHANNELS } from "../commands/pubsub.ts";
 import type { Session } from "../commands/session.ts";
 import { DEFAULT_USER } from "./password.ts";
 
@@ -21,13 +22,15 @@ export function clientType(name: string): ClientType | null {
 
 /** The kind of a client. Our upstream and our replicas talk on the replication ports, not here. */
 export function typeOf(session: Session): ClientType {
-  return session.isReplica ? "replica" : "normal";
+  if (session.isReplica) return "replica";
+  return session.subscriptions === null ? "normal" : "pubsub";
 }
 
 /** Redis's letters for what is particular about a client, `N` for nothing. */
 function flagsOf(session: Session): string {
   let flags = "";
   if (session.isReplica) flags += "S";
+  if (session.subscriptions !== null) flags += "P";
   if (session.transaction !== null) flags += "x";
   if (session.suspension?.unblockable === true) flags += "b";
   if (session.watcher?.isTouched === true) flags += "d";
@@ -40,7 +43,7 @@ function flagsOf(session: Session): string {
 
 /** The line of one client, without a line end. `nowMs` is the Unix time. */
 export function clientLine(session: Session, nowMs: number): string {
-  const { reply } = session;
+  const { reply, subscriptions } = session;
   const seconds = (sinceMs: number) => Math.max(0, Math.floor((nowMs - sinceMs) / 1000));
   const queryFree = Math.max(0, session.bufferBytes - session.pendingBytes);
   const outputBytes = reply.buf.length;
@@ -55,9 +58,9 @@ export function clientLine(session: Session, nowMs: number): string {
     ["idle", seconds(session.lastActiveMs)],
     ["flags", flagsOf(session)],
     ["db", session.db],
-    ["sub", 0],
-    ["psub", 0],
-    ["ssub", 0],
+    ["sub", subscriptions?.count(CHANNELS) ?? 0],
+    ["psub", subscriptions?.count(PATTERNS) ?? 0],
+    ["ssub", subscriptions?.count(SHARD_CHANNELS) ?? 0],
     ["multi", session.transaction?.queue.count ?? -1],
     ["watch", session.watcher?.size ?? 0],
     ["qbuf", session.pendingBytes],
@@ -69,7 +72,7 @@ export function clientLine(session: Session, nowMs: number): string {
     ["obl", reply.at],
     ["oll", 0],
     ["omem", 0],
-    ["tot-mem", inputBytes + outputBytes],
+    ["tot-mem", inputBytes + outputBytes + (subscriptions?.bytes ?? 0)],
     ["events", reply.at > 0 ? "rw" : "r"],
     ["cmd", session.lastCommand],
     ["user", DEFAULT_USER],

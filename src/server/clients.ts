@@ -11,7 +11,7 @@ import type { Log } from "../observability/log.ts";
 import type { RequestLimits } from "../resp/request_parser.ts";
 import { ascii } from "../base/ascii.ts";
 import { acceptLoop } from "../shard/accept.ts";
-import { ClientConnection, type ConnectionHost } from "./client_connection.ts";
+import { ClientConnection, type ConnectionHost, type ListenerLimits } from "./client_connection.ts";
 import type { Config } from "./config.ts";
 import { type Executor, GUARD_PAUSE_ALL, GUARD_PAUSE_WRITE } from "./executor.ts";
 import { TIMER_MS_MAX } from "./wait.ts";
@@ -58,6 +58,8 @@ export class Clients implements ConnectionHost {
   /** See `ConnectionHost`. */
   outputSoftMs!: number;
   /** See `ConnectionHost`. */
+  listenerLimits!: ListenerLimits;
+  /** See `ConnectionHost`. */
   requestLimits!: Readonly<RequestLimits>;
   /** See `ConnectionHost`. */
   readonly held: Set<() => void> = new Set();
@@ -76,6 +78,13 @@ export class Clients implements ConnectionHost {
 
   readonly #host: ClientsHost;
   readonly #open = new Map<number, ClientConnection>();
+  /** Clients with pushes to send when the code that runs now is done. */
+  #toSend: ClientConnection[] = [];
+  readonly #sendDue = () => {
+    const due = this.#toSend;
+    this.#toSend = [];
+    for (const connection of due) connection.sendPushes();
+  };
   #nextId = 1;
   #unixOrigin: number;
   #pauseTimer: ReturnType<typeof setTimeout> | undefined;
@@ -92,11 +101,16 @@ export class Clients implements ConnectionHost {
   /** Takes the limits from the settings again, after they changed. */
   applySettings(): void {
     const { config } = this.#host;
-    const { normal } = config.clientOutputBufferLimits;
+    const { normal, pubsub } = config.clientOutputBufferLimits;
     this.queryBufferBytesMax = Math.min(config.clientQueryBufferBytes, QUERY_BUFFER_BYTES_MAX);
     this.outputBytesMax = normal.hardBytes;
     this.outputSoftBytes = normal.softBytes;
     this.outputSoftMs = normal.softSeconds * 1000;
+    this.listenerLimits = {
+      hardBytes: pubsub.hardBytes,
+      softBytes: pubsub.softBytes,
+      softMs: pubsub.softSeconds * 1000,
+    };
     this.requestLimits = requestLimits(config);
   }
 
@@ -118,6 +132,11 @@ export class Clients implements ConnectionHost {
   /** See `ConnectionHost`: nothing has to reach the disk before a reply. */
   beforeReplies(): Promise<void> | null {
     return null;
+  }
+
+  /** See `ConnectionHost`: all that one turn pushed to a client leaves in one write. */
+  sendSoon(connection: ClientConnection): void {
+    if (this.#toSend.push(connection) === 1) queueMicrotask(this.#sendDue);
   }
 
   /** Accepts clients until the listener is closed. */
@@ -242,6 +261,7 @@ export class Clients implements ConnectionHost {
       connection.sweep(nowMs);
       const { session } = connection;
       if (idleMs === 0 || session.suspension !== null || connection.isHeld) continue;
+      if (session.subscriptions !== null) continue; // it waits for messages
       if (nowMs - session.lastActiveMs > idleMs) connection.close("idle longer than timeout");
     }
   }

@@ -16,9 +16,11 @@ import { introspectionCommands } from "../commands/introspection.ts";
 import { KEY_COMMANDS } from "../commands/keys.ts";
 import { LCS_COMMANDS } from "../commands/lcs.ts";
 import { OBJECT_COMMANDS } from "../commands/object.ts";
+import { publishCommands } from "../commands/publish.ts";
 import type { CommandSpec } from "../commands/registry.ts";
 import { SCAN_COMMANDS } from "../commands/scan.ts";
 import { STRING_COMMANDS } from "../commands/strings.ts";
+import { subscribeCommands } from "../commands/subscribe.ts";
 import { authCommands } from "./commands_auth.ts";
 import { clientCommands } from "./commands_client.ts";
 import { configCommands } from "./commands_config.ts";
@@ -51,6 +53,8 @@ export function allCommands(server: Server): CommandSpec[] {
     ...DUMP_COMMANDS,
     ...OBJECT_COMMANDS,
     ...connectionCommands(() => passwordIsSet(server.config)),
+    ...subscribeCommands(server.pubsub),
+    ...publishCommands(server.pubsub),
     ...introspectionCommands(() => server.table),
     ...authCommands(server),
     ...clientCommands(server),

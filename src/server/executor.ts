@@ -11,6 +11,7 @@ import type { Command, CommandTable } from "../commands/registry.ts";
 import type { RequestQueue } from "../commands/request_queue.ts";
 import type { Transaction } from "../commands/transaction.ts";
 import {
+  PUSHES_WAIT,
   REPLY_OFF,
   REPLY_ON,
   REPLY_SKIP_NEXT,
@@ -28,6 +29,7 @@ import {
   ERR_NOREPLICAS,
   ERR_OOM,
   ERR_READONLY,
+  notWhileListening,
   unknownCommand,
   unknownSubcommand,
   wrongArity,
@@ -227,6 +229,10 @@ export class Executor {
       reply.error(ERR_OOM);
       return this.#finish(session, command, replyStart);
     }
+    if (session.subscriptions !== null && !reply.resp3 && !command.runsListening) {
+      reply.error(notWhileListening(command.spec.name));
+      return this.#finish(session, command, replyStart);
+    }
     session.lastCommand = command.spec.name;
     session.commands++;
     this.commands++;
@@ -246,7 +252,7 @@ export class Executor {
       command.failed++;
       this.#observer.errorReplied(reply.buf, reply.lastErrorAt, reply.at);
     }
-    if (session.replyMode !== REPLY_ON) this.#dropReply(session, replyStart);
+    if (session.replyMode !== REPLY_ON) this.#settleReply(session, replyStart);
     return outcome;
   }
 
@@ -454,11 +460,18 @@ export class Executor {
     this.rejected++;
     if (command !== null) command.rejected++;
     this.#observer.errorReplied(reply.buf, reply.lastErrorAt, reply.at);
-    if (session.replyMode !== REPLY_ON) this.#dropReply(session, replyStart);
+    if (session.replyMode !== REPLY_ON) this.#settleReply(session, replyStart);
     return DONE;
   }
 
-  /** CLIENT REPLY OFF and SKIP. */
+  /** CLIENT REPLY OFF and SKIP; and pushes to the client that its own command caused. */
+  #settleReply(session: Session, replyStart: number): void {
+    const hasPushes = (session.replyMode & PUSHES_WAIT) !== 0;
+    session.replyMode &= ~PUSHES_WAIT;
+    if (session.replyMode !== REPLY_ON) this.#dropReply(session, replyStart);
+    if (hasPushes) session.takePushes();
+  }
+
   #dropReply(session: Session, replyStart: number): void {
     if (session.replyMode === REPLY_SKIP_NEXT) {
       session.replyMode = REPLY_SKIPPING;

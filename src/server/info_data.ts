@@ -5,6 +5,7 @@
  */
 
 import type { LoadProgress } from "../persistence/load_data.ts";
+import { CHANNELS, PATTERNS, SHARD_CHANNELS } from "../commands/pubsub.ts";
 import { type InfoLine, pairs } from "./info_format.ts";
 import type { Server } from "./server.ts";
 import type { StatBaseline } from "./stat_baseline.ts";
@@ -91,9 +92,9 @@ export function statsLines(server: Server, stats: StatBaseline): InfoLine[] {
     ["current_eviction_exceeded_time", 0],
     ["keyspace_hits", hits],
     ["keyspace_misses", misses],
-    ["pubsub_channels", 0],
-    ["pubsub_patterns", 0],
-    ["pubsubshard_channels", 0],
+    ["pubsub_channels", server.pubsub.topics[CHANNELS].size],
+    ["pubsub_patterns", server.pubsub.topics[PATTERNS].size],
+    ["pubsubshard_channels", server.pubsub.topics[SHARD_CHANNELS].size],
     ["latest_fork_usec", 0],
     ["total_forks", 0],
     ["tracking_total_keys", 0],

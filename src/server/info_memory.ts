@@ -71,6 +71,7 @@ export function memoryLines(server: Server): InfoLine[] {
     ["mem_total_replication_buffers", backlog + pending],
     ["mem_clients_slaves", pending],
     ["mem_clients_normal", clients.bufferBytes()],
+    ["mem_pubsub", server.pubsub.bytes],
     ["mem_cluster_links", 0],
     ["mem_aof_buffer", 0],
     ["mem_allocator", "arena"],

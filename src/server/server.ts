@@ -10,6 +10,8 @@ import { Gate } from "../base/gate.ts";
 import { explainFailure } from "../base/permissions.ts";
 import { CommandTable } from "../commands/registry.ts";
 import type { Call } from "../commands/call.ts";
+import { KeyspaceEvents } from "../commands/keyspace_events.ts";
+import { PubSub } from "../commands/pubsub.ts";
 import { Latency } from "../observability/latency.ts";
 import type { Log } from "../observability/log.ts";
 import { SlowLog } from "../observability/slowlog.ts";
@@ -60,6 +62,10 @@ export class Server implements ExecutionObserver {
   readonly node: Node;
   /** The command table. */
   readonly table: CommandTable;
+  /** Who listens to which channels. */
+  readonly pubsub: PubSub = new PubSub();
+  /** Tells them what happens to keys. */
+  readonly events: KeyspaceEvents = new KeyspaceEvents(this.pubsub);
   /** Runs requests. */
   readonly executor: Executor;
   /** The clients. */
@@ -118,6 +124,7 @@ export class Server implements ExecutionObserver {
     this.latency = new Latency(config.latencyMonitorThresholdMs);
     this.table = new CommandTable(allCommands(this));
     this.executor = new Executor(this.table, this.node, this.node.sequence, this);
+    this.executor.call.events = this.events;
     this.clients = new Clients(this);
     this.persistence = new Persistence(this);
     this.replication = new Replication({
@@ -127,6 +134,7 @@ export class Server implements ExecutionObserver {
       gate: this.gate,
       clock: this.clock,
       table: this.table,
+      events: this.events,
       workers: this.persistence.workers,
       clientPort: () => this.port,
       isLoading: () => (this.executor.guards & GUARD_LOADING) !== 0,
@@ -282,6 +290,11 @@ export class Server implements ExecutionObserver {
     this.executor.call.limits.stringBytesMax = config.protoMaxBulkBytes;
     this.executor.call.limits.hllSparseBytesMax = config.hllSparseMaxBytes;
     config.onChange(["port", "bind"], () => this.#rebind());
+    this.#chooseEvents();
+    config.onChange(["notifyKeyspaceEvents"], () => {
+      this.#chooseEvents();
+      return null;
+    });
     config.onChange(
       [
         "slowlogSlowerThanUs",
@@ -322,6 +335,15 @@ export class Server implements ExecutionObserver {
         return null;
       },
     );
+  }
+
+  /** Tells of the events on keys that the settings name. */
+  #chooseEvents(): void {
+    this.events.choose(this.config.notifyKeyspaceEvents);
+    for (const shard of this.node.shards) {
+      shard.events = this.events;
+      this.events.observe(shard.keys);
+    }
   }
 
   /** Works out what is refused now. */

@@ -11,6 +11,9 @@
 import { ascii, equalsFolded, latin1 } from "../base/ascii.ts";
 import { parseInteger } from "../base/integers.ts";
 import { Call, type ShardPort, type ShardsPort } from "../commands/call.ts";
+import { NO_EFFECTS } from "../commands/effect.ts";
+import { KeyspaceEvents } from "../commands/keyspace_events.ts";
+import { effectMessage, PUBLISH, SPUBLISH } from "../commands/publish.ts";
 import type { RequestQueue } from "../commands/request_queue.ts";
 import type { Command, CommandTable } from "../commands/registry.ts";
 import { Session } from "../commands/session.ts";
@@ -66,6 +69,8 @@ export class Applier {
   /** Frames passed over because a lenient upstream sent what failed here. */
   passedOver = 0;
   readonly #table: CommandTable;
+  readonly #events: KeyspaceEvents;
+  readonly #silence = new KeyspaceEvents();
   readonly #reply = new ReplyWriter();
   readonly #session: Session;
   readonly #calls = new WeakMap<ShardsPort, Call>();
@@ -73,9 +78,10 @@ export class Applier {
   #target: ShardsPort | null = null;
   #nowMs = 0;
 
-  /** Applies the commands of `table`. */
-  constructor(table: CommandTable) {
+  /** Applies the commands of `table`; clients of ours who listen hear through `events`. */
+  constructor(table: CommandTable, events: KeyspaceEvents = new KeyspaceEvents()) {
     this.#table = table;
+    this.#events = events;
     this.#session = new Session({
       id: 0,
       peer: "upstream",
@@ -150,6 +156,12 @@ export class Applier {
     if (argc === 2 && equalsFolded(buf, starts[0], stops[0], SELECT)) {
       return this.#select(target, place, buf, frame);
     }
+    if (argc === 3) {
+      const isShard = equalsFolded(buf, starts[0], stops[0], SPUBLISH);
+      if (isShard || equalsFolded(buf, starts[0], stops[0], PUBLISH)) {
+        return this.#message(target, place, buf, frame, isShard);
+      }
+    }
     if (command === null || !(command.isWrite || WRITING_READS.has(command.spec.name))) {
       const found = latin1(buf, starts[0], Math.min(stops[0], starts[0] + 64));
       return { name: "ForeignCommand", detail: found };
@@ -158,6 +170,22 @@ export class Applier {
       return { name: "ApplyFailed", detail: `${argc} arguments of ${command.spec.name}` };
     }
     return this.#run(target, place, buf, frame, command);
+  }
+
+  /** A message, the one thing in frames that is no write: to our clients, and to who follows us. */
+  #message(
+    target: ShardsPort,
+    place: FramePlace,
+    buf: Uint8Array,
+    { starts, stops }: FrameArguments,
+    isShard: boolean,
+  ): null {
+    const { pubsub } = this.#events;
+    if (isShard) pubsub.publishShard(buf, starts[1], stops[1], buf, starts[2], stops[2]);
+    else pubsub.publish(buf, starts[1], stops[1], buf, starts[2], stops[2]);
+    const { effects } = target.shards[target.shardOf(buf, starts[1], stops[1])];
+    effectMessage(effects, place.db, isShard ? SPUBLISH : PUBLISH, buf, starts, stops);
+    return null;
   }
 
   #select(
@@ -208,6 +236,8 @@ export class Applier {
     call.useShard(0);
     const { firstKey } = command;
     if (firstKey > 0 && firstKey < argc) call.route(firstKey);
+    // What is staged beside the data has not happened yet.
+    call.events = call.effects === NO_EFFECTS ? this.#silence : this.#events;
     if (command.deniesOom && !call.keys.arena.hasRoom(stops[argc - 1] - starts[0] + 1024)) {
       return NO_MEMORY;
     }

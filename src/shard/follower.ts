@@ -9,6 +9,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Gate } from "../base/gate.ts";
 import { explainFailure } from "../base/permissions.ts";
 import type { ShardsPort } from "../commands/call.ts";
+import type { KeyspaceEvents } from "../commands/keyspace_events.ts";
 import type { CommandTable } from "../commands/registry.ts";
 import type { Log } from "../observability/log.ts";
 import { reconnectDelayMs } from "../replication/backoff.ts";
@@ -37,6 +38,8 @@ export interface FollowerHost {
   readonly node: Node;
   /** Commands that frames may hold. */
   readonly table: CommandTable;
+  /** Who tells our clients of messages and events in frames. */
+  readonly events: KeyspaceEvents;
   /** Settings in force. */
   readonly settings: ShardSettings & {
     /** Upstream shards to assume instead of asking; 0: ask. */
@@ -106,7 +109,7 @@ export class Follower implements UpstreamHost {
     this.port = port;
     this.gate = host.gate;
     this.clock = host.clock;
-    this.applier = new Applier(host.table);
+    this.applier = new Applier(host.table, host.events);
     this.version = host.settings.replicaOfShards > 0 ? 1 : 2;
     this.#arrivals = this.#noArrivals(0);
     this.#restored = restored;

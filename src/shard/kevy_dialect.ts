@@ -11,6 +11,7 @@
  * RENAME, RENAMENX a b    DEL a, DEL b, SET b v [, PEXPIREAT]
  * COPY, RESTORE           DEL b, SET b v [, PEXPIREAT]
  * FLUSHDB                 FLUSHALL
+ * PUBLISH, SPUBLISH       nothing: kevy's replicas hear no messages
  * MULTI, effects, EXEC    the effects: kevy's replicas apply each as it comes
  * ```
  *
@@ -24,6 +25,7 @@
 import { ascii, equalsFolded } from "../base/ascii.ts";
 import { integerBytes } from "../commands/call.ts";
 import type { EffectSink } from "../commands/effect.ts";
+import { PUBLISH, SPUBLISH } from "../commands/publish.ts";
 import { NO_DEADLINE } from "../keyspace/entry.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import type { Commit } from "./commit.ts";
@@ -87,6 +89,7 @@ export class KevyDialect implements EffectSink {
     const name = this.#name;
     const is = (other: Uint8Array) => equalsFolded(name, 0, name.length, other);
     if (is(SET)) return this.#endSet();
+    if (is(PUBLISH) || is(SPUBLISH)) return;
     if (is(MSET)) {
       for (let i = 0; i < this.#ends.length; i += 2) this.#say(SET, i, i + 2);
     } else if (is(RENAME) || is(RENAMENX)) {

@@ -7,6 +7,7 @@
 
 import type { Clock } from "../base/clock.ts";
 import type { Gate } from "../base/gate.ts";
+import type { KeyspaceEvents } from "../commands/keyspace_events.ts";
 import type { CommandTable } from "../commands/registry.ts";
 import type { Log } from "../observability/log.ts";
 import type { ReplicaLink } from "../replication/replica_link.ts";
@@ -28,6 +29,8 @@ export interface ReplicationHost {
   readonly node: Node;
   /** Commands that frames may hold. */
   readonly table: CommandTable;
+  /** Who tells our clients of messages and events in frames. */
+  readonly events: KeyspaceEvents;
   /** Settings in force. */
   readonly settings: FollowerHost["settings"] & {
     /** Password that replicas must know; empty: none. */
@@ -261,11 +264,12 @@ export class Replication {
     // Positions stay true from one upstream to the next: nobody else has written meanwhile.
     const positions = before?.positions() ?? restored;
     this.#leave();
-    const { node, table, settings, log, gate, clock } = this.#host;
+    const { node, table, events, settings, log, gate, clock } = this.#host;
     this.#follower = new Follower(
       {
         node,
         table,
+        events,
         settings,
         log,
         gate,

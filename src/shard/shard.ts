@@ -9,6 +9,7 @@ import { ascii } from "../base/ascii.ts";
 import { invariant } from "../base/invariant.ts";
 import type { ShardPort } from "../commands/call.ts";
 import type { EffectSink } from "../commands/effect.ts";
+import type { KeyspaceEvents } from "../commands/keyspace_events.ts";
 import { Keyspace, type KeyspaceListener } from "../keyspace/keyspace.ts";
 import type { FrozenViewData } from "../keyspace/frozen_view.ts";
 import type { Arena } from "../memory/arena.ts";
@@ -32,6 +33,8 @@ export class Shard implements ShardPort, KeyspaceListener {
   readonly effects: EffectSink;
   /** Encodes them. */
   readonly commit: Commit;
+  /** Hears of keys that expire; null until there is a server. */
+  events: KeyspaceEvents | null = null;
   /** Who may freeze it. */
   readonly freezeLock = new FreezeLock();
   /** The line that its offsets are on. */
@@ -66,6 +69,7 @@ export class Shard implements ShardPort, KeyspaceListener {
   /** A key is removed because of its deadline: replicas hear of a DEL. */
   expired(db: number, u8: Uint8Array, start: number, stop: number): void {
     this.keys.dirty++;
+    this.events?.expired(db, u8, start, stop);
     if (!this.effects.active) return;
     this.effects.begin(db, DEL, 1, stop - start);
     this.effects.arg(u8, start, stop);

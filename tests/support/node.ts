@@ -18,6 +18,7 @@ import { Gate } from "../../src/base/gate.ts";
 import { COUNTER_COMMANDS } from "../../src/commands/counters.ts";
 import { EXPIRY_COMMANDS } from "../../src/commands/expiry.ts";
 import { KEY_COMMANDS } from "../../src/commands/keys.ts";
+import { KeyspaceEvents } from "../../src/commands/keyspace_events.ts";
 import { CommandTable } from "../../src/commands/registry.ts";
 import { Session } from "../../src/commands/session.ts";
 import { STRING_COMMANDS } from "../../src/commands/strings.ts";
@@ -99,6 +100,7 @@ export class TestNode implements AsyncDisposable {
     this.replication = new Replication({
       node: this.node,
       table,
+      events: new KeyspaceEvents(),
       settings: this.config,
       log,
       gate: this.gate,
