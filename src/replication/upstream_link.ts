@@ -41,7 +41,7 @@ export type { DecoderLimits, RequestLimits };
 /** `next`'s answer on a link that has failed: `state` says why. */
 export const UPSTREAM_FAILED: typeof DECODE_FAILED = DECODE_FAILED;
 
-/** Between two acknowledgements of a link on which nothing happens. */
+/** Between two acknowledgements of a link on which nothing happens, at most a third of `repl-timeout`. */
 export const ACK_INTERVAL_MS = 1000;
 
 /** Least time between two acknowledgements that nobody asked for. */
@@ -133,6 +133,7 @@ export class UpstreamLink {
 
   readonly #expects: { shard: number; shards: number } | null;
   readonly #timeoutMs: number;
+  readonly #ackIntervalMs: number;
   #state: UpstreamState = { at: "awaitingAck" };
   /** Everything before it is applied, in the primary's history; 0 while that cannot be said. */
   #appliedOffset = 0;
@@ -148,6 +149,7 @@ export class UpstreamLink {
     this.claim = o.claim;
     this.#expects = o.expects;
     this.#timeoutMs = o.timeoutMs;
+    this.#ackIntervalMs = Math.min(ACK_INTERVAL_MS, o.timeoutMs / 3);
     this.readMs = this.#ackMs = o.nowMs;
     this.decoder = new StreamDecoder(o.limits ?? DEFAULT_DECODER_LIMITS);
   }
@@ -235,7 +237,7 @@ export class UpstreamLink {
     // Before the ACK the primary is answered once it has shown, by a heartbeat, that it waits.
     if (at === "awaitingAck" && !this.#awaited) return false;
     const silentMs = nowMs - this.#ackMs;
-    return this.#ackWanted || silentMs >= ACK_INTERVAL_MS ||
+    return this.#ackWanted || silentMs >= this.#ackIntervalMs ||
       (this.#appliedOffset !== this.#ackedOffset && silentMs >= ACK_GAP_MS);
   }
 

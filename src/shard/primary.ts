@@ -72,7 +72,7 @@ export class Primary implements PumpHost {
   /** Ships that hold the freeze lock or a worker. */
   readonly #shipping = new Set<Promise<void>>();
   readonly #timers = new Map<ReplicaPump, ReturnType<typeof setTimeout>>();
-  #listeners: Deno.TcpListener[] = [];
+  readonly #listeners = new Map<Deno.TcpListener, Promise<void>>();
   /** When somebody last followed, or the backlog was opened. */
   #lastFollowedMs = 0;
   #backlogSeen: Backlog | null = null;
@@ -106,18 +106,25 @@ export class Primary implements PumpHost {
   /** Accepts replicas on an address; throws what `Deno.listen` throws. */
   listen(hostname: string, port: number): void {
     const listener = Deno.listen({ hostname, port });
-    this.#listeners.push(listener);
-    void acceptLoop(listener, {
+    const accepting = acceptLoop(listener, {
       accepted: (conn) => this.#accepted(conn),
       failed: (error) =>
         this.#log.verbose("a replica was gone before it was accepted", { error: error.message }),
     });
+    this.#listeners.set(listener, accepting);
   }
 
   /** Accepts no more. */
   stopListening(): void {
-    for (const listener of this.#listeners) listener.close();
-    this.#listeners = [];
+    for (const listener of this.#listeners.keys()) listener.close();
+    this.#listeners.clear();
+  }
+
+  /** Accepts no more and closes every link. Resolves when nothing of it is left. */
+  async close(): Promise<void> {
+    const accepting = [...this.#listeners.values()];
+    this.stopListening();
+    await Promise.all([...accepting, this.closeAll("Shutdown", "this node stops")]);
   }
 
   /** Number of connections, those before their handshake and those being closed included. */

@@ -336,9 +336,8 @@ export class Replication {
 
   /** Closes everything; resolves when every socket is closed. */
   async close(): Promise<void> {
-    this.stopListening();
     this.#leave();
-    await Promise.all(this.primaries.map((p) => p.closeAll("Shutdown", "this node stops")));
+    await Promise.all(this.primaries.map((primary) => primary.close()));
     await Promise.all(this.#leaving);
   }
 
