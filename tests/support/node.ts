@@ -25,7 +25,7 @@ import { STRING_COMMANDS } from "../../src/commands/strings.ts";
 import { FrozenEntries } from "../../src/keyspace/frozen_view.ts";
 import { Log } from "../../src/observability/log.ts";
 import { ReplyWriter } from "../../src/resp/reply_writer.ts";
-import { NEED_MORE, RequestParser } from "../../src/resp/request_parser.ts";
+import { RequestParser } from "../../src/resp/request_parser.ts";
 import { Config } from "../../src/server/config.ts";
 import type { ConfigValues } from "../../src/server/config_values.ts";
 import { Executor } from "../../src/server/executor.ts";
@@ -33,11 +33,12 @@ import { Background } from "../../src/shard/background.ts";
 import { Node } from "../../src/shard/node.ts";
 import { Replication } from "../../src/shard/replication.ts";
 import { SnapshotWorkerPool } from "../../src/snapshot/worker_pool.ts";
+import { LayoutPort } from "./layout.ts";
 import { onRunOfPorts } from "./ports.ts";
 import { until } from "./until.ts";
 
 /** Time between two ticks, in ms. */
-const TICK_MS = 10;
+export const TICK_MS = 10;
 const MiB = 2 ** 20;
 
 /** A word of a command: text is UTF-8. */
@@ -47,6 +48,8 @@ export type Word = string | Uint8Array;
 export interface TestNodeOptions {
   /** Whether keys past their deadline are looked for. */
   expires?: boolean;
+  /** How much its clock is ahead of others', in ms. */
+  clockAheadMs?: number;
 }
 
 /** See the module's text. */
@@ -72,12 +75,14 @@ export class TestNode implements AsyncDisposable {
   readonly #parser = new RequestParser();
   readonly #session: Session;
   readonly #background: Background;
-  readonly #listener: Deno.TcpListener;
-  readonly #clients = new Set<Deno.TcpConn>();
+  readonly #layout: LayoutPort;
   readonly #timer: ReturnType<typeof setInterval>;
+  readonly #nowMs: () => number;
   #closed = false;
 
   private constructor(settings: Partial<ConfigValues>, options: TestNodeOptions) {
+    const aheadMs = options.clockAheadMs ?? 0;
+    this.#nowMs = () => Date.now() + aheadMs;
     const log = new Log({
       level: "notice",
       format: "text",
@@ -104,7 +109,7 @@ export class TestNode implements AsyncDisposable {
       settings: this.config,
       log,
       gate: this.gate,
-      clock: SYSTEM_CLOCK,
+      clock: { ...SYSTEM_CLOCK, nowMs: this.#nowMs },
       workers: this.workers,
       clientPort: () => this.port,
       isLoading: () => this.isLoading,
@@ -122,9 +127,13 @@ export class TestNode implements AsyncDisposable {
       return base;
     });
     this.announcedBase = this.base;
-    this.#listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    this.port = (this.#listener.addr as Deno.NetAddr).port;
-    void this.#accept();
+    this.#layout = new LayoutPort(() => ({
+      base: this.announcedBase,
+      node: this.node.id,
+      histories: this.node.shards.map((shard) => shard.lineage.id),
+      password: this.config.requirePass,
+    }));
+    this.port = this.#layout.port;
     this.#session = new Session({
       id: 1,
       peer: "",
@@ -145,66 +154,7 @@ export class TestNode implements AsyncDisposable {
 
   #tick(): void {
     this.replication.tick();
-    this.#background.start(Date.now);
-  }
-
-  async #accept(): Promise<void> {
-    try {
-      for await (const conn of this.#listener) void this.#answer(conn);
-    } catch {
-      // The listener is closed.
-    }
-  }
-
-  /** Serves one connection to the client port. */
-  async #answer(conn: Deno.TcpConn): Promise<void> {
-    this.#clients.add(conn);
-    const parser = new RequestParser();
-    const reply = new ReplyWriter();
-    const buf = new Uint8Array(4096);
-    let used = 0;
-    try {
-      while (true) {
-        const n = await conn.read(buf.subarray(used));
-        if (n === null) break;
-        used += n;
-        reply.at = 0;
-        while (parser.parse(buf, used) !== NEED_MORE) {
-          const word = latin1(buf, parser.starts[0], parser.stops[0]).toUpperCase();
-          if (word === "AUTH") {
-            const password = parser.argc - 1;
-            const given = latin1(buf, parser.starts[password], parser.stops[password]);
-            if (given === this.config.requirePass) reply.ok();
-            else reply.errorText("WRONGPASS invalid username-password pair or user is disabled.");
-          } else this.#layout(reply);
-        }
-        await conn.write(reply.buf.subarray(0, reply.at));
-      }
-    } catch {
-      // The asker has what it wanted.
-    }
-    this.#clients.delete(conn);
-    try {
-      conn.close();
-    } catch {
-      // Closed by `close`.
-    }
-  }
-
-  #layout(reply: ReplyWriter): void {
-    const { shards } = this.replication.status().backlog;
-    reply.map(5);
-    reply.bulkText("protocol");
-    reply.integer(2);
-    reply.bulkText("shards");
-    reply.integer(shards.length);
-    reply.bulkText("replication-port-base");
-    reply.integer(this.announcedBase);
-    reply.bulkText("node");
-    reply.bulkText(this.node.id);
-    reply.bulkText("history");
-    reply.array(shards.length);
-    for (const { history } of shards) reply.bulkText(history);
+    this.#background.start(this.#nowMs);
   }
 
   /** Runs a command at once; its reply as text, a byte a character. */
@@ -213,7 +163,7 @@ export class TestNode implements AsyncDisposable {
     const request = encode(words);
     this.#parser.reset();
     this.#parser.parse(request, request.length);
-    this.#executor.beginTurn(Date.now());
+    this.#executor.beginTurn(this.#nowMs());
     reply.at = 0;
     this.#executor.execute(this.#session, request, this.#parser);
     this.replication.endTurn();
@@ -262,9 +212,33 @@ export class TestNode implements AsyncDisposable {
     return content;
   }
 
+  /** A hash of everything in it, or in one shard: equal for equal data, in any order. */
+  fingerprint(shard = -1): string {
+    let low = 0;
+    let high = 0;
+    let keys = 0;
+    const digest = (hash: number, u8: Uint8Array, start: number, stop: number) => {
+      for (let i = start; i < stop; i++) hash = Math.imul(hash ^ u8[i], 0x01000193);
+      return hash;
+    };
+    for (const e of this.#entries(shard)) {
+      let hash = digest(e.db ^ 0x811c9dc5, e.u8, e.keyStart, e.keyStop);
+      hash = Math.imul(hash ^ (e.expireAtMs % 2 ** 31), 0x85ebca6b);
+      for (let i = 0; i < e.pieces; i++) {
+        e.piece(i);
+        hash = digest(hash, e.u8, e.pieceStart, e.pieceStop);
+      }
+      low = (low + hash) | 0;
+      high = (high + Math.imul(hash ^ (hash >>> 15), 0xc2b2ae35)) | 0;
+      keys++;
+    }
+    return `${keys} keys ${low >>> 0} ${high >>> 0}`;
+  }
+
   /** All entries as they are now; nothing may be written before the walk has ended. */
-  *#entries(): Generator<FrozenEntries> {
-    for (const { keys } of this.node.shards) {
+  *#entries(shard = -1): Generator<FrozenEntries> {
+    for (const { index, keys } of this.node.shards) {
+      if (shard >= 0 && index !== shard) continue;
       const roots = Int32Array.from({ length: keys.databases }, (_, db) => keys.rootOf(db));
       const none = new Float64Array(keys.databases);
       const { memory } = keys.arena;
@@ -319,8 +293,7 @@ export class TestNode implements AsyncDisposable {
     if (this.#closed) return;
     this.#closed = true;
     clearInterval(this.#timer);
-    this.#listener.close();
-    for (const conn of this.#clients) conn.close();
+    this.#layout[Symbol.dispose]();
     await this.replication.close();
     await this.#background.settled();
     this.workers.close();

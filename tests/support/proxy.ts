@@ -9,12 +9,16 @@ import { listenOnRun } from "./ports.ts";
 
 const BUFFER_BYTES = 65_536;
 
-/** What happens to bytes on their way down; may change them in place. */
-export type Tamper = (bytes: Uint8Array, connection: number, from: number) => void;
-
-interface Pair {
+/** A connection, by its number and the index of its port. */
+export interface ProxyConnection {
   readonly number: number;
   readonly index: number;
+}
+
+/** What happens to bytes on their way down; may change them in place. */
+export type Tamper = (bytes: Uint8Array, connection: ProxyConnection, from: number) => void;
+
+interface Pair extends ProxyConnection {
   readonly near: Deno.TcpConn;
   readonly far: Deno.TcpConn;
   downBytes: number;
@@ -109,7 +113,7 @@ export class Proxy implements AsyncDisposable {
           return;
         }
         if (down) {
-          this.tamper?.(buf.subarray(0, n), pair.number, pair.downBytes);
+          this.tamper?.(buf.subarray(0, n), pair, pair.downBytes);
           pair.downBytes += n;
           this.downBytes += n;
         }

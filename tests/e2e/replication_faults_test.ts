@@ -1,0 +1,339 @@
+/** Peers that reset, fall silent, send what they must not, or are not who they were. */
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { HISTORY_A, request } from "../replication/support.ts";
+import { FakePrimary, frame } from "../support/fake_primary.ts";
+import { inStep, linked, TestNode } from "../support/node.ts";
+import { Peer } from "../support/peer.ts";
+import { Proxy } from "../support/proxy.ts";
+import { letHappen, until } from "../support/until.ts";
+
+/** A `repl-timeout` in seconds that does not make a test wait. */
+const SHORT = { replTimeoutSeconds: 0.4, replPingReplicaPeriodSeconds: 0.1 };
+
+// ---- as a primary ------------------------------------------------------------------------------
+
+Deno.test("peers that reset, in any state, harm nobody else", async () => {
+  await using primary = TestNode.start();
+  primary.node.shards[0].openBacklog();
+  const history = primary.node.shards[0].lineage.id;
+  await using replica = TestNode.start();
+  replica.follow(primary);
+  await linked(replica);
+  const big = new Uint8Array(3_000_000);
+  for (let i = 0; i < 60; i++) {
+    using peer = await Peer.connect(primary.base);
+    // What is not read when the socket is closed makes it a reset.
+    if (i % 5 === 1) await peer.send("*5\r\n$9\r\nREPL");
+    if (i % 5 === 2) await peer.send("PING\r\n");
+    if (i % 5 === 3) await peer.send(request("REPLICATE", "FROM", "0", "ID", `v1-${i}`));
+    if (i % 5 === 4) {
+      await peer.send(request("REPLICATE", "FROM", "0", "ID", `v2-${i}`, "HISTORY", history));
+    }
+    if (i % 10 === 8) primary.run("SET", "big", big);
+    if (i % 2 === 0) await letHappen();
+  }
+  primary.run("SET", "k", "v");
+  await inStep(primary, replica);
+  assertEquals(primary.differsFrom(replica), "");
+  await until("they are all gone", () => primary.replication.primaries[0].linkCount === 1);
+  assertEquals(primary.replication.stats.full, 1);
+});
+
+Deno.test("connections reset before they are accepted end no loop", async () => {
+  await using primary = TestNode.start();
+  for (let round = 0; round < 20; round++) {
+    const conns = await Promise.all(
+      Array.from({ length: 50 }, () => Deno.connect({ hostname: "127.0.0.1", port: primary.base })),
+    );
+    for (const conn of conns) conn.close();
+  }
+  using peer = await Peer.connect(primary.base);
+  await peer.send(request("REPLICATE", "FROM", "0", "ID", "r"));
+  assertEquals(await peer.line(), "+ACK 0");
+});
+
+Deno.test("data that never was a frame is shipped to who asks FROM 0, at once", async () => {
+  await using primary = TestNode.start();
+  // As after a restart: there is data, and no frame.
+  primary.run("SET", "k", "v");
+  using peer = await Peer.connect(primary.base);
+  await peer.send(request("REPLICATE", "FROM", "0", "ID", "r"));
+  assertEquals(await peer.line(), "+ACK 0");
+  assertEquals(await peer.array(), { offset: "0", args: ["FLUSHALL"] });
+  assertEquals(await peer.line(), "+SNAPSHOT");
+  const { bytes, cut } = await peer.image();
+  assertEquals(cut, 0);
+  assert(bytes.length > 10);
+  assertEquals(primary.replication.stats.fullReasons.get("unloggedData"), 1);
+});
+
+Deno.test("a shard that began empty sends all its frames to who asks FROM 0", async () => {
+  await using primary = TestNode.start();
+  using peer = await Peer.connect(primary.base);
+  await peer.send(request("REPLICATE", "FROM", "0", "ID", "r"));
+  assertEquals(await peer.line(), "+ACK 0");
+  primary.run("SET", "a", "1");
+  assertEquals(await peer.array(), { offset: "0", args: ["SET", "a", "1"] });
+  using later = await Peer.connect(primary.base);
+  await later.send(request("REPLICATE", "FROM", "0", "ID", "later"));
+  assertEquals(await later.line(), "+ACK 0");
+  assertEquals(await later.array(), { offset: "0", args: ["SET", "a", "1"] });
+  assertEquals(primary.replication.stats.full, 0);
+});
+
+Deno.test("a replica ahead of its primary, or of another line, is shipped the primary's data", async () => {
+  await using primary = TestNode.start();
+  await using other = TestNode.start();
+  await using replica = TestNode.start();
+  for (const node of [primary, other]) node.node.shards[0].openBacklog();
+  for (let i = 0; i < 100; i++) primary.run("SET", `k${i}`, "primary");
+  for (let i = 0; i < 10; i++) other.run("SET", `k${i}`, "other");
+  replica.follow(primary);
+  await linked(replica);
+  await inStep(primary, replica);
+  // The data stands at 100 of a history that the next primary knows nothing of.
+  replica.follow(other);
+  await linked(replica);
+  await inStep(other, replica);
+  assertEquals(other.differsFrom(replica), "");
+  assertEquals(other.replication.stats.fullReasons.get("otherHistory"), 1);
+
+  // In the same history: writes that the primary never made are not kept.
+  using peer = await Peer.connect(other.base);
+  const history = other.node.shards[0].lineage.id;
+  await peer.send(request("REPLICATE", "FROM", "11", "ID", "ahead", "HISTORY", history));
+  assertMatch(await peer.word() ?? "", /^\+ACK 10 /);
+  assertEquals(await peer.word(), "+SNAPSHOT");
+  assertEquals(other.replication.stats.fullReasons.get("ahead"), 1);
+});
+
+Deno.test("a replica that falls silent is closed within repl-timeout", async () => {
+  await using primary = TestNode.start(SHORT);
+  primary.node.shards[0].openBacklog();
+  const history = primary.node.shards[0].lineage.id;
+  using peer = await Peer.connect(primary.base);
+  await peer.send(request("REPLICATE", "FROM", "0", "ID", "r", "HISTORY", history));
+  assertMatch(await peer.line() ?? "", /^\+ACK 0 /);
+  while (await peer.line() !== null);
+  assert(primary.hasLogged("because=SilentReplica", "nothing was heard for 400 ms"));
+});
+
+Deno.test("a stalled network is noticed on both sides, and is no reason for a full sync", async () => {
+  await using primary = TestNode.start({ shards: 2, ...SHORT });
+  await using replica = TestNode.start({ shards: 3, ...SHORT });
+  await using proxy = new Proxy(primary.base, 2);
+  primary.announcedBase = proxy.port;
+  replica.follow(primary);
+  await linked(replica);
+  await inStep(primary, replica);
+  primary.run("MSET", "a", "1", "b", "2", "c", "3");
+  proxy.stall();
+  primary.run("MSET", "a", "2", "b", "3", "c", "4", "d", "5");
+  await until("the replica notices", () => replica.hasLogged("SilentPrimary"));
+  assert(!replica.replication.isLinkUp);
+  await until("the primary notices", () =>
+    primary.hasLogged("shard=0", "because=SilentReplica") &&
+    primary.hasLogged("shard=1", "because=SilentReplica"));
+  proxy.resume();
+  await inStep(primary, replica);
+  assertEquals(primary.differsFrom(replica), "");
+  assertEquals(primary.replication.stats.full, 2);
+});
+
+Deno.test("idle links stay up by heartbeats and acknowledgements alone", async () => {
+  await using primary = TestNode.start({ shards: 2, ...SHORT });
+  await using replica = TestNode.start({ shards: 2, ...SHORT });
+  replica.follow(primary);
+  await linked(replica);
+  const begun = performance.now();
+  await until("three timeouts have passed", () => performance.now() > begun + 1200);
+  assert(replica.replication.isLinkUp);
+  assertEquals(primary.replication.stats.partialOk, 0);
+  assertEquals(primary.replication.stats.full, 2);
+});
+
+// ---- as a replica ------------------------------------------------------------------------------
+
+/** A replica with one key that a fake primary has taken over at offset 5 of its history. */
+async function taken(
+  use: (replica: TestNode, primary: FakePrimary, peer: Peer) => Promise<void>,
+  settings = {},
+): Promise<void> {
+  await using source = TestNode.start();
+  source.run("SET", "k", "v");
+  using sourceLink = await Peer.connect(source.base);
+  await sourceLink.send(request("REPLICATE", "FROM", "0", "ID", "x", "HISTORY", "?"));
+  await sourceLink.word();
+  await sourceLink.word();
+  const { bytes } = await sourceLink.image();
+
+  await using replica = TestNode.start(settings);
+  using primary = new FakePrimary();
+  replica.follow(primary);
+  const { peer } = await primary.next();
+  await peer.send(primary.ack(0, 5) + `+SNAPSHOT\r\n$${bytes.length}\r\n`);
+  await peer.send(bytes);
+  await peer.send(`\r\n+SNAPSHOT_END 5\r\n`);
+  await until("it is taken", () => replica.replication.isLinkUp, () => replica.tail());
+  await use(replica, primary, peer);
+}
+
+const FOREIGN: [string, string[]][] = [
+  ["SHUTDOWN", ["SHUTDOWN", "NOSAVE"]],
+  ["CONFIG", ["CONFIG", "SET", "maxmemory", "1"]],
+  ["a read", ["GET", "k"]],
+  ["an unknown command", ["EXPLODE", "k"]],
+  ["REPLICAOF", ["REPLICAOF", "NO", "ONE"]],
+  ["an empty name", [""]],
+];
+
+for (const [what, args] of FOREIGN) {
+  Deno.test(`a frame with ${what} is a ForeignCommand, and a full sync follows`, () =>
+    taken(async (replica, primary, peer) => {
+      await peer.send(frame(5, "SET", "a", "1") + frame(6, ...args) + frame(7, "SET", "b", "2"));
+      const { claim } = await primary.next();
+      assert(replica.hasLogged("ForeignCommand"), replica.tail());
+      assertEquals(claim.slice(0, 3), ["REPLICATE", "FROM", "0"]);
+      assertEquals(claim.slice(5, 7), ["HISTORY", "?"]);
+      // The data from before is served on; nothing behind the command was applied.
+      assertEquals(Object.fromEntries(replica.content()), { "0:a": "1", "0:k": "v" });
+      // The connection ended without a reset: the primary reads to its end.
+      assertMatch(await peer.rest(), /^(\*3\r\n\$8\r\nREPLCONF\r\n[^*]*)*$/);
+    }));
+}
+
+Deno.test("a frame that fails here proves that the data differs", () =>
+  taken(async (replica, primary, peer) => {
+    await peer.send(frame(5, "SET", "a", "1") + frame(6, "RENAME", "missing", "b"));
+    const { claim } = await primary.next();
+    assert(replica.hasLogged("ApplyFailed", "rename"), replica.tail());
+    assertEquals(claim.slice(5, 7), ["HISTORY", "?"]);
+  }));
+
+Deno.test("a gap in the offsets is not applied, and the expected one asked for", () =>
+  taken(async (replica, primary, peer) => {
+    await peer.send(frame(5, "SET", "a", "1") + frame(7, "SET", "b", "2"));
+    const { claim } = await primary.next();
+    assert(replica.hasLogged("OffsetGap", "found frame 7, expected 6"), replica.tail());
+    assertEquals(claim.slice(2, 3), ["6"]);
+    assertEquals(claim.slice(5, 7), ["HISTORY", primary.histories[0]]);
+    assertEquals(Object.fromEntries(replica.content()), { "0:a": "1", "0:k": "v" });
+  }));
+
+Deno.test("a frame that comes twice is not applied twice", () =>
+  taken(async (replica, primary, peer) => {
+    await peer.send(frame(5, "INCR", "n") + frame(5, "INCR", "n"));
+    await primary.next();
+    assertEquals(replica.get("n"), "1");
+  }));
+
+for (
+  const [what, bytes, name] of [
+    ["an envelope of three", "*3\r\n:5\r\n", "BadEnvelope"],
+    ["a stray byte", "x", "BadEnvelope"],
+    ["an offset below 0", "*2\r\n:-5\r\n", "NegativeOffset"],
+    ["an offset of letters", "*2\r\n:five\r\n", "BadOffset"],
+    ["a payload that is a bulk", "*2\r\n:5\r\n$3\r\nSET\r\n", "BadPayload"],
+    ["a second ACK", "+ACK 5\r\n", "BadEnvelope"],
+    ["an endless line", "+" + "x".repeat(300), "LineTooLong"],
+    ["a frame inside a snapshot", "+SNAPSHOT\r\n*2\r\n", "UnexpectedInSnapshot"],
+    ["another history", `+PING ${HISTORY_A} 5 5\r\n`, "HistoryChanged"],
+  ] as const
+) {
+  Deno.test(`${what} closes the link as ${name}, and the data stays`, () =>
+    taken(async (replica, primary, peer) => {
+      await peer.send(bytes);
+      const { claim } = await primary.next();
+      assert(replica.hasLogged(`error="${name}`), replica.tail());
+      assertEquals(claim.slice(2, 3), ["5"]);
+      assertEquals(claim.slice(5, 7), ["HISTORY", primary.histories[0]]);
+      assertEquals(replica.get("k"), "v");
+    }));
+}
+
+Deno.test("a primary that falls silent is left within repl-timeout", () =>
+  taken(async (replica, primary, peer) => {
+    await peer.send(primary.ping(0, 5));
+    const { claim } = await primary.next();
+    assert(replica.hasLogged("SilentPrimary", "nothing was heard for 400 ms"), replica.tail());
+    assertEquals(claim.slice(2, 3), ["5"]);
+  }, SHORT));
+
+Deno.test("a handshake that is never answered is given up within repl-timeout", async () => {
+  await using replica = TestNode.start(SHORT);
+  using primary = new FakePrimary();
+  replica.follow(primary);
+  await primary.next();
+  await primary.next();
+  assert(replica.hasLogged("SilentPrimary"), replica.tail());
+});
+
+Deno.test("a peer that is another shard than its layout says is WrongShard, and asked again", async () => {
+  await using replica = TestNode.start();
+  using primary = new FakePrimary(2);
+  replica.follow(primary);
+  const { peer, claim } = await primary.next(1);
+  assertEquals(claim.slice(3, 5), ["ID", replica.node.id]);
+  // The node has three shards by now, or it is another node's port.
+  await peer.send(`+ACK 0 HISTORY ${HISTORY_A} SHARD 1 SHARDS 3\r\n`);
+  await until(
+    "it is refused",
+    () => replica.hasLogged("WrongShard", "expected shard 1 of 2, found 1 of 3"),
+    () => replica.tail(),
+  );
+  await until("the layout is asked for again", () => primary.asked > 1);
+  // With the true one the replica goes on.
+  primary.told = [primary.histories[0]];
+  const next = await primary.next(0);
+  await next.peer.send(`+ACK 0 HISTORY ${primary.histories[0]} SHARD 0 SHARDS 7\r\n`);
+  await until(
+    "the new layout is in force",
+    () => replica.replication.status().upstream?.shards === 1,
+    () => replica.tail(),
+  );
+});
+
+Deno.test("an upstream that is no shoal server is told so", async () => {
+  await using replica = TestNode.start();
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr as Deno.NetAddr;
+  const answers = ["-ERR unknown command 'REPLCONF'\r\n", "+OK\r\n", "*0\r\n", "HTTP/1.1 400\r\n"];
+  replica.follow({ port });
+  for (const answer of answers) {
+    replica.log.length = 0;
+    const conn = await listener.accept();
+    await conn.read(new Uint8Array(100));
+    await conn.write(new TextEncoder().encode(answer));
+    await until(
+      answer,
+      () => replica.hasLogged("upstream does not tell its layout"),
+      () => replica.tail(),
+    );
+    conn.close();
+    const { lastError } = replica.replication.status().upstream!;
+    assert(lastError !== "" && !lastError.includes("\n"), lastError);
+    if (!answer.startsWith("H")) assertMatch(lastError, /not a shoal server/);
+  }
+  listener.close();
+});
+
+Deno.test("a password is asked for, and found wrong, in words", async () => {
+  await using primary = TestNode.start({ requirePass: "secret" });
+  primary.run("SET", "k", "v");
+  const attempts: [string, RegExp][] = [
+    ["", /upstream wants a password: set masterauth/],
+    ["wrong", /upstream refuses masterauth: WRONGPASS/],
+  ];
+  for (const [masterAuth, expected] of attempts) {
+    await using replica = TestNode.start({ masterAuth });
+    replica.follow(primary);
+    const said = () => replica.replication.status().upstream!.lastError;
+    await until("it is refused", () => said() !== "");
+    assertMatch(said(), expected);
+  }
+  await using replica = TestNode.start({ masterAuth: "secret" });
+  replica.follow(primary);
+  await linked(replica);
+  assertEquals(replica.get("k"), "v");
+});

@@ -1,0 +1,334 @@
+/** A node that changes its role: at once, whatever its links are doing, and without losing data. */
+
+import { assert, assertEquals } from "@std/assert";
+import { request } from "../replication/support.ts";
+import { FakePrimary, frame } from "../support/fake_primary.ts";
+import { inStep, linked, TestNode } from "../support/node.ts";
+import { Acceptor, Peer } from "../support/peer.ts";
+import { Proxy } from "../support/proxy.ts";
+import { until } from "../support/until.ts";
+
+const MiB = 2 ** 20;
+/** What REPLICAOF may take, in ms, whatever the state. */
+const AT_ONCE_MS = 100;
+
+/** Runs what must not wait for anybody. */
+function atOnce(act: () => void): void {
+  const began = performance.now();
+  act();
+  const took = performance.now() - began;
+  assert(took < AT_ONCE_MS, `it took ${took} ms`);
+}
+
+/** The states that a follower may be in when it is told otherwise. */
+const STATES: [
+  string,
+  (use: (upstream: { port: number }) => Promise<void>, replica: TestNode) => Promise<void>,
+][] = [
+  ["nobody listens", async (use, replica) => {
+    const gone = new Acceptor();
+    gone[Symbol.dispose]();
+    replica.follow(gone);
+    await until("it failed", () => replica.replication.status().upstream!.lastError !== "");
+    await use(gone);
+  }],
+  ["the layout is never told", async (use, replica) => {
+    using silent = new Acceptor();
+    replica.follow(silent);
+    await silent.next();
+    await use(silent);
+  }],
+  ["the handshake is never answered", async (use, replica) => {
+    using primary = new FakePrimary();
+    replica.follow(primary);
+    await primary.next();
+    await use(primary);
+  }],
+  ["it is kept waiting for its ship", async (use, replica) => {
+    using primary = new FakePrimary();
+    replica.follow(primary);
+    const { peer } = await primary.next();
+    await peer.send(primary.ping(0, 7));
+    await peer.array();
+    await use(primary);
+  }],
+  ["a snapshot is on its way", async (use, replica) => {
+    using primary = new FakePrimary();
+    replica.follow(primary);
+    const { peer } = await primary.next();
+    await peer.send(`${primary.ack(0, 7)}+SNAPSHOT\r\n$5\r\nREDIS\r\n$1000\r\n0010`);
+    await until("it has begun", () => replica.replication.status().upstream!.isSyncing);
+    await use(primary);
+  }],
+  ["half a frame is there", async (use, replica) => {
+    using primary = new FakePrimary();
+    const [history] = primary.histories;
+    const upstream = { shards: 1, positions: [{ history, offset: 7, db: 0 }] };
+    replica.replication.follow("127.0.0.1", primary.port, upstream);
+    const { peer, claim } = await primary.next();
+    assertEquals(claim.slice(2, 7), ["7", "ID", replica.node.id, "HISTORY", history]);
+    await peer.send(
+      primary.ack(0, 7) + frame(7, "SET", "own", "1") + "*2\r\n:8\r\n*3\r\n$3\r\nSET",
+    );
+    await until("the whole one is applied", () => replica.get("own") === "1");
+    await use(primary);
+  }],
+];
+
+for (const [state, enter] of STATES) {
+  Deno.test(`REPLICAOF takes effect at once while ${state}`, async () => {
+    await using replica = TestNode.start();
+    await using other = TestNode.start();
+    replica.run("SET", "own", "0");
+    other.run("SET", "theirs", "1");
+    await enter(async () => {
+      atOnce(() => replica.replication.unfollow());
+      assertEquals(replica.replication.isFollowing, false);
+      assertEquals(replica.replication.status().upstream, null);
+      // Its data is its own from now on: expiry included.
+      assertEquals(replica.run("SET", "own", "mine", "PX", "1"), "+OK\r\n");
+      await until("it has expired", () => replica.get("own") === null && replica.size === 0);
+    }, replica);
+    replica.run("SET", "own", "0");
+    await enter(async (before) => {
+      atOnce(() => replica.follow(other));
+      await linked(replica);
+      assertEquals(Object.fromEntries(replica.content()), { "0:theirs": "1" });
+      // And back, to what will not answer any more.
+      atOnce(() => replica.follow(before));
+      atOnce(() => replica.replication.unfollow());
+    }, replica);
+    assertEquals(replica.get("theirs"), "1");
+  });
+}
+
+Deno.test("nothing that was under way is applied after REPLICAOF NO ONE", async () => {
+  await using replica = TestNode.start();
+  using primary = new FakePrimary();
+  const [history] = primary.histories;
+  const positions = [{ history, offset: 0, db: 0 }];
+  replica.replication.follow("127.0.0.1", primary.port, { shards: 1, positions });
+  const { peer } = await primary.next();
+  await peer.send(primary.ack(0, 0) + frame(0, "SET", "k", "0"));
+  await until("it streams", () => replica.get("k") === "0");
+  const many = Array.from({ length: 50_000 }, (_, i) => frame(i + 1, "SET", "k", String(i + 1)));
+  const sending = peer.send(many.join("")).catch(() => {});
+  await until("some are applied", () => replica.get("k") !== "0");
+  replica.replication.unfollow();
+  replica.run("SET", "k", "mine");
+  await sending;
+  // The primary is read to its end and then hears a FIN, no reset.
+  await peer.finish();
+  await peer.rest();
+  assertEquals(replica.get("k"), "mine");
+});
+
+Deno.test("a replica of a replica follows, and is shipped what its upstream was shipped", async () => {
+  await using a = TestNode.start({ shards: 2 });
+  await using b = TestNode.start({ shards: 3 });
+  await using c = TestNode.start({ shards: 2 });
+  await using proxy = new Proxy(a.base, 2);
+  a.announcedBase = proxy.port;
+  a.run("MSET", "x", "1", "y", "2", "z", "3");
+  c.follow(b);
+  b.follow(a);
+  await linked(b);
+  await linked(c);
+  a.run("MSET", "x", "4", "w", "5");
+  a.run("DEL", "y");
+  a.run("RENAME", "z", "{z}2");
+  a.run("SET", "v", "6", "PX", "50");
+  await inStep(a, b);
+  await inStep(b, c);
+  assertEquals(a.differsFrom(c), "");
+  await until("it has expired everywhere", () => c.size === 3);
+  const shipsToC = b.replication.stats.full;
+
+  // What a snapshot replaced in the middle is replaced at the end, too.
+  proxy.refuse(true);
+  proxy.cut();
+  for (const { backlog } of a.node.shards) backlog!.limitBytes = 1024;
+  a.run("FLUSHALL");
+  for (let i = 0; i < 300; i++) a.run("SET", `new:${i}`, "x".repeat(100));
+  proxy.refuse(false);
+  await until("b has it", () => b.size === 300, () => b.tail());
+  await linked(b);
+  await inStep(a, b);
+  await linked(c);
+  await inStep(b, c);
+  assertEquals(a.differsFrom(c), "");
+  assert(b.replication.stats.full > shipsToC);
+  assert(b.hasLogged("replica link closed", "because=HistoryChanged"));
+});
+
+Deno.test("a promoted replica keeps its data, its own replicas and its line of offsets", async () => {
+  const a = TestNode.start({ shards: 2 });
+  await using b = TestNode.start({ shards: 2 });
+  await using c = TestNode.start({ shards: 1 });
+  for (let i = 0; i < 100; i++) a.run("SET", `k${i}`, "v");
+  b.follow(a);
+  await linked(b);
+  c.follow(b);
+  await linked(c);
+  a.run("INCR", "n");
+  await inStep(a, b);
+  await inStep(b, c);
+  await a.close();
+  const ships = b.replication.stats.full;
+  b.replication.unfollow();
+  assertEquals(b.size, 101);
+  b.run("INCR", "n");
+  b.run("SET", "soon", "x", "PX", "20");
+  await until("it expires by itself", () => b.size === 101 && b.get("soon") === null);
+  await inStep(b, c);
+  assertEquals(b.differsFrom(c), "");
+  assertEquals(c.get("n"), "2");
+  assertEquals(b.replication.stats.full, ships);
+});
+
+Deno.test("two nodes change roles: the former primary follows its former replica", async () => {
+  await using a = TestNode.start({ shards: 2 });
+  await using b = TestNode.start({ shards: 3 });
+  for (let i = 0; i < 100; i++) a.run("SET", `k${i}`, "v");
+  b.follow(a);
+  await linked(b);
+  await inStep(a, b);
+  b.replication.unfollow();
+  a.run("SET", "lost", "written after the promotion");
+  b.run("SET", "kept", "x");
+  a.follow(b);
+  await linked(a);
+  await inStep(b, a);
+  assertEquals(b.differsFrom(a), "");
+  assertEquals(a.get("lost"), null);
+  // And back again.
+  a.replication.unfollow();
+  b.follow(a);
+  await linked(b);
+  a.run("SET", "again", "x");
+  await inStep(a, b);
+  assertEquals(a.differsFrom(b), "");
+});
+
+Deno.test("a node does not follow itself, and keeps its data", async () => {
+  await using node = TestNode.start({ shards: 2 });
+  node.run("SET", "k", "v");
+  node.follow(node);
+  await until("it is refused", () => node.hasLogged("upstream is this node itself"));
+  assertEquals(node.replication.isLinkUp, false);
+  assertEquals(node.get("k"), "v");
+  node.replication.unfollow();
+  assertEquals(node.run("SET", "k", "w"), "+OK\r\n");
+});
+
+Deno.test("nodes in a circle keep their data and say why nothing comes", async () => {
+  await using a = TestNode.start();
+  await using b = TestNode.start();
+  a.run("SET", "k", "a");
+  b.run("SET", "k", "b");
+  a.follow(b);
+  b.follow(a);
+  await until("both are refused", () => a.hasLogged("NotReady") && b.hasLogged("NotReady"));
+  assertEquals([a.get("k"), b.get("k")], ["a", "b"]);
+  a.replication.unfollow();
+  await linked(b);
+  assertEquals(b.get("k"), "a");
+});
+
+Deno.test("following again what is followed changes nothing", async () => {
+  await using primary = TestNode.start();
+  await using replica = TestNode.start();
+  replica.follow(primary);
+  await linked(replica);
+  replica.follow(primary);
+  assert(replica.replication.isLinkUp);
+  assertEquals(primary.replication.stats.full, 1);
+});
+
+Deno.test("an upstream that comes back with other shards and ports is found again", async () => {
+  const first = TestNode.start({ shards: 2 });
+  await using second = TestNode.start({ shards: 3 });
+  await using replica = TestNode.start({ shards: 2 });
+  // The same client port leads to another node, as after a restart with other settings.
+  let upstream = first;
+  using door = new Acceptor();
+  const serve = async () => {
+    while (true) {
+      const peer = await door.next();
+      void relay(peer.conn, upstream.port);
+    }
+  };
+  void serve();
+  first.run("SET", "k", "first");
+  second.run("SET", "k", "second");
+  replica.follow(door);
+  await linked(replica);
+  assertEquals(replica.get("k"), "first");
+  upstream = second;
+  await first.close();
+  await until("it follows the second", () => replica.get("k") === "second", () => replica.tail());
+  await linked(replica);
+  assertEquals(replica.replication.status().upstream!.shards, 3);
+  second.run("MSET", "a", "1", "b", "2", "c", "3");
+  await inStep(second, replica);
+  assertEquals(second.differsFrom(replica), "");
+});
+
+/** Passes one request and its answer on. */
+async function relay(conn: Deno.TcpConn, port: number): Promise<void> {
+  try {
+    using far = await Deno.connect({ hostname: "127.0.0.1", port });
+    const buf = new Uint8Array(4096);
+    const asked = await conn.read(buf);
+    if (asked === null) return;
+    await far.write(buf.subarray(0, asked));
+    const told = await far.read(buf);
+    if (told !== null) await conn.write(buf.subarray(0, told));
+  } catch {
+    // Nobody is there at the moment.
+    conn.close();
+  }
+}
+
+Deno.test("restored positions resume, and counters are not counted twice", async () => {
+  await using primary = TestNode.start({ shards: 2 });
+  for (let i = 0; i < 50; i++) primary.run("INCR", `n${i}`);
+  const first = TestNode.start({ shards: 2 });
+  first.follow(primary);
+  await linked(first);
+  for (let i = 0; i < 50; i++) primary.run("INCR", `n${i}`);
+  primary.select(3);
+  primary.run("SET", "in", "3");
+  await inStep(primary, first);
+  const positions = first.replication.positions();
+  const data = first.content();
+  await first.close();
+  primary.run("INCR", "in 3 too");
+  primary.select(0);
+  for (let i = 0; i < 50; i++) primary.run("INCR", `n${i}`);
+
+  // A node that has loaded the same data.
+  await using second = TestNode.start({ shards: 2 });
+  for (const [key, value] of data) {
+    second.select(Number(key[0]));
+    second.run("SET", key.slice(2), value);
+  }
+  second.select(0);
+  second.replication.follow("127.0.0.1", primary.port, positions);
+  await linked(second);
+  await inStep(primary, second);
+  assertEquals(primary.differsFrom(second), "");
+  assertEquals(second.get("n7"), "3");
+  assertEquals(primary.replication.stats.full, 2);
+  assertEquals(primary.replication.stats.partialOk, 2);
+});
+
+Deno.test("a node that stops within a ship stops, and leaves nothing behind", async () => {
+  await using primary = TestNode.start({ shards: 2, arenaBytes: 128 * MiB });
+  for (let i = 0; i < 300; i++) primary.run("SET", `k${i}`, new Uint8Array(100_000).fill(i));
+  using slow = await Peer.connect(primary.base);
+  await slow.send(request("REPLICATE", "FROM", "0", "ID", "slow", "HISTORY", "?"));
+  await until("a ship has begun", () => primary.hasLogged("snapshot ship begins"));
+  // The sanitizers of the test tell the rest.
+  await primary.close();
+});

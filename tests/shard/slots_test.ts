@@ -1,0 +1,229 @@
+/** What a shard remembers of replicas that left, what it keeps for them, and for how long. */
+
+import { assert, assertEquals } from "@std/assert";
+import { request } from "../replication/support.ts";
+import { inStep, linked, TestNode } from "../support/node.ts";
+import { Peer } from "../support/peer.ts";
+import { Proxy } from "../support/proxy.ts";
+import { until } from "../support/until.ts";
+
+/** A v2 replica of a test's own, caught up and confirmed. */
+async function caughtUp(node: TestNode, id: string, from = 0): Promise<Peer> {
+  const [shard] = node.node.shards;
+  const backlog = shard.openBacklog();
+  const peer = await Peer.connect(node.base);
+  const { id: history } = shard.lineage;
+  await peer.send(request("REPLICATE", "FROM", String(from), "ID", id, "HISTORY", history));
+  await peer.word();
+  for (let offset = from; offset < backlog.nextOffset; offset++) await peer.array();
+  await peer.send(request("REPLCONF", "ACK", String(backlog.nextOffset)));
+  await until(
+    "its ACK has come",
+    () =>
+      node.replication.status().links.some((link) =>
+        link.id === id && link.ackedOffset === backlog.nextOffset
+      ),
+  );
+  return peer;
+}
+
+Deno.test("a replica that comes back within the window is known, and its slot is taken", async () => {
+  await using primary = TestNode.start();
+  primary.node.shards[0].openBacklog();
+  for (let i = 0; i < 5; i++) primary.run("SET", `k${i}`, "v");
+  const first = await caughtUp(primary, "r");
+  assertEquals(primary.replication.status().slots, []);
+  first.close();
+  await until("it has left", () => primary.replication.status().slots.length === 1);
+  const [slot] = primary.replication.status().slots;
+  assertEquals([slot.id, slot.shard, slot.offset], ["r", 0, 5]);
+  assert(slot.remainingMs > 59_000 && slot.remainingMs <= 60_000);
+  primary.run("SET", "k5", "v");
+  using second = await caughtUp(primary, "r", 5);
+  assertEquals(primary.replication.status().slots, []);
+  assert(primary.hasLogged("replica resumes", "from=5", 'known="left at 5"'));
+  second.close();
+  await until("it has left again", () => primary.replication.status().slots[0]?.offset === 6);
+  assertEquals(primary.log.filter((line) => line.includes("replica link closed")).length, 2);
+});
+
+Deno.test("a slot expires with the window, and says so", async () => {
+  await using primary = TestNode.start({ reconnectWindowMs: 80 });
+  const peer = await caughtUp(primary, "r");
+  peer.close();
+  await until("it has left", () => primary.replication.status().slots.length === 1);
+  await until("it is forgotten", () => primary.replication.status().slots.length === 0);
+  assert(primary.hasLogged("replica did not come back in time", "replica=r"));
+  // Late is not wrong: the frames are still there.
+  using late = await caughtUp(primary, "r");
+  assert(primary.hasLogged("replica resumes", "known=no"));
+  late.close();
+});
+
+Deno.test("v1 replicas of one name are told apart by nothing, and each is reaped once", async () => {
+  await using primary = TestNode.start();
+  primary.node.shards[0].openBacklog();
+  const claim = request("REPLICATE", "FROM", "0", "ID", "kevy-replica-0");
+  using one = await Peer.connect(primary.base);
+  using two = await Peer.connect(primary.base);
+  for (const peer of [one, two]) {
+    await peer.send(claim);
+    assertEquals(await peer.line(), "+ACK 0");
+  }
+  primary.run("SET", "k", "v");
+  for (const peer of [one, two]) assertEquals((await peer.array())?.offset, "0");
+  one.close();
+  await until("one has left", () => primary.replication.primaries[0].linkCount === 1);
+  assertEquals(primary.replication.status().slots.map((slot) => slot.offset), [1]);
+  primary.run("SET", "k", "w");
+  assertEquals((await two.array())?.offset, "1");
+  two.close();
+  await until("both have left", () => primary.replication.primaries[0].linkCount === 0);
+  assertEquals(primary.replication.status().slots.map((slot) => slot.offset), [2]);
+  assertEquals(primary.log.filter((line) => line.includes("replica link closed")).length, 2);
+});
+
+Deno.test("the backlog keeps what a replica that left still needs, within its limit", async () => {
+  await using primary = TestNode.start({ replBacklogBytes: 64 * 1024, reconnectWindowMs: 250 });
+  const { backlog } = { backlog: primary.node.shards[0].openBacklog() };
+  const peer = await caughtUp(primary, "r");
+  peer.close();
+  await until("it is remembered", () => backlog.keepFrom === 0);
+  const value = "x".repeat(1000);
+  for (let i = 0; i < 50; i++) primary.run("SET", `k${i}`, value);
+  // More than half of the limit: kept for the one that is away.
+  assertEquals(backlog.oldestOffset, 0);
+  await until("it is forgotten", () => backlog.keepFrom === Infinity);
+  for (let i = 0; i < 10; i++) primary.run("SET", `k${i}`, value);
+  assert(backlog.oldestOffset > 0);
+  assert(backlog.sizeBytes <= 64 * 1024);
+});
+
+Deno.test("a backlog that nobody follows is dropped, and a new history begins", async () => {
+  await using primary = TestNode.start({
+    replBacklogTtlSeconds: 0.15,
+    reconnectWindowMs: 50,
+  });
+  await using replica = TestNode.start();
+  await using proxy = new Proxy(primary.base, 1);
+  primary.announcedBase = proxy.port;
+  const [shard] = primary.node.shards;
+  primary.run("SET", "k", "v");
+  replica.follow(primary);
+  await linked(replica);
+  const history = shard.lineage.id;
+  proxy.refuse(true);
+  proxy.cut();
+  await until("it is dropped", () => shard.backlog === null, () => primary.tail());
+  assert(primary.hasLogged("backlog dropped"));
+  assert(shard.lineage.id !== history);
+  assertEquals(shard.effects.active, false);
+  // What is written now is no frame, so offsets of before must not be resumed.
+  primary.run("SET", "k", "later");
+  proxy.refuse(false);
+  await inStep(primary, replica);
+  assertEquals(primary.differsFrom(replica), "");
+  assertEquals(primary.replication.stats.fullReasons.get("otherHistory"), 1);
+});
+
+Deno.test("a live replica keeps the backlog however long nothing happens", async () => {
+  await using primary = TestNode.start({ replBacklogTtlSeconds: 0.1, reconnectWindowMs: 10 });
+  await using replica = TestNode.start();
+  replica.follow(primary);
+  await linked(replica);
+  const begun = performance.now();
+  await until("the time is over", () => performance.now() > begun + 400);
+  assert(primary.node.shards[0].backlog !== null);
+  assert(replica.replication.isLinkUp);
+});
+
+Deno.test("a full-sync loop is slowed down and told with its reason", async () => {
+  await using primary = TestNode.start();
+  const { stats } = primary.replication;
+  const began: number[] = [];
+  for (let i = 0; i < 3; i++) {
+    using peer = await Peer.connect(primary.base);
+    const asked = performance.now();
+    await peer.send(request("REPLICATE", "FROM", "0", "ID", "loops", "HISTORY", "?"));
+    // Heartbeats tell that it is being served, however long it has to wait.
+    if (i === 2) assert((await peer.line())?.startsWith("+PING "));
+    await peer.word();
+    began.push(performance.now() - asked);
+    assertEquals(await peer.word(), "+SNAPSHOT");
+    await peer.image();
+  }
+  assertEquals([stats.full, stats.fullAborted], [3, 0]);
+  assert(began[1] > 900 && began[2] > 1900, `${began}`);
+  assert(primary.hasLogged(
+    "warning",
+    "replica is shipped again and again",
+    "replica=loops",
+    "ship 3 in a row (noHistory, noHistory, noHistory)",
+  ));
+});
+
+Deno.test("WAIT counts replicas that confirmed, and is told when enough have", async () => {
+  await using primary = TestNode.start({ shards: 2 });
+  await using near = TestNode.start({ shards: 1 });
+  await using far = TestNode.start({ shards: 3 });
+  await using proxy = new Proxy(primary.base, 2);
+  near.follow(primary);
+  await linked(near);
+  primary.announcedBase = proxy.port;
+  far.follow(primary);
+  await linked(far);
+  const { replication } = primary;
+  const write = () => {
+    primary.run("MSET", "a", "1", "b", "2", "c", String(performance.now()));
+    return primary.sequence;
+  };
+
+  let sequence = write();
+  let told = 0;
+  replication.waitForReplicas(sequence, 2, () => told++);
+  await until("both have it", () => told === 1);
+  assertEquals(replication.countReplicas(sequence), 2);
+
+  // One that is stalled does not count, and the waiter goes on waiting.
+  proxy.stall();
+  sequence = write();
+  let one = 0;
+  let two = 0;
+  replication.waitForReplicas(sequence, 1, () => one++);
+  const cancelled = replication.waitForReplicas(sequence, 2, () => two--);
+  replication.waitForReplicas(sequence, 2, () => two++);
+  await until("one has it", () => one === 1);
+  assertEquals(replication.countReplicas(sequence), 1);
+  assertEquals(two, 0);
+  cancelled();
+  proxy.resume();
+  await until("both have it", () => two === 1);
+  assertEquals(replication.countReplicas(sequence), 2);
+  assertEquals(replication.countReplicas(sequence + 1), 0);
+
+  // Links that are being made again count for nothing, whatever they had.
+  proxy.refuse(true);
+  proxy.cut(0);
+  await until("it is noticed", () => replication.countReplicas(0) === 1);
+  assertEquals(replication.countReplicas(sequence), 1);
+});
+
+Deno.test("a replica on v1 counts for WAIT when it was sent everything, and not before", async () => {
+  await using primary = TestNode.start();
+  primary.node.shards[0].openBacklog();
+  using peer = await Peer.connect(primary.base);
+  await peer.send(request("REPLICATE", "FROM", "0", "ID", "v1"));
+  assertEquals(await peer.line(), "+ACK 0");
+  const { replication } = primary;
+  await until("it streams", () => replication.countReplicas(0) === 1);
+  // More than the sockets take while it does not read.
+  for (let i = 0; i < 20; i++) primary.run("SET", `k${i}`, new Uint8Array(1_000_000));
+  const { sequence } = primary;
+  let told = 0;
+  replication.waitForReplicas(sequence, 1, () => told++);
+  await until("a part is sent", () => replication.status().links[0].sentOffset > 0);
+  assertEquals([replication.countReplicas(sequence), told], [0, 0]);
+  for (let i = 0; i < 20; i++) await peer.array();
+  await until("all is sent", () => told === 1);
+  assertEquals(replication.countReplicas(sequence), 1);
+});
