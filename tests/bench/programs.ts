@@ -123,6 +123,12 @@ export class Program {
     return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
   }
 
+  /** Ms that its main thread was ready to run so far and had no core to run on. */
+  coreWaitMs(): number {
+    const fields = readProc(`/proc/${this.pid}/schedstat`).split(" ");
+    return fields.length < 2 ? NaN : Number(fields[1]) / 1e6;
+  }
+
   /** Resident bytes. */
   rssBytes(): number {
     const found = readProc(`/proc/${this.pid}/status`).match(/^VmRSS:\s+(\d+) kB/m);

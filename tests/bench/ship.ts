@@ -53,7 +53,9 @@ export const SHIP: Measurement = {
     "without a look at the network, and the latest timer, of INFO stats. Stall, outside: a client " +
     "in a thread of its own that sends PING, waits for the answer, and sends the next a millisecond " +
     "after the last was due; shown beside the same without a ship. The receiver, the PINGs, the " +
-    "writer and the server share this machine's cores: the rows without a ship tell what that costs.",
+    "writer and the server share this machine's cores; the columns without a ship tell what that " +
+    "costs, and 'no core' how many ms of each second of a ship the server's main thread was ready to " +
+    "run and had to wait for a core, which is in the other figures too.",
   run,
 };
 
@@ -64,6 +66,7 @@ interface Ship {
   readonly deferredBytes: number;
   readonly longestWorkMs: number;
   readonly lagMs: number;
+  readonly coreWaitMs: number;
   readonly pings: Times;
 }
 
@@ -125,6 +128,7 @@ async function load(client: Client, bytes: number): Promise<number> {
 async function ship(server: Program, client: Client): Promise<Ship> {
   await client.ask("CONFIG", "RESETSTAT");
   const before = server.rssBytes();
+  const waitedMs = server.coreWaitMs();
   let most = before;
   let deferred = 0;
   const rss = setInterval(() => most = Math.max(most, server.rssBytes()), RSS_PERIOD_MS);
@@ -147,6 +151,7 @@ async function ship(server: Program, client: Client): Promise<Ship> {
     clearInterval(arena);
     pings = await watcher.stop();
   }
+  const coreWaitMs = (server.coreWaitMs() - waitedMs) / sync.seconds;
   const isRedis = server.maker === "redis";
   const info = await client.info("all");
   const number = (name: string) => Number(info.get(name) ?? NaN);
@@ -157,6 +162,7 @@ async function ship(server: Program, client: Client): Promise<Ship> {
     deferredBytes: isRedis ? NaN : deferred,
     longestWorkMs: number("eventloop_longest_work_usec") / 1000,
     lagMs: number("eventloop_lag_max_usec") / 1000,
+    coreWaitMs,
     pings,
   };
 }
@@ -185,11 +191,12 @@ function tables(rows: readonly Row[]): Findings["tables"] {
     {
       title: "stall in ms: inside (longest of all ships), outside (PING)",
       table: {
-        columns: ["", "work", "timer", "p99", "max", "p99, no ship", "max, no ship"],
+        columns: ["", "work", "timer", "no core", "p99", "max", "p99, no ship", "max, no ship"],
         rows: rows.map((row) => [
           name(row),
           fixed(Math.max(...of(row, (s) => s.longestWorkMs))),
           fixed(Math.max(...of(row, (s) => s.lagMs))),
+          fixed(median(of(row, (s) => s.coreWaitMs)), 0),
           fixed(median(of(row, (s) => s.pings.p99))),
           fixed(Math.max(...of(row, (s) => s.pings.max))),
           fixed(row.baseline.p99),
