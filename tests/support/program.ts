@@ -23,7 +23,11 @@ export class Program {
     this.#child = new Deno.Command(Deno.execPath(), {
       args: [
         ...["run", "-q", "--no-prompt", "--no-remote", "--allow-net=127.0.0.1"],
-        ...[`--allow-read=${dir},${src}`, `--allow-write=${dir}`, "--allow-env=SHOAL_*,DENO_TOKIO_EVENT_INTERVAL"],
+        ...[
+          `--allow-read=${dir},${src}`,
+          `--allow-write=${dir}`,
+          "--allow-env=SHOAL_*,DENO_TOKIO_EVENT_INTERVAL",
+        ],
         ...["--config", new URL("deno.json", PROJECT).pathname],
         ...[new URL("main.ts", PROJECT).pathname, "--dir", dir, "--port", "0", ...args],
       ],
