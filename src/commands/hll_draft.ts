@@ -55,7 +55,7 @@ export const UNCHANGED = 0;
 /** What `set` did: the register is greater now. */
 export const RAISED = 1;
 /** What `set` found: the runs do not cover the registers. */
-export const CORRUPT = -1;
+export const CORRUPT: -1 = -1;
 
 /** See the module's text. */
 export class HllDraft {
