@@ -1,7 +1,8 @@
 /**
  * Replies of a client, RESP2 or RESP3, written into one growing buffer. The owner drains
- * `buf[0..at)` to the socket and sets `at` back; it also bounds the buffer
- * (`client-output-buffer-limit`). Every method makes its own room, so a command never thinks of it.
+ * `buf[0..at)` to the socket and sets `at` back. Every method makes its own room, so a command never
+ * thinks of it; past `limitBytes` all that was written and all that follows is dropped, `overflowed`
+ * says so, and the owner closes the connection (`client-output-buffer-limit`).
  *
  * Which of the two protocols a reply takes is decided here and nowhere else: a command says `nil()`
  * or `map(3)` and the client gets what it asked for with HELLO.
@@ -16,6 +17,12 @@ import { invariant } from "../base/invariant.ts";
 
 /** First size of a writer's buffer in bytes: the replies of most turns fit, and idle clients are many. */
 export const REPLY_BUFFER_BYTES = 1024;
+
+/**
+ * Bytes of replies that may wait in one writer whatever the settings say: a short request for a large
+ * value many times over must not take the process's memory. As `client-query-buffer-limit`.
+ */
+export const REPLY_BYTES_MAX: number = 1024 * 1024 * 1024;
 
 /** Bytes up to which a loop copies faster than `Uint8Array.prototype.set` and makes no view. */
 const LOOP_COPY_BYTES_MAX = 96;
@@ -60,6 +67,10 @@ export class ReplyWriter {
   at = 0;
   /** Whether the client speaks RESP3 (HELLO 3). */
   resp3 = false;
+  /** Bytes that may wait; only lowered or raised by the owner. */
+  limitBytes: number = REPLY_BYTES_MAX;
+  /** Whether more than that was written: what is in the buffer now means nothing. */
+  overflowed = false;
   /** Errors written so far; a caller compares before and after a command. */
   errors = 0;
   /** Position in `buf` of the `-` of the last error, valid until the owner drains. */
@@ -160,7 +171,7 @@ export class ReplyWriter {
     at += 2;
     if (length <= LOOP_COPY_BYTES_MAX) {
       for (let i = start; i < stop; i++) buf[at++] = src[i];
-    } else {
+    } else if (!this.overflowed) {
       buf.set(src.subarray(start, stop), at);
       at += length;
     }
@@ -306,6 +317,7 @@ export class ReplyWriter {
 
   /** Writes the header kept by `deferArray` for `n` replies and closes up the room left over. */
   finishArray(mark: number, n: number): void {
+    if (this.overflowed) return; // the mark is in a buffer that is gone
     const buf = this.buf;
     const body = mark + DEFERRED_HEADER_BYTES;
     const stop = this.at;
@@ -319,12 +331,24 @@ export class ReplyWriter {
 
   #grow(bytes: number): void {
     const wanted = this.at + bytes;
+    if (this.overflowed || wanted > this.limitBytes) return this.#overflow();
     let size = Math.max(64, this.buf.length * 2);
     while (size < wanted) size *= 2;
-    const grown = new Uint8Array(size);
+    const grown = new Uint8Array(Math.min(size, this.limitBytes));
     grown.set(this.buf.subarray(0, this.at));
     this.buf = grown;
     this.view = new DataView(grown.buffer);
+  }
+
+  /**
+   * From here on what is written goes round and round in a small buffer, which has room for all that
+   * is written without a look at `overflowed`.
+   */
+  #overflow(): void {
+    if (!this.overflowed) this.shrink();
+    this.overflowed = true;
+    this.at = 0;
+    this.lastErrorAt = 0;
   }
 
   #fixed(reply: Uint8Array): void {
@@ -343,7 +367,7 @@ export class ReplyWriter {
     if (stop - start <= LOOP_COPY_BYTES_MAX) {
       for (let i = start; i < stop; i++) buf[at++] = src[i];
       this.at = at;
-    } else {
+    } else if (!this.overflowed) {
       buf.set(src.subarray(start, stop), at);
       this.at = at + (stop - start);
     }

@@ -69,7 +69,9 @@ export interface ConnectionHost {
   readonly outputSoftMs: number;
   /** The same limits of `client-output-buffer-limit pubsub`, for clients that listen to channels. */
   readonly listenerLimits: ListenerLimits;
-  /** Limits of a request from an authenticated client. */
+  /** Bytes that a reply writer may hold: enough to find that one of the limits is passed. */
+  readonly replyBytesMax: number;
+  /** Limits of a request from an authenticated client; another object when any limit changed. */
   readonly requestLimits: Readonly<RequestLimits>;
   /** Unix ms of a monotonic time. */
   unixMs(monotonicMs: number): number;
@@ -144,6 +146,7 @@ export class ClientConnection {
     const limits = this.#hostLimits = this.#host.requestLimits;
     const isGuest = this.#isGuest = !this.session.authenticated;
     this.#parser.limits = isGuest ? { ...limits, unauthenticated: true } : limits;
+    this.session.reply.limitBytes = this.#host.replyBytesMax;
   }
 
   /** Serves until the client leaves or is closed; never throws. */
@@ -249,19 +252,21 @@ export class ClientConnection {
         const others = host.gate.pass();
         const reply = session.reply;
         while (this.#pushing !== null) await this.#pushing;
+        if (reply.overflowed) return this.#overflowed();
         const stop = reply.at;
         if (stop > 0) {
           if (this.#isOverOutputLimit()) return;
           this.#unsentBytes = this.#writeStop = stop;
           const stored = host.beforeReplies();
           if (stored !== null) await stored;
-          for (let sent = 0; sent < stop;) {
+          for (let sent = 0; sent < stop && !reply.overflowed;) {
             const n = await conn.write(reply.buf.subarray(sent, stop));
             sent += n;
             session.wroteBytes += n;
             this.#unsentBytes = stop - sent;
           }
           this.#writeStop = 0;
+          if (reply.overflowed) return this.#overflowed();
           if (reply.at === stop) {
             reply.at = 0;
             if (reply.buf.length > KEPT_BUFFER_BYTES) reply.shrink();
@@ -346,6 +351,12 @@ export class ClientConnection {
     }
     this.#writeStop = 0;
     this.#pushing = null;
+  }
+
+  /** Closes the connection since its replies were dropped. */
+  #overflowed(): void {
+    const limit = this.session.reply.limitBytes;
+    this.close(`replies are more than client-output-buffer-limit lets one have (${limit} bytes)`);
   }
 
   /** Takes note of bytes that were read. */

@@ -10,6 +10,7 @@ import type { Session } from "../commands/session.ts";
 import type { Log } from "../observability/log.ts";
 import type { RequestLimits } from "../resp/request_parser.ts";
 import { ascii } from "../base/ascii.ts";
+import { REPLY_BYTES_MAX } from "../resp/reply_writer.ts";
 import { acceptLoop } from "../shard/accept.ts";
 import { ClientConnection, type ConnectionHost, type ListenerLimits } from "./client_connection.ts";
 import type { Config } from "./config.ts";
@@ -23,6 +24,9 @@ const PROTECTED = ascii(
     "interface. If you want to connect from external computers, set a password with requirepass, " +
     "or turn protected mode off with --protected-mode no.\r\n",
 );
+
+/** What a reply writer takes beyond a limit, so that a reply of just that size fits. */
+const REPLY_SLACK_BYTES = 64;
 
 /** Largest request buffer whatever `client-query-buffer-limit` says: offsets in it are 32 bits. */
 export const QUERY_BUFFER_BYTES_MAX = 2 ** 31 - 1;
@@ -59,6 +63,8 @@ export class Clients implements ConnectionHost {
   outputSoftMs!: number;
   /** See `ConnectionHost`. */
   listenerLimits!: ListenerLimits;
+  /** See `ConnectionHost`. */
+  replyBytesMax!: number;
   /** See `ConnectionHost`. */
   requestLimits!: Readonly<RequestLimits>;
   /** See `ConnectionHost`. */
@@ -111,6 +117,8 @@ export class Clients implements ConnectionHost {
       softBytes: pubsub.softBytes,
       softMs: pubsub.softSeconds * 1000,
     };
+    const outputBytes = normal.hardBytes || Infinity;
+    this.replyBytesMax = Math.min(REPLY_BYTES_MAX, outputBytes + REPLY_SLACK_BYTES);
     this.requestLimits = requestLimits(config);
   }
 
