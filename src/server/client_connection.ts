@@ -311,6 +311,7 @@ export class ClientConnection {
 
   /** Bytes were added to the reply buffer that no request asked for. */
   #pushed(): void {
+    if (this.session.reply.overflowed) return this.#overflowed();
     if (this.#isOverOutputLimit() || this.#isSendDue) return;
     this.#isSendDue = true;
     this.#host.sendSoon(this);
@@ -336,11 +337,15 @@ export class ClientConnection {
         const stop = this.#unsentBytes = this.#writeStop = reply.at;
         const stored = this.#host.beforeReplies();
         if (stored !== null) await stored;
-        for (let sent = 0; sent < stop;) {
+        for (let sent = 0; sent < stop && !reply.overflowed;) {
           const n = await this.#conn.write(reply.buf.subarray(sent, stop));
           sent += n;
           session.wroteBytes += n;
           this.#unsentBytes = stop - sent;
+        }
+        if (reply.overflowed) {
+          this.#overflowed();
+          break;
         }
         reply.buf.copyWithin(0, stop, reply.at);
         reply.at -= stop;

@@ -117,8 +117,10 @@ export class Clients implements ConnectionHost {
       softBytes: pubsub.softBytes,
       softMs: pubsub.softSeconds * 1000,
     };
-    const outputBytes = normal.hardBytes || Infinity;
-    this.replyBytesMax = Math.min(REPLY_BYTES_MAX, outputBytes + REPLY_SLACK_BYTES);
+    this.replyBytesMax = Math.min(
+      REPLY_BYTES_MAX,
+      Math.max(normal.hardBytes || Infinity, pubsub.hardBytes || Infinity) + REPLY_SLACK_BYTES,
+    );
     this.requestLimits = requestLimits(config);
   }
 

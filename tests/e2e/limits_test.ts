@@ -259,6 +259,27 @@ Deno.test("a short request for far more than the limit costs no more than the li
   assertEquals(await server.ask("STRLEN", "large"), MiB);
 });
 
+Deno.test("messages that nobody reads are dropped with their client when no setting limits them", async () => {
+  await using server = await TestServer.start({
+    "client-output-buffer-limit": "pubsub 0 0 0",
+  });
+  const { client, session } = await identified(server);
+  using _ = client;
+  await client.write(batch(["SUBSCRIBE", "news"]));
+  await client.readThrough("news\r\n:1\r\n");
+  session.reply.limitBytes = 2 * MiB; // of 1 GiB
+  const message = "m".repeat(100_000);
+  let heard = 0;
+  for (let i = 0; i < 1_000; i++) {
+    const heardBy = await server.ask("PUBLISH", "news", message);
+    if (heardBy === 1) heard++;
+  }
+  assert(heard < 1_000, "it was closed");
+  await until("it is gone", () => server.server.clients.count === 1);
+  assert(session.reply.buf.length <= 2 * MiB, `${session.reply.buf.length} bytes`);
+  assert(lastClose(server).includes("client-output-buffer-limit"), lastClose(server));
+});
+
 Deno.test("a client that does not read is not read from, and costs a turn's replies", async () => {
   await using server = await TestServer.start();
   await server.ask("SET", "large", "v".repeat(100_000));
