@@ -26,6 +26,7 @@ import {
 import { byteOf } from "./bit_runs.ts";
 import { growForBits } from "./bits.ts";
 import type { Call } from "./call.ts";
+import { SETBIT_HAPPENED, STRING_EVENT } from "./keyspace_events.ts";
 import { STRING_BYTES_CEILING } from "./limits.ts";
 import type { ArgumentDoc, CommandSpec } from "./registry.ts";
 import { mustBeString } from "./reply_string.ts";
@@ -152,7 +153,10 @@ function run(call: Call, isReadOnly: boolean): void {
     }
     if (outcome === CHANGED || grew) changes++;
   }
-  if (grew || changes > 0) call.asSent(BITFIELD, Math.max(changes, 1));
+  if (grew || changes > 0) {
+    call.asSent(BITFIELD, Math.max(changes, 1));
+    call.notify(STRING_EVENT, SETBIT_HAPPENED, 1);
+  }
 }
 
 /** What an operation did: read, or failed; stored what was there; stored something else. */

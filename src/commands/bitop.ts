@@ -17,6 +17,7 @@ import { CHUNK_BYTES } from "../memory/blob.ts";
 import { ERR_OOM, ERR_SYNTAX, type ErrorLine } from "../resp/errors.ts";
 import { type Run, runAt } from "./bit_runs.ts";
 import type { Call } from "./call.ts";
+import { DEL_HAPPENED, GENERIC_EVENT, SET_HAPPENED, STRING_EVENT } from "./keyspace_events.ts";
 import type { CommandSpec } from "./registry.ts";
 import { mustBeString } from "./reply_string.ts";
 
@@ -67,6 +68,7 @@ function bitop(call: Call): void {
     if (a !== 0) {
       keys.remove(db, a);
       call.effectKey(DEL, 2);
+      call.notify(GENERIC_EVENT, DEL_HAPPENED, 2);
     }
     return reply.zero();
   }
@@ -86,6 +88,7 @@ function bitop(call: Call): void {
   a = combine(keys, db, a, op, sources, bytes);
   if (isAway) effectResult(call, a, bytes);
   else call.asSent(BITOP, 1);
+  call.notify(STRING_EVENT, SET_HAPPENED, 2);
   reply.integer(bytes);
 }
 

@@ -19,6 +19,7 @@ import {
 import { bitsOf, byteOf, countBits, findBit } from "./bit_runs.ts";
 import { BITOP_COMMANDS } from "./bitop.ts";
 import type { Call } from "./call.ts";
+import { SETBIT_HAPPENED, STRING_EVENT } from "./keyspace_events.ts";
 import type { ArgumentDoc, CommandSpec } from "./registry.ts";
 import { mustBeString } from "./reply_string.ts";
 import { hasRoom } from "./string_edits.ts";
@@ -69,7 +70,10 @@ function setbit(call: Call): void {
     scratch[0] = held ^ mask;
     keys.writeString(call.db, a, byte, scratch, 0, 1);
   }
-  if (grows || before !== bit) call.asSent(SETBIT, 1);
+  if (grows || before !== bit) {
+    call.asSent(SETBIT, 1);
+    call.notify(STRING_EVENT, SETBIT_HAPPENED, 1);
+  }
   if (before === 0) call.reply.zero();
   else call.reply.one();
 }

@@ -26,6 +26,7 @@ import {
 import { estimate } from "./hll_estimate.ts";
 import { hashElement, type Placed } from "./hll_hash.ts";
 import { ERR_CORRUPT_HLL, isDenseHll, loadHll, mustBeHll, storeHll } from "./hll_value.ts";
+import { PFADD_HAPPENED, STRING_EVENT } from "./keyspace_events.ts";
 import type { CommandSpec } from "./registry.ts";
 import { effectSet } from "./set_effect.ts";
 import { KEY, ONE_KEY } from "./string_docs.ts";
@@ -71,6 +72,7 @@ function pfadd(call: Call): void {
   }
   if (raised === 0) return reply.zero();
   call.asSent(PFADD, raised);
+  call.notify(STRING_EVENT, PFADD_HAPPENED, 1);
   reply.one();
 }
 
@@ -189,6 +191,7 @@ function pfmerge(call: Call): void {
   if (!storeHll(call, a, 1, draft)) return;
   if (away > 0) effectSet(call, draft.bytes, 0, draft.length, KEEP_DEADLINE);
   else call.asSent(PFMERGE, 1);
+  call.notify(STRING_EVENT, PFADD_HAPPENED, 1);
   reply.ok();
 }
 

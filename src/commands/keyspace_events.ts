@@ -69,6 +69,10 @@ const KEYMISS = ascii("keymiss");
 
 /** `append`: APPEND. */
 export const APPEND_HAPPENED: Uint8Array = ascii("append");
+/** `pfadd`: PFADD and PFMERGE. */
+export const PFADD_HAPPENED: Uint8Array = ascii("pfadd");
+/** `setbit`: SETBIT and BITFIELD. */
+export const SETBIT_HAPPENED: Uint8Array = ascii("setbit");
 /** `copy_to`: COPY, told of the new key. */
 export const COPY_TO_HAPPENED: Uint8Array = ascii("copy_to");
 /** `del`: a key was deleted by a command. */

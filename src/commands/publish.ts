@@ -28,6 +28,9 @@ const HELP = [
   ["SHARDNUMSUB [<shardchannel> ...]", "Count the listeners of each shard channel."],
 ] as const;
 
+/** Chars of a word that an error quotes at most (Redis's). */
+const QUOTED_CHARS_MAX = 128;
+
 /** The effect `name <channel> <message>`; counts no change. */
 export function effectMessage(
   effects: EffectSink,
@@ -47,6 +50,12 @@ export function effectMessage(
 /** Replies the names of a kind's topics, those that match argument 2 where it is given. */
 function listTopics(pubsub: PubSub, kind: number, call: Call): void {
   const { buf, starts, stops, reply } = call;
+  if (call.argc > 3) {
+    const asked = call.text(1).slice(0, QUOTED_CHARS_MAX);
+    return reply.errorText(
+      `ERR unknown subcommand or wrong number of arguments for '${asked}'. Try PUBSUB HELP.`,
+    );
+  }
   const hasPattern = call.argc > 2;
   const mark = reply.deferArray();
   let listed = 0;

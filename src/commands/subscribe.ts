@@ -10,7 +10,7 @@ import type { ReplyWriter } from "../resp/reply_writer.ts";
 import type { Call } from "./call.ts";
 import { CHANNELS, PATTERNS, type PubSub, SHARD_CHANNELS } from "./pubsub.ts";
 import type { ArgumentDoc, CommandFlag, CommandSpec } from "./registry.ts";
-import { REPLY_ON, type Session } from "./session.ts";
+import { PUSHES_WAIT, REPLY_ON, type Session } from "./session.ts";
 
 const FLAGS: readonly CommandFlag[] = ["pubsub", "noscript", "loading", "stale"];
 
@@ -23,7 +23,8 @@ function countOf(session: Session, kind: number): number {
 
 /** Where confirmations go: past CLIENT REPLY OFF and SKIP. */
 function confirmations(call: Call): ReplyWriter {
-  return call.session.replyMode === REPLY_ON ? call.reply : call.session.beginPush();
+  const { session, reply } = call;
+  return (session.replyMode & ~PUSHES_WAIT) === REPLY_ON ? reply : session.beginPush();
 }
 
 function confirm(

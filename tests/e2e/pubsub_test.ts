@@ -65,6 +65,24 @@ Deno.test("a RESP3 listener runs any command, and hears of its own message behin
   assertEquals(plain(await client.read()), "v");
 });
 
+Deno.test("what a RESP3 client publishes to itself in EXEC follows EXEC's reply", async () => {
+  await using server = await TestServer.start();
+  using client = await RawSocket.connect(server.port);
+  await client.write(encodeRequest(["HELLO", "3"]));
+  await client.readThrough("modules\r\n*0\r\n");
+  for (
+    const line of ["SUBSCRIBE a", "MULTI", "PUBLISH a m", "SUBSCRIBE b", "PUBLISH b m", "EXEC"]
+  ) {
+    await client.write(encodeRequest(line.split(" ")));
+  }
+  const confirmed = (name: string, n: number) =>
+    `>3\r\n$9\r\nsubscribe\r\n$1\r\n${name}\r\n:${n}\r\n`;
+  const message = (name: string) => `>3\r\n$7\r\nmessage\r\n$1\r\n${name}\r\n$1\r\nm\r\n`;
+  const expected = confirmed("a", 1) + "+OK\r\n" + "+QUEUED\r\n".repeat(3) +
+    `*3\r\n:1\r\n${confirmed("b", 2)}:1\r\n` + message("a") + message("b");
+  assertEquals(await client.read(expected.length), expected);
+});
+
 Deno.test("CLIENT REPLY OFF holds back replies, not messages and confirmations", async () => {
   await using server = await TestServer.start();
   const client = await server.connect();

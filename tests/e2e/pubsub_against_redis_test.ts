@@ -1,0 +1,230 @@
+/**
+ * The same words to redis-server and to shoal, on several connections: all that each one hears. Two
+ * things are left out: topics in an order that Redis does not promise, and messages of a client to
+ * itself, which Redis 7.2 and shoal send behind the command's reply, and 7.0 in the middle of it.
+ */
+import { assertEquals } from "@std/assert";
+import { RawSocket } from "../support/raw_socket.ts";
+import { encodeRequest, RedisServer } from "../support/redis.ts";
+import { TestServer } from "../support/server.ts";
+
+/** `<connection>: <words> [; <words>]...`; connections are opened when they are first named. */
+const CONVERSATIONS: Readonly<Record<string, string>> = {
+  "channels, patterns and shard channels in RESP2": `
+    a: SUBSCRIBE one two one
+    a: PSUBSCRIBE o* [tu]*
+    a: SSUBSCRIBE s
+    a: GET x
+    a: CLIENT ID
+    a: PUBLISH one m
+    a: NOSUCH
+    a: SUBSCRIBE
+    p: PUBLISH one hello
+    p: PUBLISH two hello
+    p: PUBLISH three hello
+    p: SPUBLISH s hello
+    p: SPUBLISH one hello
+    p: PUBLISH one ''
+    p: PUBSUB NUMSUB one two three
+    p: PUBSUB NUMSUB
+    p: PUBSUB NUMPAT
+    p: PUBSUB CHANNELS t*
+    p: PUBSUB CHANNELS nothing
+    p: PUBSUB SHARDCHANNELS
+    p: PUBSUB SHARDNUMSUB s t
+    p: PUBSUB nosuch
+    p: PUBSUB NUMPAT x
+    p: PUBSUB CHANNELS a b
+    p: PUBLISH one
+    p: SPUBLISH s
+    a: UNSUBSCRIBE two nosuch
+    a: PUNSUBSCRIBE o*
+    a: SUNSUBSCRIBE
+    a: SUNSUBSCRIBE
+    p: PUBLISH one again
+    a: UNSUBSCRIBE
+    a: UNSUBSCRIBE
+    a: PUNSUBSCRIBE
+    a: PUNSUBSCRIBE
+    a: GET x
+    a: SUBSCRIBE one
+    a: RESET
+    p: PUBLISH one gone
+    a: GET x`,
+  "channels, patterns and shard channels in RESP3": `
+    a: HELLO 3 SETNAME quiet
+    a: SUBSCRIBE one two
+    a: PSUBSCRIBE o*
+    a: SSUBSCRIBE s
+    a: SET x 1
+    a: GET x
+    p: PUBLISH one hello
+    a: PUBSUB NUMSUB one two
+    a: PUBSUB SHARDNUMSUB s
+    a: UNSUBSCRIBE nosuch
+    a: MULTI ; SUBSCRIBE three ; GET x ; UNSUBSCRIBE three ; EXEC
+    a: SUBSCRIBE four
+    a: UNSUBSCRIBE four two
+    a: UNSUBSCRIBE
+    a: PUNSUBSCRIBE
+    a: SUNSUBSCRIBE
+    a: SUNSUBSCRIBE
+    a: GET x`,
+  "events of all classes": `
+    p: CONFIG SET notify-keyspace-events AKEmn
+    a: PSUBSCRIBE __key*
+    p: SET k v
+    p: SET k w
+    p: SET k v EX 100
+    p: SET k v KEEPTTL
+    p: SET k v NX
+    p: SETNX n v
+    p: SETEX k 100 v
+    p: PSETEX k 100000 v
+    p: GETSET k v
+    p: GETSET fresh v
+    p: GETDEL fresh
+    p: GETDEL fresh
+    p: GETEX k EX 100
+    p: GETEX k PERSIST
+    p: GETEX k PERSIST
+    p: GETEX k
+    p: GETEX missing
+    p: MSET m1 a m2 b k c
+    p: MSETNX m3 a m4 b
+    p: MSETNX m3 a m5 b
+    p: MGET m1 nosuch m2
+    p: APPEND ap x
+    p: APPEND ap x
+    p: SETRANGE sr 3 abc
+    p: SETRANGE sr 3 ''
+    p: SET c 1
+    p: INCR c
+    p: DECR c
+    p: INCRBY c 5
+    p: DECRBY c 9223372036854775800
+    p: INCRBYFLOAT c 0.5
+    p: INCR k
+    p: STRLEN missing
+    p: EXISTS missing k
+    p: TYPE missing
+    p: TTL missing
+    p: DUMP missing
+    p: GET missing
+    p: GETRANGE missing 0 1
+    p: TOUCH missing k
+    p: SET missing v GET
+    p: EXPIRE k 100
+    p: EXPIRE k 100 NX
+    p: PEXPIREAT k 99999999999999
+    p: PERSIST k
+    p: PERSIST k
+    p: EXPIRE k -1
+    p: EXPIRE k 1
+    p: RENAME ap ap2
+    p: RENAMENX ap2 ap3
+    p: RENAMENX ap3 c
+    p: RENAME ap3 c
+    p: RENAME c c
+    p: COPY c d
+    p: COPY c d
+    p: COPY c d REPLACE
+    p: COPY c d DB 3
+    p: MOVE d 4
+    p: MOVE d 4
+    p: SELECT 4
+    p: DEL d
+    p: SELECT 0
+    p: DEL m1 m2 nosuch m3
+    p: UNLINK m4 m4
+    p: SETBIT bits 3 1
+    p: BITOP NOT bits2 bits
+    p: BITOP NOT bits2 nosuch
+    p: BITFIELD bits SET u8 0 3
+    p: PFADD hll a
+    p: PFMERGE hll2 hll
+    p: SWAPDB 0 1
+    p: FLUSHDB
+    p: FLUSHALL
+    p: CONFIG SET notify-keyspace-events Kg
+    p: SET k v
+    p: DEL k
+    p: CONFIG SET notify-keyspace-events Ex
+    p: DEBUG SET-ACTIVE-EXPIRE 0
+    p: SET k v PX 1
+    p: DEBUG SLEEP 0.01
+    p: GET k
+    p: CONFIG SET notify-keyspace-events ''
+    p: SET k v
+    p: DEL k
+    p: CONFIG SET notify-keyspace-events AKE
+    p: SETBIT bits 3 1
+    p: SETBIT bits 3 1
+    p: GETBIT bits 3
+    p: PFADD hll a
+    p: PFADD hll a
+    p: PFCOUNT hll`,
+};
+
+async function hear(port: number, conversation: string): Promise<string[]> {
+  const sockets = new Map<string, RawSocket>();
+  const heard: string[] = [];
+  let token = 0;
+  try {
+    const drain = async (name: string, socket: RawSocket, after: string) => {
+      // A PING's own words tell where what came before it ends.
+      const words = `end-${name}-${token++}`;
+      await socket.write(encodeRequest(["PING", words]));
+      heard.push(`${name} after ${after}: ${await socket.readThrough(`${words}\r\n`)}`);
+    };
+    for (const line of conversation.trim().split("\n")) {
+      const [name, text] = line.trim().split(": ");
+      let socket = sockets.get(name);
+      if (socket === undefined) sockets.set(name, socket = await RawSocket.connect(port));
+      for (const command of text.split(" ; ")) {
+        const words = command.split(" ").map((word) => word === "''" ? "" : word);
+        await socket.write(encodeRequest(words));
+      }
+      await drain(name, socket, text);
+      for (const [other, listener] of sockets) {
+        if (listener !== socket) await drain(other, listener, text);
+      }
+    }
+  } finally {
+    for (const socket of sockets.values()) socket.close();
+  }
+  return heard;
+}
+
+function shown(line: string): string {
+  return line.replaceAll("\r\n", " ");
+}
+
+/** Replies that differ for another reason than pub/sub. */
+function comparable(line: string): string {
+  return line.startsWith("a after HELLO") ? "HELLO" : line;
+}
+
+for (const [name, conversation] of Object.entries(CONVERSATIONS)) {
+  Deno.test(`all that connections hear is what redis-server says: ${name}`, async (t) => {
+    const redis = await RedisServer.start();
+    if (redis === null) {
+      await t.step({ name: "no redis-server on PATH", ignore: true, fn: () => {} });
+      return;
+    }
+    try {
+      await using server = await TestServer.start();
+      const theirs = await hear(redis.port, conversation);
+      const ours = await hear(server.port, conversation);
+      assertEquals(ours.length, theirs.length);
+      const differing = ours.flatMap((line, i) =>
+        comparable(line) === comparable(theirs[i])
+          ? []
+          : [`ours:  ${shown(line)}`, `redis: ${shown(theirs[i])}`]
+      );
+      assertEquals(differing.join("\n"), "");
+    } finally {
+      await redis.stop();
+    }
+  });
+}
