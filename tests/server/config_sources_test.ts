@@ -63,7 +63,7 @@ Deno.test("settings that do not fit together are refused in one line", () => {
     [["--replication-port-base", "65530", "--shards", "7"], "allowed is a port up to 65529"],
     [["--port", "60000"], "or set replication-port-base"],
     [["--arena-size", "32gb"], "between 1mb and 8gb"],
-    [["--arena-size", "16mb", "--shards", "100"], "between 100mb and 1600gb"],
+    [["--arena-size", "16mb", "--shards", "100"], "between 100mb and 800gb"],
   ];
   for (const [args, says] of rows) {
     const { message } = assertThrows(() => load(args), ConfigError);
