@@ -387,7 +387,18 @@ export class Server implements ExecutionObserver {
     this.errorStats.count(buf, at, stop);
   }
 
+  /** Calls itself `hz` times a second, whatever goes wrong in one of them. */
   #tick(): void {
+    try {
+      this.#tickOnce();
+    } finally {
+      const period = 1000 / this.config.hz;
+      this.#tickDueMs = this.clock.monotonicMs() + period;
+      this.#timer = setTimeout(() => this.#tick(), period);
+    }
+  }
+
+  #tickOnce(): void {
     const now = this.clock.monotonicMs();
     this.lag.note(this.#tickDueMs, now);
     const nowMs = this.clock.nowMs();
@@ -408,9 +419,6 @@ export class Server implements ExecutionObserver {
       this.persistence.tick(nowMs);
       this.updateGuards();
     }
-    const period = 1000 / this.config.hz;
-    this.#tickDueMs = this.clock.monotonicMs() + period;
-    this.#timer = setTimeout(() => this.#tick(), period);
   }
 
   /** A second after the start, when whoever started us has got the first answers. */
