@@ -62,3 +62,19 @@ Deno.test("what no backlog is open for leaves no trace", async () => {
   await server.ask("PUBLISH", "c", "m");
   assertEquals(server.server.node.sequence.value, before);
 });
+
+for (const [dialect, frames] of [["shoal", 2], ["kevy", 0]] as const) {
+  Deno.test(`two messages are ${frames} frames in the ${dialect} dialect`, async () => {
+    await using server = await TestServer.start({
+      "replication-dialect": dialect,
+      databases: "1",
+    });
+    const [shard] = server.server.node.shards;
+    shard.openBacklog();
+    await server.ask("SET", "k", "v");
+    const before = shard.nextOffset;
+    await server.ask("PUBLISH", "c", "m");
+    await server.ask("SPUBLISH", "c", "m");
+    assertEquals(shard.nextOffset - before, frames);
+  });
+}
