@@ -8,14 +8,16 @@
 
 /** Connections accepted before the loop lets others run: a flood cannot starve the clients. */
 export const ACCEPTS_PER_TURN = 64;
-/** Pause when the process has no file descriptor left, in ms. */
+/** Pause when the process has no file descriptor or the system no memory left, in ms. */
 const EXHAUSTED_PAUSE_MS = 50;
+/** What the system says then. */
+const EXHAUSTED: ReadonlySet<string> = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"]);
 
 /** What an accept loop tells of. */
 export interface AcceptEvents<C> {
-  /** A connection to serve; does not throw. */
+  /** A connection to serve. When this throws, the connection is closed. */
   accepted(conn: C): void;
-  /** A connection that failed before it was accepted, or a lack of descriptors. */
+  /** A connection that failed before it was accepted or could not be served, or a lack of descriptors. */
   failed(error: Error): void;
 }
 
@@ -33,17 +35,26 @@ export async function acceptLoop<C extends Deno.Conn>(
       if (error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted) {
         return;
       }
-      events.failed(error instanceof Error ? error : new Error(String(error)));
-      const code = (error as { code?: string }).code;
-      const pauseMs = code === "EMFILE" || code === "ENFILE" ? EXHAUSTED_PAUSE_MS : 0;
+      events.failed(asError(error));
+      const { code } = error as { code?: string };
+      const pauseMs = code !== undefined && EXHAUSTED.has(code) ? EXHAUSTED_PAUSE_MS : 0;
       if (pauseMs > 0 || ++accepted % ACCEPTS_PER_TURN === 0) {
         await new Promise<void>((resolve) => setTimeout(resolve, pauseMs));
       }
       continue;
     }
-    events.accepted(conn);
+    try {
+      events.accepted(conn);
+    } catch (error) {
+      conn.close();
+      events.failed(asError(error));
+    }
     if (++accepted % ACCEPTS_PER_TURN === 0) {
       await new Promise<void>((resolve) => setTimeout(resolve, 0));
     }
   }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }
