@@ -76,6 +76,17 @@ export function replicationPortBase(config: Config, port: number): number {
 /** What each setting allows by itself but not beside the others. @throws {ConfigError} */
 function checkTogether(config: Config): void {
   const { shards, port, arenaBytes } = config;
+  if (config.replicationDialect === "kevy" && config.databases !== 1) {
+    // kevy has one database; who did not ask for more gets one.
+    if (config.sourceOf("databases") === "default") config.assign("databases", 1);
+    else {
+      conflict(
+        "databases",
+        String(config.databases),
+        "with replication-dialect kevy, allowed is 1",
+      );
+    }
+  }
   const last = 65_536 - shards;
   // With port 0 the replication ports are picked with it.
   if (config.replicationPortBase > last) {

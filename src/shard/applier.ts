@@ -153,7 +153,7 @@ export class Applier {
   ): ApplyFailure | null {
     const { argc, starts, stops } = frame;
     const command = this.#table.find(buf, starts[0], stops[0]);
-    if (argc === 2 && equalsFolded(buf, starts[0], stops[0], SELECT)) {
+    if (argc === 2 && !place.lenient && equalsFolded(buf, starts[0], stops[0], SELECT)) {
       return this.#select(target, place, buf, frame);
     }
     if (argc === 3) {

@@ -404,9 +404,7 @@ export class Follower implements UpstreamHost {
 
   /** See `UpstreamHost`. Its history begins with this frame, so what is here is not its data. */
   beginsAnew(runner: UpstreamRunner): void {
-    const position = this.#positions[runner.shard];
-    if (position.history !== null) return;
-    position.history = V1_HISTORY;
+    this.#positions[runner.shard] = { history: V1_HISTORY, offset: 0, db: 0 };
     const { node } = this.#host;
     const before = node.size(0);
     this.applier.flush(node, runner.place, -1);

@@ -10,6 +10,7 @@
  * MSET k v ...            SET k v each
  * RENAME, RENAMENX a b    DEL a, DEL b, SET b v [, PEXPIREAT]
  * COPY, RESTORE           DEL b, SET b v [, PEXPIREAT]
+ * SETRANGE, SETBIT, ...   SET k v [, PEXPIREAT], whole: edits that kevy does not know
  * FLUSHDB                 FLUSHALL
  * PUBLISH, SPUBLISH       nothing: kevy's replicas hear no messages
  * MULTI, effects, EXEC    the effects: kevy's replicas apply each as it comes
@@ -22,35 +23,75 @@
  * @module
  */
 
-import { ascii, equalsFolded } from "../base/ascii.ts";
+import { ascii, equalsFolded, latin1 } from "../base/ascii.ts";
 import { integerBytes } from "../commands/call.ts";
 import type { EffectSink } from "../commands/effect.ts";
-import { PUBLISH, SPUBLISH } from "../commands/publish.ts";
 import { NO_DEADLINE } from "../keyspace/entry.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import type { Commit } from "./commit.ts";
 
 const SET = ascii("SET");
 const DEL = ascii("DEL");
-const MSET = ascii("MSET");
-const COPY = ascii("COPY");
-const RENAME = ascii("RENAME");
-const RENAMENX = ascii("RENAMENX");
-const RESTORE = ascii("RESTORE");
-const FLUSHDB = ascii("FLUSHDB");
 const FLUSHALL = ascii("FLUSHALL");
 const KEEPTTL = ascii("KEEPTTL");
 const PXAT = ascii("PXAT");
 const PEXPIREAT = ascii("PEXPIREAT");
+
+/** kevy does the same with the same words. */
+const SAY = 0;
+/** `SET` with our options. */
+const SAY_SET = 1;
+/** A `SET` for each pair. */
+const SAY_PAIRS = 2;
+/** The first key is gone, the second is what it was. */
+const SAY_MOVED = 3;
+/** The first, or second, argument is a key that may have been of any type: `DEL`, then what it is. */
+const REBUILD_FIRST = 4;
+const REBUILD_SECOND = 5;
+/** The first, or second, argument is a key that was and is a string, or is new: what it is. */
+const RESTATE_FIRST = 6;
+const RESTATE_SECOND = 7;
+/** kevy has one database. */
+const SAY_FLUSH = 8;
+/** Nothing that concerns a replica's data. */
+const SAY_NOTHING = 9;
+
+/** How effects are said that kevy's replicas do not know, or understand otherwise. */
+const PLANS: ReadonlyMap<string, number> = new Map([
+  ["SET", SAY_SET],
+  ["MSET", SAY_PAIRS],
+  ["RENAME", SAY_MOVED],
+  ["RENAMENX", SAY_MOVED],
+  ["RESTORE", REBUILD_FIRST],
+  ["COPY", REBUILD_SECOND],
+  ["SETRANGE", RESTATE_FIRST],
+  ["SETBIT", RESTATE_FIRST],
+  ["BITFIELD", RESTATE_FIRST],
+  ["PFADD", RESTATE_FIRST],
+  ["PFCOUNT", RESTATE_FIRST],
+  ["PFMERGE", RESTATE_FIRST],
+  ["PFDEBUG", RESTATE_SECOND],
+  ["BITOP", RESTATE_SECOND],
+  ["FLUSHDB", SAY_FLUSH],
+  ["FLUSHALL", SAY_FLUSH],
+  ["PUBLISH", SAY_NOTHING],
+  ["SPUBLISH", SAY_NOTHING],
+]);
+
+/** A buffer above this is given back after its effect. */
+const KEPT_BYTES_MAX = 1_048_576;
+const HELD_BYTES = 256;
 
 /** See the module's text. */
 export class KevyDialect implements EffectSink {
   readonly #commit: Commit;
   readonly #keys: Keyspace;
   #name: Uint8Array = SET;
-  #held = new Uint8Array(256);
+  #held = new Uint8Array(HELD_BYTES);
   #used = 0;
   #ends: number[] = [];
+  /** Plans by the commands' own names, which are few and never made anew. */
+  readonly #plans = new Map<Uint8Array, number>();
 
   /** Says the effects on `keys` to `commit`. */
   constructor(commit: Commit, keys: Keyspace) {
@@ -86,23 +127,45 @@ export class KevyDialect implements EffectSink {
 
   /** See `EffectSink`. */
   end(): void {
-    const name = this.#name;
-    const is = (other: Uint8Array) => equalsFolded(name, 0, name.length, other);
-    if (is(SET)) return this.#endSet();
-    if (is(PUBLISH) || is(SPUBLISH)) return;
-    if (is(MSET)) {
-      for (let i = 0; i < this.#ends.length; i += 2) this.#say(SET, i, i + 2);
-    } else if (is(RENAME) || is(RENAMENX)) {
-      this.#say(DEL, 0, 1);
-      this.#rebuild(1);
-    } else if (is(COPY)) {
-      this.#rebuild(1);
-    } else if (is(RESTORE)) {
-      this.#rebuild(0);
-    } else if (is(FLUSHDB) || is(FLUSHALL)) {
-      this.#say(FLUSHALL, 0, 0);
-    } else {
-      this.#say(name, 0, this.#ends.length);
+    this.#say(this.#planOf(this.#name));
+    if (this.#held.length > KEPT_BYTES_MAX) this.#held = new Uint8Array(HELD_BYTES);
+  }
+
+  #planOf(name: Uint8Array): number {
+    let plan = this.#plans.get(name);
+    if (plan === undefined) {
+      plan = PLANS.get(latin1(name, 0, name.length).toUpperCase()) ?? SAY;
+      this.#plans.set(name, plan);
+    }
+    return plan;
+  }
+
+  #say(plan: number): void {
+    switch (plan) {
+      case SAY_SET:
+        return this.#saySet();
+      case SAY_PAIRS:
+        for (let i = 0; i < this.#ends.length; i += 2) this.#sayWords(SET, i, i + 2);
+        return;
+      case SAY_MOVED:
+        this.#sayWords(DEL, 0, 1);
+        this.#sayWords(DEL, 1, 2);
+        return this.#restate(1);
+      case REBUILD_FIRST:
+      case REBUILD_SECOND: {
+        const key = plan - REBUILD_FIRST;
+        this.#sayWords(DEL, key, key + 1);
+        return this.#restate(key);
+      }
+      case RESTATE_FIRST:
+      case RESTATE_SECOND:
+        return this.#restate(plan - RESTATE_FIRST);
+      case SAY_FLUSH:
+        return this.#sayWords(FLUSHALL, 0, 0);
+      case SAY_NOTHING:
+        return;
+      default:
+        this.#sayWords(this.#name, 0, this.#ends.length);
     }
   }
 
@@ -112,16 +175,15 @@ export class KevyDialect implements EffectSink {
   /** See `EffectSink`. */
   endUnit(): void {}
 
-  #endSet(): void {
-    this.#say(SET, 0, 2);
+  #saySet(): void {
+    this.#sayWords(SET, 0, 2);
     if (this.#ends.length === 2) return;
     if (this.#isArg(2, PXAT)) this.#sayDeadline(0, Number(this.#text(3)));
     else if (this.#isArg(2, KEEPTTL)) this.#sayKeptDeadline(0);
   }
 
-  /** `DEL key`, then the string it now holds. */
-  #rebuild(key: number): void {
-    this.#say(DEL, key, key + 1);
+  /** The string that a key now holds, and its deadline. */
+  #restate(key: number): void {
     const start = this.#startOf(key);
     const a = this.#keys.peek(0, this.#held, start, this.#ends[key]);
     if (a === 0) return;
@@ -150,7 +212,7 @@ export class KevyDialect implements EffectSink {
   }
 
   /** Arguments `[from, to)` of what is held, as a command of their own. */
-  #say(name: Uint8Array, from: number, to: number): void {
+  #sayWords(name: Uint8Array, from: number, to: number): void {
     const first = this.#startOf(from);
     const payload = to === from ? 0 : this.#ends[to - 1] - first;
     this.#commit.begin(0, name, to - from, payload);

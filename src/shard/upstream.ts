@@ -122,6 +122,8 @@ export class UpstreamRunner {
   /** Ends the wait for the present connection's end. */
   #over: (() => void) | null = null;
   #wasStreaming = false;
+  /** Whether the present link claimed nothing, and no snapshot has come on it. */
+  #isUnfounded = true;
   /** Frames of a unit whose end has not come. */
   readonly #unit = new HeldUnit();
   /** What of the upstream node's sequence was applied when the last connection ended. */
@@ -236,6 +238,7 @@ export class UpstreamRunner {
     this.#reachedBefore = this.reachedSequence;
     this.place.db = position.db;
     this.#wasStreaming = false;
+    this.#isUnfounded = !knows;
     this.#unit.close();
     return this.link = new UpstreamLink({
       claim: {
@@ -368,7 +371,7 @@ export class UpstreamRunner {
       switch (event) {
         case FRAME:
           applier.open(host.target(shard), place, nowMs);
-          if (place.lenient && decoder.offset === 0) host.beginsAnew(this);
+          if (place.lenient && decoder.offset === 0 && this.#isUnfounded) host.beginsAnew(this);
           if (!this.#frame(link, buf)) return UPSTREAM_FAILED;
           break;
         case SNAPSHOT_BYTES:
@@ -439,7 +442,7 @@ export class UpstreamRunner {
     try {
       if (event === SNAPSHOT_BEGIN) {
         this.syncBytes = 0;
-        this.#wasStreaming = false;
+        this.#wasStreaming = this.#isUnfounded = false;
         host.snapshotBegun(this);
       } else if (event === SNAPSHOT_BYTES) {
         this.syncBytes += decoder.bytesStop - decoder.bytesStart;
