@@ -15,8 +15,11 @@
 import { ascii, latin1 } from "../../src/base/ascii.ts";
 import { SYSTEM_CLOCK } from "../../src/base/clock.ts";
 import { Gate } from "../../src/base/gate.ts";
+import { BITFIELD_COMMANDS } from "../../src/commands/bitfield.ts";
+import { BIT_COMMANDS } from "../../src/commands/bits.ts";
 import { COUNTER_COMMANDS } from "../../src/commands/counters.ts";
 import { EXPIRY_COMMANDS } from "../../src/commands/expiry.ts";
+import { HYPERLOGLOG_COMMANDS } from "../../src/commands/hyperloglog.ts";
 import { KEY_COMMANDS } from "../../src/commands/keys.ts";
 import { KeyspaceEvents } from "../../src/commands/keyspace_events.ts";
 import { CommandTable } from "../../src/commands/registry.ts";
@@ -95,6 +98,9 @@ export class TestNode implements AsyncDisposable {
     const table = new CommandTable([
       ...STRING_COMMANDS,
       ...COUNTER_COMMANDS,
+      ...BIT_COMMANDS,
+      ...BITFIELD_COMMANDS,
+      ...HYPERLOGLOG_COMMANDS,
       ...KEY_COMMANDS,
       ...EXPIRY_COMMANDS,
     ]);
