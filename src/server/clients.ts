@@ -155,9 +155,10 @@ export class Clients implements ConnectionHost {
       accepted: (conn) => this.#welcome(conn),
       failed: (error) => {
         this.failedAccepts++;
-        this.#host.log.verbose("a client was gone before it was accepted", {
-          error: error.message,
-        });
+        const { log } = this.#host;
+        if (error instanceof Deno.errors.NotConnected) {
+          log.verbose("a client was gone before it was accepted", { error: error.message });
+        } else log.warning("a client could not be accepted", { error: error.message });
       },
     });
   }
