@@ -91,7 +91,9 @@ function lines(): Line[] {
     for (const time of times) {
       add("SET k v");
       add(`${name} k ${time}`);
-      add("EXISTS k");
+      // A deadline in the next minute may pass on one side between two lines.
+      const isNear = !name.endsWith("AT") && Number(time) > 0 && Number(time) < 60_000;
+      if (!isNear) add("EXISTS k");
       add(`${name} none ${time}`);
     }
     const options = ["", "NX", "XX", "GT", "LT", "nx", "xx gt", "XX LT", "NX XX", "GT LT", "NX LT"];
