@@ -565,7 +565,8 @@ export class ReplicaLink {
     if (this.#pin?.overrun) {
       this.close(
         "ShipOverrun",
-        `more than ${this.#source.backlog.pinLimitBytes} bytes of frames since the snapshot's cut`,
+        `more than ${this.#source.backlog.pinLimitBytes} bytes of frames since the snapshot's cut: ` +
+          "raise repl-pin-limit",
       );
       return OUTPUT_FINISH;
     }

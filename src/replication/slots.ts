@@ -69,6 +69,12 @@ export class SlotTable {
     return slot;
   }
 
+  /** Forgets everybody: the offsets of before mean nothing any more. */
+  clear(): void {
+    this.#slots.clear();
+    this.#flushes.clear();
+  }
+
   /** Removes what was last seen more than `windowMs` ago (`reconnect-window-ms`), and gives it. */
   expire(o: { nowMs: number; windowMs: number }): Slot[] {
     const gone: Slot[] = [];

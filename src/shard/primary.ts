@@ -215,6 +215,13 @@ export class Primary implements PumpHost {
     const slot = this.slots.take(link.key!);
     const log = this.#log.forReplica(claim.id);
     const known = slot === null ? "no" : `left at ${slot.ackedOffset}`;
+    if (claim.version === 1 && host.settings.replicationDialect !== "kevy") {
+      log.warning(
+        "replica speaks v1, as kevy does, but frames are written for shoal: some will be lost on it; " +
+          "set replication-dialect kevy",
+        { peer: link.peer },
+      );
+    }
     if (resume.kind === "frames") {
       host.stats.partialOk++;
       log.notice("replica resumes", { peer: link.peer, from: resume.from, known });
@@ -411,6 +418,7 @@ export class Primary implements PumpHost {
       pump.link.close(because, detail);
       pump.cut();
     }
+    if (because === "HistoryChanged") this.slots.clear();
     await Promise.all([...ending, ...this.#shipping]);
   }
 

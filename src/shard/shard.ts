@@ -106,21 +106,25 @@ export class Shard implements ShardPort, KeyspaceListener {
    * so a new history begins when somebody follows again.
    */
   dropBacklog(): void {
-    if (this.commit.backlog === null) return;
+    const { backlog } = this.commit;
+    if (backlog === null) return;
     this.commit.attach(null, -1);
-    this.#nextOffset = 0;
+    this.#nextOffset = backlog.nextOffset + 1;
     this.lineage = newLineage(false);
   }
 
   /**
    * The shard's data is another than its frames tell (a file was loaded, a snapshot received): its
-   * offsets go on with `lineage` at `nextOffset`.
+   * offsets go on with `lineage` at `nextOffset`. A history without a past begins behind every offset
+   * there was: a v1 replica names none, and must not find its old offset in the new one.
    */
   startHistory(lineage: Lineage, nextOffset: number): void {
     const wasOpen = this.commit.backlog !== null;
+    const before = this.nextOffset;
     this.commit.attach(null, -1);
     this.lineage = lineage;
-    this.#nextOffset = nextOffset;
+    const isNew = lineage.previousId === null && before > 0;
+    this.#nextOffset = isNew ? Math.max(nextOffset, before + 1) : nextOffset;
     if (wasOpen) this.openBacklog();
   }
 
