@@ -456,6 +456,54 @@ Deno.test("a kevy replica that was emptied for a ship and lost it is shipped aga
   assertEquals(stats.fullReasons.get("unfinishedShip"), 1);
 });
 
+Deno.test("an offset of a history that is gone is never found in the next one", async () => {
+  await using a = TestNode.start({ databases: 1 });
+  await using b = TestNode.start(KEVY);
+  await using proxy = new Proxy(a.base, 1);
+  a.announcedBase = proxy.port;
+  a.run("SET", "k", "v");
+  b.follow(a);
+  await linked(b);
+  b.node.shards[0].openBacklog();
+  const claim = (offset: number) =>
+    request("REPLICATE", "FROM", String(offset), "ID", "kevy-replica-0");
+  for (let i = 0; i < 5; i++) a.run("SET", `before:${i}`, "x");
+  await inStep(a, b);
+  using first = await Peer.connect(b.base);
+  await first.send(claim(2));
+  assertEquals(await first.line(), "+ACK 2");
+  for (let offset = 2; offset < 5; offset++) {
+    assertEquals((await first.array())?.offset, `${offset}`);
+  }
+  first.close();
+  await until("it is remembered", () => b.replication.status().slots.length === 1);
+
+  // b's data is replaced, and then it makes as many frames as before.
+  proxy.refuse(true);
+  proxy.cut();
+  a.node.shards[0].backlog!.limitBytes = 1024;
+  for (let i = 0; i < 500; i++) a.run("SET", `lost:${i}`, "x");
+  proxy.refuse(false);
+  await until("b is shipped", () => b.size === 506, () => b.tail());
+  await linked(b);
+  assertEquals(b.replication.status().slots, []);
+  for (let i = 0; i < 5; i++) a.run("SET", `after:${i}`, "x");
+  await inStep(a, b);
+  using again = await Peer.connect(b.base);
+  await again.send(claim(5));
+  assertEquals(await again.line(), "+ACK 5");
+  assertEquals(await again.array(), { offset: "5", args: ["FLUSHALL"] });
+  assertEquals(await again.line(), "+SNAPSHOT");
+});
+
+Deno.test("a v1 replica of frames that are not written for it is told of in the log", async () => {
+  await using primary = TestNode.start();
+  using peer = await Peer.connect(primary.base);
+  await peer.send(request("REPLICATE", "FROM", "0", "ID", "kevy-replica-0"));
+  assertEquals(await peer.line(), "+ACK 0");
+  assert(primary.hasLogged("warning", "set replication-dialect kevy"));
+});
+
 // ---- both --------------------------------------------------------------------------------------
 
 Deno.test(`two of ours converge in kevy's words, over cuts and ships, seed ${SEED}`, async () => {

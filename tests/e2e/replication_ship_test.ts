@@ -144,9 +144,9 @@ Deno.test("a replica that leaves within a ship keeps its data, and frees what wa
   assert(shards.every(({ freezeLock }) => !freezeLock.isHeld && freezeLock.waiting === 0));
 });
 
-/** The image that a node ships of its only shard, and its cut. */
-async function imageOf(node: TestNode): Promise<{ bytes: Uint8Array; cut: number }> {
-  using peer = await Peer.connect(node.base);
+/** The image that a node ships of one of its shards, and its cut. */
+async function imageOf(node: TestNode, shard = 0): Promise<{ bytes: Uint8Array; cut: number }> {
+  using peer = await Peer.connect(node.base + shard);
   await peer.send(request("REPLICATE", "FROM", "0", "ID", `i${Math.random()}`, "HISTORY", "?"));
   assertMatch(await peer.word() ?? "", /^\+ACK /);
   assertEquals(await peer.word(), "+SNAPSHOT");
@@ -192,6 +192,102 @@ Deno.test("a second +SNAPSHOT starts over, empty chunks are nothing, frames foll
   assertEquals(Object.fromEntries(replica.content()), { "0:a": "first", "0:e": "y" });
 });
 
+/** A replica of three shards on a fake primary of two, standing at 10 and 20 of its histories. */
+async function standing(
+  use: (replica: TestNode, primary: FakePrimary, images: Uint8Array[]) => Promise<void>,
+): Promise<void> {
+  await using source = TestNode.start({ shards: 2 });
+  for (let i = 0; i < 40; i++) source.run("SET", `k${i}`, "new");
+  const images = [];
+  for (const shard of [0, 1]) images.push((await imageOf(source, shard)).bytes);
+  await using replica = TestNode.start({ shards: 3 });
+  for (let i = 0; i < 40; i++) replica.run("SET", `k${i}`, "old");
+  using primary = new FakePrimary(2);
+  const positions = primary.histories.map((history, i) => ({
+    history,
+    offset: 10 + 10 * i,
+    db: 0,
+  }));
+  replica.replication.follow("127.0.0.1", primary.port, { shards: 2, positions });
+  await use(replica, primary, images);
+}
+
+/** How many keys have a value. */
+function count(node: TestNode, value: string): number {
+  return [...node.content().values()].filter((found) => found === value).length;
+}
+
+/** A key of an upstream's shard of two. */
+function keyOf(shard: number): string {
+  return shard === 0 ? "k2" : "k0";
+}
+
+Deno.test("frames resumed beside another shard's ship are not applied to what replaces the data", () =>
+  standing(async (replica, primary, images) => {
+    const zero = await primary.next(0);
+    const one = await primary.next(1);
+    assertEquals(zero.claim.slice(2, 3), ["10"]);
+    assertEquals(one.claim.slice(2, 3), ["20"]);
+    await zero.peer.send(primary.ack(0, 99) + "+SNAPSHOT\r\n");
+    await until("it arrives", () => replica.replication.status().upstream!.isSyncing);
+    // The other link is told only now that it may go on with what it has.
+    await one.peer.send(primary.ack(1, 20) + frame(20, "SET", keyOf(1), "resumed"));
+    const again = await primary.next(1);
+    assertEquals([again.claim[2], again.claim[6]], ["0", "?"]);
+    assertEquals(replica.get(keyOf(1)), "old");
+    await again.peer.send(concat(bytes(primary.ack(1, 30)), ship(images[1], 30)));
+    await again.peer.send(frame(30, "SET", keyOf(1), "later"));
+    assertEquals(count(replica, "old"), 40);
+    await zero.peer.send(ship(images[0], 99).subarray("+SNAPSHOT\r\n".length));
+    await until("it is replaced", () => replica.replication.isLinkUp, () => replica.tail());
+    await until("and goes on", () => replica.get(keyOf(1)) === "later", () => replica.tail());
+    assertEquals(count(replica, "new"), 39);
+  }));
+
+Deno.test("a link whose part is complete is resumed into what the others still load", () =>
+  standing(async (replica, primary, images) => {
+    const zero = await primary.next(0);
+    const one = await primary.next(1);
+    await zero.peer.send(concat(bytes(primary.ack(0, 99)), ship(images[0], 99)));
+    await zero.peer.send(frame(99, "SET", keyOf(0), "99"));
+    await until("it is complete", () => replica.hasLogged("snapshot is complete"));
+    // The other says nothing yet; the first is cut meanwhile.
+    zero.peer.close();
+    const again = await primary.next(0);
+    assertEquals([again.claim[2], again.claim[6]], ["100", primary.histories[0]]);
+    await again.peer.send(primary.ack(0, 100) + frame(100, "SET", keyOf(0), "100"));
+    await one.peer.send(concat(bytes(primary.ack(1, 50)), ship(images[1], 50)));
+    await until("it is replaced", () => replica.replication.isLinkUp, () => replica.tail());
+    await until("and goes on", () => replica.get(keyOf(0)) === "100", () => replica.tail());
+    assertEquals(count(replica, "new"), 39);
+    assertEquals(replica.replication.positions()!.positions.map(({ offset }) => offset), [101, 50]);
+  }));
+
+Deno.test("positions are those of the data that is there, whatever arrives beside it", () =>
+  standing(async (replica, primary) => {
+    const zero = await primary.next(0);
+    const one = await primary.next(1);
+    for (const [shard, { peer }] of [zero, one].entries()) {
+      const at = 10 + 10 * shard;
+      await peer.send(primary.ack(shard, at) + frame(at, "SET", keyOf(shard), "live"));
+    }
+    await until("both are applied", () => count(replica, "live") === 2, () => replica.tail());
+    // Shard 0 turns to a ship in the middle of its stream; shard 1's link begins anew for it.
+    await zero.peer.send("+SNAPSHOT\r\n");
+    const again = await primary.next(1);
+    assertEquals(again.claim[6], "?");
+    await again.peer.send(primary.ack(1, 70) + "+SNAPSHOT\r\n");
+    await until("both arrive", () => replica.log.filter((l) => l.includes("arrives")).length === 2);
+    const offsets = () => replica.replication.positions()!.positions.map(({ offset }) => offset);
+    assertEquals(offsets(), [11, 21]);
+    // One breaks off, and with it the other: the data stands where it stood.
+    zero.peer.close();
+    const third = await primary.next(0);
+    assertEquals(third.claim[6], "?");
+    assertEquals(offsets(), [11, 21]);
+    assertEquals(count(replica, "live"), 2);
+  }));
+
 Deno.test("an image that ends early, late or in nothing is no image", async () => {
   await using source = TestNode.start();
   source.run("SET", "a", "value");
@@ -208,18 +304,18 @@ Deno.test("an image that ends early, late or in nothing is no image", async () =
   using primary = new FakePrimary();
   replica.run("SET", "old", "data");
   replica.follow(primary);
-  for (const [what, bytes] of bad) {
+  for (const [what, image] of bad) {
     const { peer, claim } = await primary.next();
     assertEquals(claim.slice(5, 7), ["HISTORY", "?"], what);
     replica.log.length = 0;
-    await peer.send(concat(encode(primary.ack(0, 9)), ship(bytes, 9)));
+    await peer.send(concat(bytes(primary.ack(0, 9)), ship(image, 9)));
     await until(`${what} is refused`, () => replica.hasLogged("BadSnapshot"), () => replica.tail());
     assertEquals(Object.fromEntries(replica.content()), { "0:old": "data" }, what);
     assert(!replica.replication.isLinkUp);
     assertEquals(replica.replication.positions(), null);
   }
   const { peer } = await primary.next();
-  await peer.send(concat(encode(primary.ack(0, 9)), ship(image, 9)));
+  await peer.send(concat(bytes(primary.ack(0, 9)), ship(image, 9)));
   await until("a whole one is loaded", () => replica.replication.isLinkUp);
   assertEquals(Object.fromEntries(replica.content()), { "0:a": "value" });
 });
@@ -273,5 +369,3 @@ Deno.test("a ship gives way to writes when the arena is full", async () => {
 function bytes(text: string): Uint8Array {
   return Uint8Array.from(text, (c) => c.charCodeAt(0));
 }
-
-const encode = bytes;
