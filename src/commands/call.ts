@@ -175,7 +175,7 @@ export class Call {
     let payload = 0;
     for (let i = 1; i < argc; i++) payload += stops[i] - starts[i];
     effects.begin(this.db, name, argc - 1, payload);
-    for (let i = 1; i < argc; i++) effects.arg(buf, starts[i], stops[i]);
+    for (let i = 1; i < argc; i++) effects.arg(buf, starts[i], stops[i], this.view);
     effects.end();
   }
 

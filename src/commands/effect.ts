@@ -17,7 +17,7 @@ export interface EffectSink {
    */
   begin(db: number, name: Uint8Array, args: number, payloadBytes: number): void;
   /** The next argument. */
-  arg(src: Uint8Array, start: number, stop: number): void;
+  arg(src: Uint8Array, start: number, stop: number, view?: DataView | null): void;
   /** The next argument, a safe integer in decimal; `integerBytes` tells its length. */
   argInteger(n: number): void;
   /** Ends the effect. */

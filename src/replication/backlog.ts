@@ -25,6 +25,7 @@
  */
 
 import { CR, digitCount, LF, putInteger } from "../base/ascii.ts";
+import { COPY_WORDS_MAX, copyWords } from "../base/copy.ts";
 import { invariant } from "../base/invariant.ts";
 import { Cursor, type MutablePin, type Pin } from "./cursor.ts";
 import { Segment } from "./segment.ts";
@@ -112,6 +113,7 @@ export class Backlog {
   #digitsStart: number;
   /** The frame being encoded: its buffer, the byte to write next, the arguments to come. */
   #buf: Uint8Array<ArrayBuffer>;
+  #view: DataView<ArrayBuffer>;
   #at = 0;
   #payloadStart = 0;
   #argsLeft = 0;
@@ -124,6 +126,7 @@ export class Backlog {
     this.#tail = new Segment(new Uint8Array(0), options.firstOffset, 0);
     this.#segments = [this.#tail];
     this.#buf = this.#tail.buf;
+    this.#view = this.#tail.view;
     this.newestBuf = this.#tail.buf;
     this.#digitsStart = OFFSET_DIGITS_MAX - digitCount(options.firstOffset);
     putInteger(this.#digits, this.#digitsStart, options.firstOffset);
@@ -181,6 +184,7 @@ export class Backlog {
     if (tail.buf.length - tail.used < need) tail = this.#openSegment(need);
     const buf = tail.buf;
     this.#buf = buf;
+    this.#view = tail.view;
     let at = this.#putOffset(buf, tail.used);
     this.#payloadStart = at;
     buf[at] = STAR;
@@ -191,10 +195,16 @@ export class Backlog {
     this.#argsLeft = argc;
   }
 
-  /** The next argument is `src[start..stop)`. */
-  arg(src: Uint8Array, start: number, stop: number): void {
-    this.beginArg(stop - start);
-    this.argPart(src, start, stop);
+  /** The next argument is `src[start..stop)`; `view` is a view of `src`, if the caller has one. */
+  arg(src: Uint8Array, start: number, stop: number, view: DataView | null = null): void {
+    const length = stop - start;
+    this.beginArg(length);
+    if (view !== null && length <= COPY_WORDS_MAX) {
+      copyWords(view, start, stop, this.#view, this.#at);
+      this.#at += length;
+    } else {
+      this.argPart(src, start, stop);
+    }
     this.endArg();
   }
 

@@ -25,6 +25,8 @@ export const INDEX_STEP_BYTES = 4096;
 export class Segment {
   /** Bytes of the frames, then room. */
   readonly buf: Uint8Array<ArrayBuffer>;
+  /** A view of `buf`, for copies. */
+  readonly view: DataView<ArrayBuffer>;
   /** Number of the frame at byte 0, or of the frame to come. */
   readonly firstOffset: number;
   /** Bytes of all frames ever appended to the backlog before this segment. */
@@ -49,6 +51,7 @@ export class Segment {
   /** An empty segment over `buf` for frames from `firstOffset` on. */
   constructor(buf: Uint8Array<ArrayBuffer>, firstOffset: number, streamByte: number) {
     this.buf = buf;
+    this.view = new DataView(buf.buffer, buf.byteOffset, buf.byteLength);
     this.firstOffset = firstOffset;
     this.streamByte = streamByte;
     // A frame of its own needs one entry, whatever its size; entries are added as frames come.

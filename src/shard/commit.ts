@@ -144,8 +144,8 @@ export class Commit implements EffectSink {
   }
 
   /** See `EffectSink`. */
-  arg(src: Uint8Array, start: number, stop: number): void {
-    this.#sink!.arg(src, start, stop);
+  arg(src: Uint8Array, start: number, stop: number, view: DataView | null = null): void {
+    this.#sink!.arg(src, start, stop, view);
   }
 
   /** See `EffectSink`. */
