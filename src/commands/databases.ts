@@ -11,7 +11,7 @@ import { globMatch } from "../base/glob.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import { DictWalker } from "../memory/dict.ts";
 import { ERR_SYNTAX } from "../resp/errors.ts";
-import { databaseArgument } from "./arguments.ts";
+import { databaseArgument, int32Argument } from "./arguments.ts";
 import type { Call } from "./call.ts";
 import type { ArgumentDoc, CommandSpec } from "./registry.ts";
 
@@ -26,9 +26,12 @@ const ERR_FIRST_DB = ascii("ERR invalid first DB index");
 const ERR_SECOND_DB = ascii("ERR invalid second DB index");
 
 function swapdb(call: Call): void {
-  const one = databaseArgument(call, 1, ERR_FIRST_DB);
+  // Both must be numbers before either must be a database (as in Redis).
+  if (Number.isNaN(int32Argument(call, 1, ERR_FIRST_DB))) return;
+  if (Number.isNaN(int32Argument(call, 2, ERR_SECOND_DB))) return;
+  const one = databaseArgument(call, 1);
   if (Number.isNaN(one)) return;
-  const other = databaseArgument(call, 2, ERR_SECOND_DB);
+  const other = databaseArgument(call, 2);
   if (Number.isNaN(other)) return;
   const shards = call.node.shards.length;
   for (let shard = 0; shard < shards; shard++) {
