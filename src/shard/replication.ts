@@ -73,6 +73,8 @@ export class Replication {
   readonly #leaving = new Set<Promise<void>>();
   readonly #waiters = new Set<Waiter>();
   #lastGuards = "";
+  /** Whether the links will be woken at the end of this round of the event loop. */
+  #isWakeDue = false;
 
   /** Nobody follows, nobody is followed. */
   constructor(host: ReplicationHost) {
@@ -127,8 +129,24 @@ export class Replication {
     for (const primary of this.primaries) primary.stopListening();
   }
 
-  /** After each turn: wakes the links of shards that have new frames. */
+  /**
+   * After each turn: has the links of shards with new frames woken. They are woken once for all turns
+   * of one round of the event loop, so that the turns of many clients leave in one write: a write a
+   * turn made SET with a replica cost a third more (measured).
+   */
   endTurn(): void {
+    if (this.#isWakeDue) return;
+    const { shards } = this.#host.node;
+    for (let i = 0; i < shards.length; i++) {
+      if (!shards[i].commit.appended) continue;
+      this.#isWakeDue = true;
+      setImmediate(this.#wakeLinks);
+      return;
+    }
+  }
+
+  readonly #wakeLinks = (): void => {
+    this.#isWakeDue = false;
     const { shards } = this.#host.node;
     for (let i = 0; i < shards.length; i++) {
       const { commit } = shards[i];
@@ -136,7 +154,7 @@ export class Replication {
       commit.appended = false;
       this.primaries[i].appended();
     }
-  }
+  };
 
   /** Deadlines, heartbeats, acknowledgements. */
   tick(): void {
