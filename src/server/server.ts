@@ -39,6 +39,8 @@ import { ErrorStats, LoopLag, Rate } from "./stats.ts";
 const CLOSE_GRACE_MS = 2_000;
 /** Time after the start at which the first snapshot worker is started, in ms. */
 const WARM_AFTER_MS = 1_000;
+/** Number of TCP ports. */
+const PORTS = 65_536;
 /** Tries to find a free run of ports when the system picks the client port. */
 const PICK_ATTEMPTS = 50;
 
@@ -198,6 +200,10 @@ export class Server implements ExecutionObserver {
     const { config } = this;
     this.port = this.#bindClients(config.bind, config.port);
     this.replicationPortBase = replicationPortBase(config, this.port);
+    if (config.port === 0 && this.replicationPortBase + config.shards > PORTS) {
+      // The system picked a port too high for the replication ports above it: it is asked again.
+      throw new Deno.errors.AddrInUse(`no replication ports above port ${this.port}`);
+    }
     for (const shard of this.node.shards) {
       const port = this.replicationPortBase + shard.index;
       this.#onEach(config.bind, port, (hostname) => {
