@@ -334,7 +334,10 @@ Deno.test("200,000 mutated requests and handshakes leave the server as it was", 
     const ran = executor.commands + executor.rejected;
     assert(ran > 100_000, `${ran} requests came through as such`);
     const errors = server.errorStats.total;
-    assert(errors > 10_000 && errors < ran / 2, `${errors} of ${ran} were answered with errors`);
+    assert(
+      errors > ran / 5 && errors < ran * 4 / 5,
+      `${errors} of ${ran} were answered with errors`,
+    );
 
     assertEquals(await admin.ask("PING"), "PONG", `seed ${seed}`);
     await until("all clients are gone", () => server.clients.count === 1);
