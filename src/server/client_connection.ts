@@ -83,6 +83,8 @@ export interface ConnectionHost {
   readonly held: Set<() => void>;
   /** Calls `sendPushes` of the connection when the code that runs now is done. */
   sendSoon(connection: ClientConnection): void;
+  /** A request of the connection threw, which none may: it will be closed. */
+  failed(connection: ClientConnection, error: unknown): void;
   /** The connection is over; `reason` is for the log. */
   closed(connection: ClientConnection, reason: string): void;
 }
@@ -157,6 +159,7 @@ export class ClientConnection {
       if (this.session.closing) reason = this.#reason || ownReason(this.session);
     } catch (error) {
       reason = this.#reason || reasonOf(error);
+      if (this.session.isRunning) this.#host.failed(this, error);
     }
     this.close(reason);
     this.session.suspension?.abandoned?.();

@@ -209,6 +209,14 @@ export class Clients implements ConnectionHost {
   }
 
   /** See `ConnectionHost`. */
+  failed({ session }: ClientConnection, error: unknown): void {
+    const stack = error instanceof Error ? error.stack : undefined;
+    const { id, peer, lastCommand } = session;
+    const fields = { client: id, peer, command: lastCommand, error, stack };
+    this.#host.log.warning("bug: a command threw; its client is closed", fields);
+  }
+
+  /** See `ConnectionHost`. */
   closed(connection: ClientConnection, reason: string): void {
     const { session } = connection;
     this.#open.delete(session.id);

@@ -137,6 +137,48 @@ Deno.test("a stream of requests may be cut at every byte", async () => {
   assertEquals(await client.read(expected.length), expected, "a byte at a time");
 });
 
+Deno.test("a client that is killed while its replies are being written is gone at once", async () => {
+  await using server = await TestServer.start();
+  await server.ask("SET", "large", "x".repeat(20_000_000));
+  using client = await RawSocket.connect(server.port);
+  await client.write(batch(["CLIENT", "ID"], ["GET", "large"], ["SET", "behind", "v"]));
+  const id = (await client.readThrough("\r\n")).slice(1, -2);
+  const session = server.server.clients.session(Number(id))!;
+  await until("replies wait", () => session.wroteBytes > 100_000 && session.reply.at > 0);
+  assertEquals(await server.ask("CLIENT", "KILL", "ID", id), 1);
+  await until("it is gone", () => server.server.clients.count === 1);
+  assertEquals(await server.ask("EXISTS", "behind"), 0);
+});
+
+Deno.test("a client that leaves in the middle of a request is gone, and nothing of it is run", async () => {
+  await using server = await TestServer.start();
+  for (const bytes of [10, 5_000, 3_000_000]) {
+    using client = await RawSocket.connect(server.port);
+    const whole = batch(["SET", "k", "x".repeat(bytes)]);
+    await client.write(whole.subarray(0, whole.length - 1));
+    await until("it was read", () => server.server.clients.readBytes() >= bytes);
+    client.close();
+    await until("it is gone", () => server.server.clients.count === 0);
+  }
+  assertEquals(await server.ask("EXISTS", "k"), 0);
+});
+
+Deno.test("a fault in a command closes its client alone, and the log says where it was", async () => {
+  await using server = await TestServer.start();
+  const echo = server.server.table.commands.find((command) => command.spec.name === "echo")!;
+  Object.defineProperty(echo, "run", {
+    value() {
+      throw new TypeError("nobody thought of this");
+    },
+  });
+  using client = await RawSocket.connect(server.port);
+  await client.write(batch(["PING"], ["ECHO", "x"], ["PING"]));
+  await client.readToEnd();
+  assertEquals(await server.ask("PING"), "PONG");
+  const line = server.log.find((line) => line.includes("nobody thought of this"))!;
+  assert(line.includes("warning") && line.includes("pipelining_test.ts:"), line);
+});
+
 /** Batches about CLIENT REPLY, words parted by spaces. Each ends the connection. */
 const REPLY_MODES: readonly string[][] = [
   ["PING", "CLIENT REPLY SKIP", "PING", "ECHO 1", "QUIT"],
