@@ -41,6 +41,9 @@ const CLOSE_GRACE_MS = 2_000;
 const WARM_AFTER_MS = 1_000;
 /** Number of TCP ports. */
 const PORTS = 65_536;
+/** Ports that neither services nor the system's own choices use much: 10240 to 32767. */
+const QUIET_PORT_FIRST = 10_240;
+const QUIET_PORTS = 22_528;
 /** Tries to find a free run of ports when the system picks the client port. */
 const PICK_ATTEMPTS = 50;
 
@@ -185,7 +188,7 @@ export class Server implements ExecutionObserver {
     const attempts = config.port === 0 ? PICK_ATTEMPTS : 1;
     for (let attempt = 1;; attempt++) {
       try {
-        this.#bind();
+        this.#bind(attempt);
         return;
       } catch (error) {
         this.#unbind();
@@ -196,13 +199,14 @@ export class Server implements ExecutionObserver {
     }
   }
 
-  #bind(): void {
+  #bind(attempt: number): void {
     const { config } = this;
     this.port = this.#bindClients(config.bind, config.port);
     this.replicationPortBase = replicationPortBase(config, this.port);
-    if (config.port === 0 && this.replicationPortBase + config.shards > PORTS) {
-      // The system picked a port too high for the replication ports above it: it is asked again.
-      throw new Deno.errors.AddrInUse(`no replication ports above port ${this.port}`);
+    if (config.port === 0 && config.replicationPortBase === 0) {
+      const fits = this.replicationPortBase + config.shards <= PORTS;
+      // Ports above the one that the system picked may be taken by connections, or not exist.
+      if (attempt > 1 || !fits) this.replicationPortBase = quietPort(config.shards);
     }
     for (const shard of this.node.shards) {
       const port = this.replicationPortBase + shard.index;
@@ -506,6 +510,11 @@ export class Server implements ExecutionObserver {
     await this.background.settled();
     await this.persistence.close();
   }
+}
+
+/** A random port below those that systems give to connections, with room for `shards` of them. */
+function quietPort(shards: number): number {
+  return QUIET_PORT_FIRST + Math.floor(Math.random() * (QUIET_PORTS - shards));
 }
 
 /** What `Deno.listen` wants for an address of `bind`. */

@@ -91,7 +91,9 @@ export class Shard implements ShardPort, KeyspaceListener {
     const open = this.commit.backlog;
     if (open !== null) return open;
     const isFresh = this.lineage.beganEmpty && this.#nextOffset === 0;
-    if (isFresh && this.keys.totalSize() > 0) this.lineage = { ...this.lineage, beganEmpty: false };
+    if (this.lineage.beganEmpty && (!isFresh || this.keys.totalSize() > 0)) {
+      this.lineage = { ...this.lineage, beganEmpty: false };
+    }
     const backlog = new Backlog({
       limitBytes: this.#settings.replBacklogBytes,
       pinLimitBytes: this.#settings.replPinBytes,
