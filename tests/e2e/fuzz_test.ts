@@ -39,7 +39,8 @@ class Closings {
       const id = /client=(\d+)/.exec(line)![1];
       this.clients.set(id, /reason="?([^"]*)/.exec(line)?.[1] ?? "");
     }
-    if (/(Type|Range|Reference|Syntax|Invariant)\w*Error|invariant|Error: /.test(line)) {
+    // A v1 replica is refused what its image cannot hold; every other error is a fault of ours.
+    if (/Error: |invariant|bug/.test(line.replace("UnwritableEntryError: ", ""))) {
       this.faults.push(line);
     }
     return true;
