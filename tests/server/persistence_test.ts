@@ -186,7 +186,8 @@ Deno.test("CONFIG SET dir takes only a directory that is there", async () => {
 
 /** Settings with the ports that a server had, so that it comes back where it was. */
 function again(server: TestServer, settings: Settings): Settings {
-  return { ...settings, port: String(server.port) };
+  const base = String(server.server.replicationPortBase);
+  return { ...settings, port: String(server.port), "replication-port-base": base };
 }
 
 Deno.test("a primary and a replica that restart in order resume with frames", async () => {
