@@ -24,9 +24,9 @@ import { DONE, type Executor, HELD } from "./executor.ts";
 
 /** First size of the request buffer: most clients never need more. */
 const FIRST_BUFFER_BYTES = 4_096;
-/** Size up to which the buffer doubles when a read fills it; what an idle client may hold. */
+/** Size up to which the buffer doubles when a read fills it; larger ones are counted when kept. */
 const READ_BUFFER_BYTES_MAX = 65_536;
-/** Buffers above this are given up when the client has caught up, others when it is idle. */
+/** Buffers above this are given up when the client has caught up. */
 const KEPT_BUFFER_BYTES = 1_048_576;
 /** Replies after which a turn ends, so that they are on their way before the rest is run. */
 const TURN_REPLY_BYTES = 262_144;
@@ -69,6 +69,8 @@ export interface ConnectionHost {
   readonly outputSoftMs: number;
   /** The same limits of `client-output-buffer-limit pubsub`, for clients that listen to channels. */
   readonly listenerLimits: ListenerLimits;
+  /** Bytes of large request buffers that clients may still keep between requests. */
+  largeBytesLeft: number;
   /** Bytes that a reply writer may hold: enough to find that one of the limits is passed. */
   readonly replyBytesMax: number;
   /** Limits of a request from an authenticated client; another object when any limit changed. */
@@ -124,8 +126,8 @@ export class ClientConnection {
   #isGuest = false;
   /** A read that was begun while the client was suspended. Its target must not move meanwhile. */
   #earlyRead: Promise<number | null> | null = null;
-  /** A large buffer put by for the next large request, until the client is idle. */
-  #spare: Uint8Array<ArrayBuffer> | null = null;
+  /** Bytes of the large buffer that it may keep between requests, taken off the host's. */
+  #keptBytes = 0;
   #idleSweeps = 0;
 
   /** A connection that has just been accepted; `serve` runs it. */
@@ -175,7 +177,7 @@ export class ClientConnection {
     this.#closed = true;
     this.#reason = reason;
     this.session.closing = true;
-    this.#spare = null;
+    this.#keep(0);
     try {
       this.#conn.close();
     } catch {
@@ -196,7 +198,7 @@ export class ClientConnection {
 
   /** Bytes of the request and reply buffers. */
   get bufferBytes(): number {
-    return this.#buf.length + (this.#spare?.length ?? 0) + this.session.reply.buf.length;
+    return this.#buf.length + this.session.reply.buf.length;
   }
 
   /**
@@ -215,7 +217,6 @@ export class ClientConnection {
     this.#overSoftSinceMs = 0;
     if (nowMs - session.lastActiveMs < 1000) this.#idleSweeps = 0;
     else if (++this.#idleSweeps === IDLE_SWEEPS) {
-      this.#spare = null;
       const { reply } = session;
       if (reply.at === 0 && reply.buf.length > READ_BUFFER_BYTES_MAX) reply.shrink();
     }
@@ -454,7 +455,7 @@ export class ClientConnection {
     if (parser.at === this.#used && parser.pendingBulkBytes < 0 && from === parser.at) {
       this.#used = 0;
       parser.rebase(from);
-      if (this.#buf.length > READ_BUFFER_BYTES_MAX) this.#putBy();
+      if (this.#buf.length > READ_BUFFER_BYTES_MAX) this.#keepOrShrink();
       return;
     }
     if (from === 0) return;
@@ -465,11 +466,21 @@ export class ClientConnection {
     parser.rebase(from);
   }
 
-  /** Goes back to a small buffer, so that an idle client holds no large one while it is read from. */
-  #putBy(): void {
-    const large = this.#buf;
-    this.#spare = large.length > KEPT_BUFFER_BYTES ? null : large;
-    this.#use(new Uint8Array(READ_BUFFER_BYTES_MAX));
+  /**
+   * Keeps the large buffer for the next request, if all clients together do not keep too much, or
+   * goes back to a small one. Not when the client is idle: the read that waits for it has the buffer.
+   */
+  #keepOrShrink(): void {
+    const bytes = this.#buf.length;
+    if (bytes === this.#keptBytes || this.#closed) return;
+    this.#keep(0);
+    if (bytes <= KEPT_BUFFER_BYTES && bytes <= this.#host.largeBytesLeft) this.#keep(bytes);
+    else this.#use(new Uint8Array(READ_BUFFER_BYTES_MAX));
+  }
+
+  #keep(bytes: number): void {
+    this.#host.largeBytesLeft += this.#keptBytes - bytes;
+    this.#keptBytes = bytes;
   }
 
   /** Makes room for more, a slice at a time; the size follows what has come, not what was declared. */
@@ -485,11 +496,7 @@ export class ClientConnection {
       this.close(`unparsed input is more than client-query-buffer-limit (${limit} bytes)`);
       return;
     }
-    const spare = this.#spare;
-    const fresh = spare !== null && spare.length > held && spare.length <= limit
-      ? spare
-      : new Uint8Array(Math.min(limit, Math.max(held * 2, FIRST_BUFFER_BYTES)));
-    this.#spare = null;
+    const fresh = new Uint8Array(Math.min(limit, Math.max(held * 2, FIRST_BUFFER_BYTES)));
     for (let at = from; at < this.#used; at += COPY_SLICE_BYTES) {
       const stop = Math.min(at + COPY_SLICE_BYTES, this.#used);
       this.#host.gate.begin();

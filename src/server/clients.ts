@@ -31,6 +31,12 @@ const REPLY_SLACK_BYTES = 64;
 /** Largest request buffer whatever `client-query-buffer-limit` says: offsets in it are 32 bits. */
 export const QUERY_BUFFER_BYTES_MAX = 2 ** 31 - 1;
 
+/**
+ * Request buffers above 64 KiB that clients may keep between requests, all together: those who send
+ * large values all the time need not make a new one each time, and many idle clients hold little.
+ */
+export const LARGE_BUFFERS_BYTES_MAX = 64 * 2 ** 20;
+
 /** What the clients need of the rest of the server. */
 export interface ClientsHost {
   /** Runs requests. */
@@ -65,6 +71,8 @@ export class Clients implements ConnectionHost {
   listenerLimits!: ListenerLimits;
   /** See `ConnectionHost`. */
   replyBytesMax!: number;
+  /** See `ConnectionHost`. */
+  largeBytesLeft: number = LARGE_BUFFERS_BYTES_MAX;
   /** See `ConnectionHost`. */
   requestLimits!: Readonly<RequestLimits>;
   /** See `ConnectionHost`. */

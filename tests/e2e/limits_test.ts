@@ -393,11 +393,34 @@ Deno.test("2,000 idle connections cost a few KiB each", async () => {
   await until("all are gone", () => clients.count === 0);
 });
 
-Deno.test("an idle client gives back what a large request and a large reply needed", async () => {
+Deno.test("all clients together keep little of what large requests needed", async () => {
+  await using server = await TestServer.start();
+  const { clients } = server.server;
+  clients.largeBytesLeft = 3 * MiB; // of 64 MiB
+  const sockets: RawSocket[] = [];
+  for (let i = 0; i < 20; i++) {
+    const client = await RawSocket.connect(server.port);
+    sockets.push(client);
+    for (let n = 0; n < 3; n++) {
+      await client.write(batch(["SET", "k", "x".repeat(900_000)]));
+      assertEquals(await client.read(5), "+OK\r\n");
+    }
+    assert(clients.largeBytesLeft >= 0);
+  }
+  assert(clients.largeBytesLeft < MiB, `${clients.largeBytesLeft} bytes are left`);
+  const most = 3 * MiB + 20 * (65_536 + 4_096);
+  assert(clients.bufferBytes() <= most, `${clients.bufferBytes()} bytes are kept`);
+  for (const client of sockets) client.close();
+  await until("all are gone", () => clients.count === 0);
+  assertEquals(clients.largeBytesLeft, 3 * MiB);
+});
+
+Deno.test("an idle client gives back what a large reply needed", async () => {
   await using server = await TestServer.start();
   const { clients } = server.server;
   const { client, session } = await identified(server);
   using _ = client;
+  clients.largeBytesLeft = 0;
   for (const bytes of [900_000, 20_000_000]) {
     await client.write(batch(["ECHO", "x".repeat(bytes)], ["PING"]));
     await client.skip(bytes + `$${bytes}\r\n\r\n+PONG\r\n`.length);
