@@ -87,7 +87,7 @@ export class Arrivals {
     const dropping = this.#version === 1 ? { dropsBeforeMs: nowMs } : {};
     const options = this.#shards === this.#node.shards.length
       ? { filled: [shard], ...dropping }
-      : members.size === 1
+      : this.#version === 1
       ? partOf(this.#node, range, nowMs)
       : { filled: this.#node.shards.map(({ index }) => index) };
     const staging = new Staging(this.#node, options);
