@@ -150,6 +150,22 @@ Deno.test("keys expire on the primary only, and are invisible on the replica bef
     await sameOn(primary, replica, "lazily expired");
   }, false));
 
+for (const shards of PAIRS) {
+  Deno.test(`keys past their deadline are shipped, ${shards.join(" to ")} shards`, async () => {
+    await using primary = TestNode.start({ shards: shards[0] }, { expires: false });
+    await using replica = TestNode.start({ shards: shards[1] });
+    for (let i = 0; i < 50; i++) primary.run("SET", `soon:${i}`, "x", "PX", "1");
+    const begun = Date.now();
+    await until("they have passed it", () => Date.now() > begun + 1);
+    replica.follow(primary);
+    await linked(replica);
+    // Only the primary removes them, and says so.
+    assertEquals(replica.size, 50);
+    assertEquals(replica.get("soon:7"), null);
+    await sameOn(primary, replica, "shipped");
+  });
+}
+
 Deno.test("the active expiry of a primary reaches its replica", () =>
   pair([2, 2], async (primary, replica) => {
     for (let i = 0; i < 500; i++) primary.run("SET", `soon:${i}`, "x", "PX", "30");

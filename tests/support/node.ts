@@ -183,6 +183,12 @@ export class TestNode implements AsyncDisposable {
     return said.slice(said.indexOf("\n") + 1, -2);
   }
 
+  /** Keys past their deadline are not looked for any more: the data holds still. */
+  async stopExpiring(): Promise<void> {
+    this.#background.expires = false;
+    await this.#background.settled();
+  }
+
   /** The client's database from now on. */
   select(db: number): void {
     this.#session.db = db;

@@ -12,6 +12,8 @@ export interface WritesOptions {
   keys: number;
   /** Databases used, from 0 on. */
   databases?: number;
+  /** Ms after which keys with a short life expire; 20 to 220 unless given. */
+  lifeMs?: number;
 }
 
 /** A writer of strings of every kind of effect, until `stop`. */
@@ -41,8 +43,9 @@ export class Writes implements AsyncDisposable {
     if (dice < 45) node.run("SET", key, `value ${random.below(1e9)}`);
     else if (dice < 55) node.run("DEL", key, `key:${random.below(options.keys)}`);
     else if (dice < 65) node.run("APPEND", key, "x".repeat(random.below(40)));
-    else if (dice < 70) node.run("SET", key, "soon", "PX", String(20 + random.below(200)));
-    else if (dice < 75) node.run("MSET", key, "m", `key:${random.below(options.keys)}`, "n");
+    else if (dice < 70) {
+      node.run("SET", key, "soon", "PX", String((options.lifeMs ?? 20) + random.below(200)));
+    } else if (dice < 75) node.run("MSET", key, "m", `key:${random.below(options.keys)}`, "n");
     else if (dice < 80) node.run("SETRANGE", key, String(random.below(100)), "range");
     else if (dice < 85) node.run("INCR", `n${random.below(100)}`);
     else if (dice < 90) node.run("RENAME", key, `{${key}}${random.below(3)}`);
