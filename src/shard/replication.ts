@@ -12,6 +12,7 @@ import type { CommandTable } from "../commands/registry.ts";
 import type { Log } from "../observability/log.ts";
 import type { ReplicaLink } from "../replication/replica_link.ts";
 import type { SnapshotWorkerPool } from "../snapshot/worker_pool.ts";
+import { type AdmissionSettings, whyNotPermitted } from "./admission.ts";
 import { Follower, type FollowerHost, type UpstreamPositions } from "./follower.ts";
 import { newLineage } from "./lineage.ts";
 import type { Node } from "./node.ts";
@@ -32,12 +33,7 @@ export interface ReplicationHost {
   /** Who tells our clients of messages and events in frames. */
   readonly events: KeyspaceEvents;
   /** Settings in force. */
-  readonly settings: FollowerHost["settings"] & {
-    /** Password that replicas must know; empty: none. */
-    readonly requirePass: string;
-    /** Refuse other machines while no password is set. */
-    readonly protectedMode: boolean;
-  };
+  readonly settings: FollowerHost["settings"] & AdmissionSettings;
   /** The log. */
   readonly log: Log;
   /** Lets others run. */
@@ -90,7 +86,7 @@ export class Replication {
       workers: host.workers,
       stats: this.stats,
       notReady: () => this.#notReady(),
-      notPermitted: (peerHost, password) => this.#notPermitted(peerHost, password),
+      notPermitted: (peerHost, password) => whyNotPermitted(settings, peerHost, password),
       progressed: () => this.#progressed(),
     };
     this.primaries = node.shards.map((shard) => new Primary(shard, primaryHost));
@@ -102,19 +98,6 @@ export class Replication {
     if (follower === null) return null;
     if (!follower.hasData) return "this node has not received its upstream's data yet";
     return follower.status().isSyncing ? "this node is receiving a snapshot" : null;
-  }
-
-  #notPermitted(peerHost: string, password: string | null): string | null {
-    const { requirePass, protectedMode } = this.#host.settings;
-    if (requirePass !== "") {
-      if (password === null) return "a password is required: set masterauth on the replica";
-      return sameText(password, requirePass) ? null : "the password is wrong";
-    }
-    const isLocal = peerHost.startsWith("127.") || peerHost === "::1" ||
-      peerHost.startsWith("::ffff:127.");
-    return protectedMode && !isLocal
-      ? "protected-mode is on and no password is set: other machines are refused"
-      : null;
   }
 
   // ---- as a primary --------------------------------------------------------------------------
@@ -416,13 +399,4 @@ function phaseOf(links: readonly ReplicaLink[], shards: number): ReplicaPhase {
   if (links.some((link) => link.state.at === "snapshotShipping")) return "send_bulk";
   const streams = links.length === shards && links.every((l) => l.state.at === "streaming");
   return streams ? "online" : "wait_bgsave";
-}
-
-/** Compares without telling by its time how much is right. */
-function sameText(a: string, b: string): boolean {
-  let difference = a.length ^ b.length;
-  for (let i = 0; i < a.length; i++) {
-    difference |= a.charCodeAt(i) ^ b.charCodeAt(i % (b.length || 1));
-  }
-  return difference === 0;
 }
