@@ -24,7 +24,11 @@ export class UpstreamSocket {
   /** A connection that was just made. */
   constructor(conn: Deno.TcpConn) {
     this.conn = conn;
-    conn.setNoDelay(true);
+    try {
+      conn.setNoDelay(true);
+    } catch {
+      // Gone already: the first read will tell.
+    }
   }
 
   /** Whether a write is under way. */
