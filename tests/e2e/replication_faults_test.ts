@@ -1,6 +1,7 @@
 /** Peers that reset, fall silent, send what they must not, or are not who they were. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { ascii } from "../../src/base/ascii.ts";
 import { HISTORY_A, request } from "../replication/support.ts";
 import { FakePrimary, frame } from "../support/fake_primary.ts";
 import { inStep, linked, TestNode } from "../support/node.ts";
@@ -51,6 +52,37 @@ Deno.test("connections reset before they are accepted end no loop", async () => 
   using peer = await Peer.connect(primary.base);
   await peer.send(request("REPLICATE", "FROM", "0", "ID", "r"));
   assertEquals(await peer.line(), "+ACK 0");
+});
+
+Deno.test("peers that flood their links hinder nobody", async () => {
+  await using primary = TestNode.start();
+  primary.node.shards[0].openBacklog();
+  const history = primary.node.shards[0].lineage.id;
+  await using replica = TestNode.start();
+  replica.follow(primary);
+  await linked(replica);
+  using acks = await Peer.connect(primary.base);
+  await acks.send(request("REPLICATE", "FROM", "0", "ID", "acks", "HISTORY", history));
+  using junk = await Peer.connect(primary.base);
+  await junk.send(request("REPLICATE", "FROM", "0", "ID", "junk"));
+  let floods = true;
+  const flood = async (peer: Peer, bytes: Uint8Array) => {
+    while (floods) await peer.send(bytes);
+  };
+  const ack = "*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$1\r\n0\r\n".repeat(1000);
+  const line = ("x".repeat(1000) + "\n").repeat(60);
+  const flooding = [flood(acks, ascii(ack)), flood(junk, ascii(line))];
+  for (let i = 0; i < 20; i++) {
+    primary.run("SET", `k${i}`, "v");
+    await inStep(primary, replica);
+    using peer = await Peer.connect(primary.base);
+    await peer.send("PING\r\n");
+    assertMatch(await peer.rest(), /^-ERR WrongArity\(1\) /);
+  }
+  floods = false;
+  await Promise.all(flooding);
+  assertEquals(primary.differsFrom(replica), "");
+  assertEquals(primary.replication.status().links.length, 3);
 });
 
 Deno.test("data that never was a frame is shipped to who asks FROM 0, at once", async () => {

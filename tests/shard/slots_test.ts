@@ -208,6 +208,27 @@ Deno.test("WAIT counts replicas that confirmed, and is told when enough have", a
   assertEquals(replication.countReplicas(sequence), 1);
 });
 
+Deno.test("a replica is good while all its links stream and are heard of in time", async () => {
+  await using primary = TestNode.start({ shards: 2, replTimeoutSeconds: 30 });
+  await using replica = TestNode.start({ shards: 3, replTimeoutSeconds: 0.9 });
+  await using proxy = new Proxy(primary.base, 2);
+  primary.announcedBase = proxy.port;
+  const { replication } = primary;
+  assertEquals(replication.goodReplicas(10), 0);
+  replica.follow(primary);
+  await linked(replica);
+  await inStep(primary, replica);
+  assertEquals(replication.goodReplicas(10), 1);
+  proxy.stall();
+  await until("it is not heard of", () => replication.goodReplicas(0.5) === 0);
+  assertEquals(replication.goodReplicas(10), 1);
+  proxy.resume();
+  await until("it is heard of again", () => replication.goodReplicas(0.5) === 1);
+  proxy.refuse(true);
+  proxy.cut(1);
+  await until("a link is missing", () => replication.goodReplicas(10) === 0);
+});
+
 Deno.test("a replica on v1 counts for WAIT when it was sent everything, and not before", async () => {
   await using primary = TestNode.start();
   primary.node.shards[0].openBacklog();
