@@ -10,10 +10,30 @@
  *       24 or 32  key, then the value if it is inline
  *
  * value word   inline: bytes of the value; otherwise: address of the value's root block
- * meta word    bits 0-3 type   bit 4 RAW   bit 5 BLOB   bits 8-31 access clock (LRU or LFU)
+ * meta word    bits 0-3 type   bits 4-5 form   bits 8-31 access clock (LRU or LFU)
  * ```
  *
  * The access clock is no content: it is written in place even where a frozen view reads.
+ *
+ * The form says what the value word is. A string has the flags RAW and BLOB there; of the others:
+ *
+ * ```text
+ * list    FORM_PACK      a pack of the items, head first
+ *         FORM_TABLE     a tree: item = a pack (key 0, weight = its items), or a blob that is one
+ *                        item (key 1, weight 1)
+ * set     FORM_INTS      an intset
+ *         FORM_PACK      a pack of the members
+ *         FORM_TABLE     a dict: an entry's key is a member
+ * zset    FORM_PACK      a pack: member, score, member, score ... ascending
+ *         FORM_TABLE     a block { dict, tree }: a dict entry has its score as EXTRA; a tree slot is
+ *                        { key: score, item: the dict entry, weight: 1 }
+ * hash    FORM_PACK      a pack: field, value, field, value ...
+ *         FORM_TABLE     a dict: an entry's key is a field, its user words are as above (inline or
+ *                        BLOB)
+ *         FORM_EXPIRING  a block { dict, fields with a deadline }: as FORM_TABLE, a field's deadline
+ *                        is its entry's EXTRA
+ * stream  FORM_TABLE     a stream block (stream.ts)
+ * ```
  *
  * @module
  */
@@ -39,6 +59,16 @@ export const TYPE_MASK = 15;
 export const RAW = 16;
 /** Meta flag: the value word is the root of a blob. */
 export const BLOB = 32;
+/** Mask of the form in the meta word. */
+export const FORM_MASK = 48;
+/** Form of a collection: one pack. */
+export const FORM_PACK = 0;
+/** Form of a collection: tables of several blocks. */
+export const FORM_TABLE = 16;
+/** Form of a set: an intset. */
+export const FORM_INTS = 32;
+/** Form of a hash that has fields with deadlines. */
+export const FORM_EXPIRING = 48;
 /** Where the access clock stands in the meta word. */
 export const ACCESS_SHIFT = 8;
 
@@ -76,6 +106,11 @@ export function keyBytes(i32: Int32Array, a: number): number {
 /** The entry's deadline in Unix ms, or `NO_DEADLINE`. */
 export function deadlineOf(i32: Int32Array, f64: Float64Array, a: number): number {
   return i32[a * 2 + E_KEY] < 0 ? f64[a + 3] : NO_DEADLINE;
+}
+
+/** The entry's form: `FORM_PACK`, ...; of a string, `RAW` and `BLOB`. */
+export function formOf(i32: Int32Array, a: number): number {
+  return i32[a * 2 + E_USER2] & FORM_MASK;
 }
 
 /** The entry's type. */

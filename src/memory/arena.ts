@@ -111,6 +111,40 @@ export class ArenaFullError extends Error {
   override readonly name = "ArenaFullError";
 }
 
+/**
+ * Memory that can be read by address: a live arena, or what a worker was given of one. Who reads a
+ * frozen view through it looks at nothing born after the view's epoch.
+ */
+export interface ReadMemory {
+  /** Its int32s: a block's payload begins at index `2 * address + 2`. */
+  readonly i32: Int32Array;
+  /** Its doubles: a block's payload begins at index `address + 1`. */
+  readonly f64: Float64Array;
+  /** The bytes around the block at `a`; `byteAt(a)` is where it begins there. */
+  bytes(a: number): Uint8Array;
+}
+
+/** An arena's memory as a reader elsewhere sees it, such as a worker that it was posted to. */
+export class FrozenMemory implements ReadMemory {
+  /** See `ReadMemory`. */
+  readonly i32: Int32Array;
+  /** See `ReadMemory`. */
+  readonly f64: Float64Array;
+  readonly #windows: readonly Uint8Array[];
+
+  /** Reads `memory`. */
+  constructor(memory: SharedArrayBuffer) {
+    this.i32 = new Int32Array(memory);
+    this.f64 = new Float64Array(memory);
+    this.#windows = openWindows(memory);
+  }
+
+  /** See `ReadMemory`. */
+  bytes(a: number): Uint8Array {
+    return this.#windows[a >>> WINDOW_SHIFT];
+  }
+}
+
 /** What the arena asks of its owner when it runs out of spans. */
 export interface ArenaPressure {
   /** Gives memory back that nobody can miss (lazily freed structures). True if it freed anything. */
@@ -120,7 +154,7 @@ export interface ArenaPressure {
 }
 
 /** See the module's text. All sizes are in bytes unless a name says otherwise. */
-export class Arena {
+export class Arena implements ReadMemory {
   /** The memory itself, for posting to a worker. */
   readonly memory: SharedArrayBuffer;
   readonly #windows: readonly Uint8Array[];
