@@ -9,7 +9,9 @@ import { ascii, digitCount } from "../base/ascii.ts";
 import { parseInteger } from "../base/integers.ts";
 import { KEY_BYTES_MAX } from "../keyspace/entry.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
+import { ERR_WRONGTYPE } from "../resp/errors.ts";
 import type { ReplyWriter } from "../resp/reply_writer.ts";
+import type { BlockingPort } from "./blocking.ts";
 import type { EffectSink } from "./effect.ts";
 import { KeyspaceEvents } from "./keyspace_events.ts";
 import { type CommandLimits, defaultLimits } from "./limits.ts";
@@ -33,6 +35,9 @@ export interface ShardsPort {
   /** Cluster slot of a key. */
   slotOf(buf: Uint8Array, start: number, stop: number): number;
 }
+
+/** `Call.readAs`, `Call.writeAs`: the key holds a value of another type. */
+export const WRONG_TYPE = -1;
 
 /** See the module's text. Argument 0 is the command's name. */
 export class Call {
@@ -70,12 +75,20 @@ export class Call {
   readonly limits: CommandLimits = defaultLimits();
   /** Who tells clients what happens to keys; tells nobody until the server puts its own here. */
   events: KeyspaceEvents = new KeyspaceEvents();
+  /** Lets clients wait; null where nobody can (an upstream's frames). */
+  blocking: BlockingPort | null = null;
+  #hasBegunUnit = false;
 
   /** A call on shard 0. */
   constructor(node: ShardsPort) {
     this.node = node;
     this.keys = node.shards[0].keys;
     this.effects = node.shards[0].effects;
+  }
+
+  /** Whether the command may make its client wait (`blockOn`): nothing waits inside EXEC. */
+  get canBlock(): boolean {
+    return this.blocking !== null && this.session.transaction === null;
   }
 
   /** Turns `keys` and `effects` to shard `index`. */
@@ -106,6 +119,25 @@ export class Call {
   /** Entry of the key in argument `i` for writing, or 0: see `Keyspace.lookupWrite`. */
   write(i: number): number {
     return this.keys.lookupWrite(this.db, this.buf, this.starts[i], this.stops[i]);
+  }
+
+  /**
+   * Entry of the key in argument `i` for reading if its value is of `type` (`TYPE_LIST`, ...); 0 if
+   * there is none; -1, and the error is replied, if it is of another type.
+   */
+  readAs(i: number, type: number): number {
+    return this.#typed(this.read(i), type);
+  }
+
+  /** As `readAs` for writing: see `Keyspace.lookupWrite`. */
+  writeAs(i: number, type: number): number {
+    return this.#typed(this.write(i), type);
+  }
+
+  #typed(a: number, type: number): number {
+    if (a === 0 || this.keys.typeOf(a) === type) return a;
+    this.reply.error(ERR_WRONGTYPE);
+    return WRONG_TYPE;
   }
 
   /**
@@ -177,6 +209,19 @@ export class Call {
     effects.begin(this.db, name, argc - 1, payload);
     for (let i = 1; i < argc; i++) effects.arg(buf, starts[i], stops[i], this.view);
     effects.end();
+  }
+
+  /** Several effects of one command follow: replicas apply them whole. Ended by `endEffects`. */
+  beginEffects(): void {
+    // Within EXEC all is one unit already.
+    this.#hasBegunUnit = !this.effects.inUnit;
+    if (this.#hasBegunUnit) this.effects.beginUnit();
+  }
+
+  /** See `beginEffects`. */
+  endEffects(): void {
+    if (this.#hasBegunUnit) this.effects.endUnit();
+    this.#hasBegunUnit = false;
   }
 
   /** The effect `name <key>`; counts one change. */

@@ -29,11 +29,14 @@ export interface EffectSink {
   beginUnit(): void;
   /** See `beginUnit`. */
   endUnit(): void;
+  /** Whether a unit is open. */
+  readonly inUnit: boolean;
 }
 
 /** A sink for keyspaces that nobody follows (loading, tests). */
 export const NO_EFFECTS: EffectSink = {
   active: false,
+  inUnit: false,
   begin() {},
   arg() {},
   argInteger() {},

@@ -8,7 +8,6 @@
 
 import { ascii } from "../base/ascii.ts";
 import { INT64_BYTES_MAX, parseInt64 } from "../base/integers.ts";
-import { invariant } from "../base/invariant.ts";
 import { TYPE_STRING } from "../keyspace/entry.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import type { Call } from "./call.ts";
@@ -44,9 +43,11 @@ function integerOf(keys: Keyspace, a: number): bigint | undefined {
   return parseInt64(keys.bytesOf(a), start, start + length);
 }
 
-/** Name of the encoding that Redis would have entry `a` in. */
+/** Name of the encoding that Redis would have entry `a` in; of a collection, of the one it has here. */
 export function encodingOf(keys: Keyspace, a: number): string {
-  invariant(keys.typeOf(a) === TYPE_STRING, "a type without an encoding");
+  if (keys.typeOf(a) !== TYPE_STRING) {
+    return keys.kindOf(a).encoding(keys.formOf(a), keys.valueRoot(a));
+  }
   if (integerOf(keys, a) !== undefined) return "int";
   return !keys.isRaw(a) && keys.stringBytes(a) <= EMBSTR_BYTES_MAX ? "embstr" : "raw";
 }

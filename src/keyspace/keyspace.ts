@@ -23,23 +23,43 @@ import {
   E_USER2,
   ENTRY_HEAD_BYTES,
   EntryList,
-  EXTRA,
   KEY_AT,
   KEY_BYTES_MASK,
 } from "../memory/dict.ts";
 import type { HashKey } from "../memory/siphash.ts";
+import { Packs } from "../memory/pack.ts";
+import { Trees } from "../memory/tree.ts";
+import type { CollectionKind, CollectionParts, Grave } from "./collection.ts";
+import { type CollectionLimits, defaultCollectionLimits } from "./collection_limits.ts";
 import {
   ACCESS_SHIFT,
   BLOB,
+  FORM_INTS,
+  FORM_MASK,
+  FORM_PACK,
   INLINE_BYTES_MAX,
   KEY_BYTES_MAX,
   NO_DEADLINE,
   RAW,
+  TYPE_HASH,
+  TYPE_LIST,
   TYPE_MASK,
+  TYPE_SET,
+  TYPE_STREAM,
   TYPE_STRING,
+  TYPE_ZSET,
 } from "./entry.ts";
 import type { FrozenViewData } from "./frozen_view.ts";
+import { Hashes } from "./hash.ts";
+import { Lists } from "./list.ts";
+import { Sets } from "./set.ts";
+import { Streams } from "./stream.ts";
+import { copyBytes, newTableEntry } from "./table_entry.ts";
 import { type Watch, type WatchedKeys, type Watcher, Watches } from "./watches.ts";
+import { Zsets } from "./zset.ts";
+
+/** Bytes of a dict's slot. */
+const SLOT_BYTES = 4;
 
 /** Ask `storeString` to leave the deadline as it is. */
 export const KEEP_DEADLINE: -2 = -2;
@@ -58,20 +78,38 @@ export interface KeyspaceObserver {
   missed(db: number, buf: Uint8Array, start: number, stop: number): void;
 }
 
-/** A detached dict that is taken apart in slices. */
-interface Grave {
-  root: number;
-  cursor: number;
+/** Hears of every change of a keyspace's keys, at the moment when a watch on the key would. */
+export interface KeyChangeListener {
+  /** The key `u8[start..stop)` of `db` is written, or with `isRemoval` removed. */
+  keyChanged(db: number, u8: Uint8Array, start: number, stop: number, isRemoval: boolean): void;
+  /** A database is emptied, exchanged for another, or replaced as a whole. */
+  databaseChanged(db: number): void;
 }
 
 /** See the module's text. Times are Unix milliseconds. */
-export class Keyspace implements WatchedKeys {
+export class Keyspace implements WatchedKeys, CollectionParts {
   /** The shard's memory. */
   readonly arena: Arena;
   /** Operations on its dicts. */
   readonly dict: Dict;
   /** Operations on its long values. */
   readonly blobs: Blobs;
+  /** Operations on its packs. */
+  readonly packs: Packs;
+  /** Operations on its trees. */
+  readonly trees: Trees;
+  /** Sizes up to which collections stay packed; a fork has those of its origin. */
+  readonly limits: CollectionLimits;
+  /** Lists of this keyspace. */
+  readonly lists: Lists;
+  /** Hashes of this keyspace. */
+  readonly hashes: Hashes;
+  /** Sets of this keyspace. */
+  readonly sets: Sets;
+  /** Sorted sets of this keyspace. */
+  readonly zsets: Zsets;
+  /** Streams of this keyspace. */
+  readonly streams: Streams;
   /** Number of databases. */
   readonly databases: number;
   /** The time that deadlines are compared with; its owner sets it at the start of a turn. */
@@ -104,10 +142,13 @@ export class Keyspace implements WatchedKeys {
   expiredKeys = 0;
   /** Changes since the last save; commands add to it. */
   dirty = 0;
-  /** Number of watches on its keys (WATCH): while it is 0, a change asks nothing more. */
-  watched = 0;
 
+  /** Watches (WATCH) and listeners: while there is none, a change asks nothing more. */
+  #interested = 0;
   readonly #watches = new Watches();
+  #listeners: readonly KeyChangeListener[] = [];
+  /** By type; a hole for strings. */
+  readonly #kinds: (CollectionKind | undefined)[] = [];
   readonly #i32: Int32Array;
   readonly #f64: Float64Array;
   readonly #roots: Int32Array;
@@ -120,10 +161,24 @@ export class Keyspace implements WatchedKeys {
   #cycleCursor = 0;
 
   /** An empty keyspace of `databases` databases in `arena`. */
-  constructor(arena: Arena, databases: number, key: HashKey) {
+  constructor(
+    arena: Arena,
+    databases: number,
+    key: HashKey,
+    limits: CollectionLimits = defaultCollectionLimits(),
+  ) {
     this.arena = arena;
     this.dict = new Dict(arena, key);
     this.blobs = new Blobs(arena);
+    this.packs = new Packs(arena);
+    this.trees = new Trees(arena);
+    this.limits = limits;
+    const kinds = this.#kinds;
+    kinds[TYPE_LIST] = this.lists = new Lists(this);
+    kinds[TYPE_HASH] = this.hashes = new Hashes(this);
+    kinds[TYPE_SET] = this.sets = new Sets(this);
+    kinds[TYPE_ZSET] = this.zsets = new Zsets(this);
+    kinds[TYPE_STREAM] = this.streams = new Streams(this);
     this.databases = databases;
     this.#i32 = arena.i32;
     this.#f64 = arena.f64;
@@ -301,13 +356,29 @@ export class Keyspace implements WatchedKeys {
     const watch: Watch = { watcher, owner: this, db, key, hash, wasExpired };
     this.#watches.add(watch);
     watcher.add(watch);
-    this.watched = this.#watches.size;
+    this.#countInterested();
   }
 
   /** See `WatchedKeys`. */
   unwatch(watch: Watch): void {
     this.#watches.delete(watch);
-    this.watched = this.#watches.size;
+    this.#countInterested();
+  }
+
+  /** Has `listener` told of every change from now on. */
+  addChangeListener(listener: KeyChangeListener): void {
+    this.#listeners = [...this.#listeners, listener];
+    this.#countInterested();
+  }
+
+  /** Ends what `addChangeListener` began. */
+  removeChangeListener(listener: KeyChangeListener): void {
+    this.#listeners = this.#listeners.filter((other) => other !== listener);
+    this.#countInterested();
+  }
+
+  #countInterested(): void {
+    this.#interested = this.#watches.size + this.#listeners.length;
   }
 
   /** See `WatchedKeys`. */
@@ -321,19 +392,33 @@ export class Keyspace implements WatchedKeys {
    * it. Storing, removing and setting deadlines do so themselves.
    */
   noteChange(db: number, a: number): void {
-    if (this.watched !== 0) this.#touchEntry(db, a, false);
+    if (this.#interested !== 0) this.#touchEntry(db, a, false);
   }
 
   #touchEntry(db: number, a: number, isRemoval: boolean): void {
     const start = this.keyStart(a);
     const hash = this.#i32[a * 2 + E_HASH];
-    const bytes = this.arena.bytes(a);
-    this.#watches.touch(db, hash, bytes, start, start + this.keyLength(a), isRemoval);
+    this.#touchKey(db, hash, this.arena.bytes(a), start, start + this.keyLength(a), isRemoval);
+  }
+
+  #touchKey(
+    db: number,
+    hash: number,
+    u8: Uint8Array,
+    start: number,
+    stop: number,
+    isRemoval: boolean,
+  ): void {
+    this.#watches.touch(db, hash, u8, start, stop, isRemoval);
+    const listeners = this.#listeners;
+    for (let i = 0; i < listeners.length; i++) {
+      listeners[i].keyChanged(db, u8, start, stop, isRemoval);
+    }
   }
 
   /** The key whose hash was worked out last is about to be stored. */
   #touchStored(db: number, hash: number, buf: Uint8Array, ks: number, ke: number): void {
-    this.#watches.touch(db, hash | 0, buf, ks, ke, false);
+    this.#touchKey(db, hash | 0, buf, ks, ke, false);
   }
 
   /**
@@ -341,6 +426,7 @@ export class Keyspace implements WatchedKeys {
    * keys that are in neither do not change.
    */
   #touchDatabase(db: number, replacement: number): void {
+    for (const listener of this.#listeners) listener.databaseChanged(db);
     const root = this.#roots[db];
     for (const watch of this.#watches.of(db)) {
       const { key, hash } = watch;
@@ -413,7 +499,7 @@ export class Keyspace implements WatchedKeys {
     const i32 = this.#i32;
     const length = ve - vs;
     const e = a * 2;
-    if (this.watched !== 0) {
+    if (this.#interested !== 0) {
       this.#touchStored(db, a === 0 ? this.#hash : i32[e + E_HASH], buf, ks, ke);
     }
     if (a !== 0) {
@@ -471,15 +557,10 @@ export class Keyspace implements WatchedKeys {
     type: number,
     deadline: number,
   ): number {
-    const i32 = this.#i32;
-    const extra = deadline === NO_DEADLINE ? 0 : 8;
-    const fresh = this.arena.allocate(ENTRY_HEAD_BYTES + extra + (ke - ks) + inline);
-    const f = fresh * 2;
-    i32[f + E_HASH] = hash;
-    i32[f + E_KEY] = extra === 0 ? ke - ks : (ke - ks) | EXTRA;
-    i32[f + E_USER2] = type | (this.accessClock << ACCESS_SHIFT);
-    if (extra !== 0) this.#f64[fresh + 3] = deadline;
-    copyBytes(buf, ks, ke, this.arena.bytes(fresh), byteAt(fresh) + KEY_AT + extra);
+    const hasDeadline = deadline !== NO_DEADLINE;
+    const fresh = newTableEntry(this.arena, hash, buf, ks, ke, hasDeadline, inline);
+    this.#i32[fresh * 2 + E_USER2] = type | (this.accessClock << ACCESS_SHIFT);
+    if (hasDeadline) this.#f64[fresh + 3] = deadline;
     return fresh;
   }
 
@@ -523,11 +604,27 @@ export class Keyspace implements WatchedKeys {
     this.dict.hint(this.#roots[db], this.#i32[a * 2 + E_HASH], hintOf(deadline));
   }
 
-  /** Frees a block that is no longer linked, and its value. */
+  /** Frees a block that is no longer linked, and its value: a large one in slices (`reclaim`). */
   #releaseEntry(a: number): void {
     const e = a * 2;
-    if ((this.#i32[e + E_USER2] & BLOB) !== 0) this.blobs.release(this.#i32[e + E_USER]);
+    const meta = this.#i32[e + E_USER2];
+    if ((meta & (TYPE_MASK | FORM_MASK)) !== TYPE_STRING) this.#releaseValue(meta, e);
     this.arena.release(a);
+  }
+
+  /** Frees the value of the entry whose head begins at `i32[e]`, which is a string in one block no more. */
+  #releaseValue(meta: number, e: number): void {
+    const root = this.#i32[e + E_USER];
+    const kind = this.#kinds[meta & TYPE_MASK];
+    const form = meta & FORM_MASK;
+    if (kind === undefined) {
+      if ((meta & BLOB) !== 0) this.blobs.release(root);
+    } else if (form === FORM_PACK || form === FORM_INTS) {
+      this.arena.release(root);
+    } else {
+      const grave = kind.bury(form, root);
+      if (!grave.step()) this.#graves.push(grave);
+    }
   }
 
   /** An entry that may be written in place, still linked; content and address else as `a`. */
@@ -610,7 +707,7 @@ export class Keyspace implements WatchedKeys {
       copyBytes(src, vs, ve, this.arena.bytes(at), this.inlineStart(at) + offset);
     }
     this.#i32[e + E_USER2] |= RAW;
-    if (this.watched !== 0) this.#touchEntry(db, at, false);
+    if (this.#interested !== 0) this.#touchEntry(db, at, false);
     return at;
   }
 
@@ -619,11 +716,68 @@ export class Keyspace implements WatchedKeys {
     this.#i32[a * 2 + E_USER2] |= RAW;
   }
 
+  // ---- collections ---------------------------------------------------------------------------
+
+  /** An entry's form: `FORM_PACK`, ... Not for strings. */
+  formOf(a: number): number {
+    return this.#i32[a * 2 + E_USER2] & FORM_MASK;
+  }
+
+  /** Root of an entry's value. Not for strings. */
+  valueRoot(a: number): number {
+    return this.#i32[a * 2 + E_USER];
+  }
+
+  /** What knows the type of entry `a`, which is not a string. */
+  kindOf(a: number): CollectionKind {
+    return this.#kinds[this.typeOf(a)]!;
+  }
+
+  /**
+   * Stores a collection under the key `buf[ks..ke)`, whatever was there. `a` is the key's entry or 0
+   * (what `lookupWrite` or `peek` answers). `deadline` is in Unix ms or `NO_DEADLINE`. Returns the
+   * entry.
+   */
+  putCollection(
+    db: number,
+    a: number,
+    buf: Uint8Array,
+    ks: number,
+    ke: number,
+    type: number,
+    form: number,
+    root: number,
+    deadline: number,
+  ): number {
+    const hash = a === 0 ? this.dict.hash(buf, ks, ke) : this.#i32[a * 2 + E_HASH];
+    if (this.#interested !== 0) this.#touchStored(db, hash, buf, ks, ke);
+    const fresh = this.#newEntry(hash, buf, ks, ke, 0, type | form, deadline);
+    this.#i32[fresh * 2 + E_USER] = root;
+    this.#link(db, a, fresh);
+    return fresh;
+  }
+
+  /**
+   * The collection of entry `a` has been edited and is now `form` and `root`: stores them, and tells
+   * who watches the key. To be called after every edit. Returns the entry.
+   */
+  setValue(db: number, a: number, form: number, root: number): number {
+    const i32 = this.#i32;
+    const e = a * 2;
+    if (i32[e + E_USER] !== root || (i32[e + E_USER2] & FORM_MASK) !== form) {
+      a = this.#ownEntry(db, a);
+      i32[a * 2 + E_USER] = root;
+      i32[a * 2 + E_USER2] = (i32[a * 2 + E_USER2] & ~FORM_MASK) | form;
+    }
+    if (this.#interested !== 0) this.#touchEntry(db, a, false);
+    return a;
+  }
+
   // ---- any type ------------------------------------------------------------------------------
 
   /** Removes an entry and its value. */
   remove(db: number, a: number): void {
-    if (this.watched !== 0) this.#touchEntry(db, a, true);
+    if (this.#interested !== 0) this.#touchEntry(db, a, true);
     this.#forgetDeadline(db, a);
     this.#roots[db] = this.dict.remove(this.#roots[db], a);
     this.#releaseEntry(a);
@@ -634,12 +788,12 @@ export class Keyspace implements WatchedKeys {
     const hasDeadline = this.#i32[a * 2 + E_KEY] < 0;
     if (hasDeadline === (deadline !== NO_DEADLINE)) {
       if (!hasDeadline) return a;
-      if (this.watched !== 0) this.#touchEntry(db, a, false);
+      if (this.#interested !== 0) this.#touchEntry(db, a, false);
       const owned = this.#ownEntry(db, a);
       this.#restampDeadline(db, owned, deadline);
       return owned;
     }
-    if (this.watched !== 0) this.#touchEntry(db, a, false);
+    if (this.#interested !== 0) this.#touchEntry(db, a, false);
     const start = this.keyStart(a);
     const fresh = this.#rebuilt(
       a,
@@ -705,7 +859,7 @@ export class Keyspace implements WatchedKeys {
     const target = this.peek(toDb, buf, ks, ke);
     const hash = this.#hash;
     const fresh = this.#rebuilt(a, hash, buf, ks, ke, this.deadlineOf(a));
-    if (this.watched !== 0) {
+    if (this.#interested !== 0) {
       this.#touchEntry(db, a, true);
       this.#touchStored(toDb, hash, buf, ks, ke);
     }
@@ -724,13 +878,15 @@ export class Keyspace implements WatchedKeys {
     const hash = this.#hash;
     const fresh = this.#rebuilt(a, hash, buf, ks, ke, this.deadlineOf(a));
     const meta = this.#i32[a * 2 + E_USER2];
-    if ((meta & BLOB) !== 0) {
-      this.#i32[fresh * 2 + E_USER] = this.blobs.copy(this.#i32[a * 2 + E_USER]);
-    } else {
-      invariant((meta & TYPE_MASK) === TYPE_STRING, "a type without a copy");
+    const kind = this.#kinds[meta & TYPE_MASK];
+    const word = this.#i32[a * 2 + E_USER];
+    if (kind !== undefined) {
+      this.#i32[fresh * 2 + E_USER] = kind.copy(meta & FORM_MASK, word);
+    } else if ((meta & BLOB) !== 0) {
+      this.#i32[fresh * 2 + E_USER] = this.blobs.copy(word);
     }
     this.touch(fresh);
-    if (this.watched !== 0) this.#touchStored(toDb, hash, buf, ks, ke);
+    if (this.#interested !== 0) this.#touchStored(toDb, hash, buf, ks, ke);
     this.#link(toDb, target, fresh);
     if (target !== 0 && this.observer !== null) this.#tellCreated(toDb, fresh);
     return fresh;
@@ -739,10 +895,13 @@ export class Keyspace implements WatchedKeys {
   /** Bytes that an entry takes in the arena: its block, its value, its slot. */
   memoryBytes(a: number): number {
     const e = a * 2;
-    const value = (this.#i32[e + E_USER2] & BLOB) === 0
-      ? 0
-      : this.blobs.memoryBytes(this.#i32[e + E_USER]);
-    return this.arena.blockBytes(a) + value + 4;
+    const meta = this.#i32[e + E_USER2];
+    const word = this.#i32[e + E_USER];
+    const kind = this.#kinds[meta & TYPE_MASK];
+    let value = 0;
+    if (kind !== undefined) value = kind.memoryBytes(meta & FORM_MASK, word);
+    else if ((meta & BLOB) !== 0) value = this.blobs.memoryBytes(word);
+    return this.arena.blockBytes(a) + value + SLOT_BYTES;
   }
 
   /** A random entry of a database that has not passed its deadline, or 0. */
@@ -781,16 +940,16 @@ export class Keyspace implements WatchedKeys {
   flush(db: number): void {
     const root = this.#roots[db];
     if (root === 0) return;
-    if (this.watched !== 0) this.#touchDatabase(db, 0);
+    if (this.#interested !== 0) this.#touchDatabase(db, 0);
     this.#roots[db] = 0;
     this.#volatile[db] = 0;
     this.#deadlineSum[db] = 0;
-    this.#graves.push({ root, cursor: 0 });
+    this.#graves.push(this.#buryDatabase(root));
   }
 
   /** Exchanges two databases. */
   swap(one: number, other: number): void {
-    if (this.watched !== 0 && one !== other) {
+    if (this.#interested !== 0 && one !== other) {
       this.#touchDatabase(one, this.#roots[other]);
       this.#touchDatabase(other, this.#roots[one]);
     }
@@ -806,15 +965,28 @@ export class Keyspace implements WatchedKeys {
     return this.#graves.length > 0;
   }
 
-  /** Takes apart one page of what was flushed. False when there is nothing left. */
+  /** Takes apart one page of a database's dict, and what its entries hold, at each step. */
+  #buryDatabase(root: number): Grave {
+    let cursor = 0;
+    const list = new EntryList();
+    return {
+      step: () => {
+        list.clear();
+        cursor = this.dict.dismantle(root, cursor, list);
+        for (let i = 0; i < list.length; i++) this.#releaseEntry(list.items[i]);
+        return cursor === 0;
+      },
+    };
+  }
+
+  /** Frees a slice of what was flushed or removed. False when there is nothing left. */
   reclaim(): boolean {
-    const grave = this.#graves[this.#graves.length - 1];
+    const graves = this.#graves;
+    const grave = graves.pop();
     if (grave === undefined) return false;
-    const list = this.#list;
-    list.clear();
-    grave.cursor = this.dict.dismantle(grave.root, grave.cursor, list);
-    for (let i = 0; i < list.length; i++) this.#releaseEntry(list.items[i]);
-    if (grave.cursor === 0) this.#graves.pop();
+    const below = graves.length;
+    // What a database held comes before its next page, so that few graves are ever open.
+    if (!grave.step()) graves.splice(below, 0, grave);
     return true;
   }
 
@@ -853,7 +1025,7 @@ export class Keyspace implements WatchedKeys {
 
   /** A second, empty keyspace in the same arena: where a snapshot is loaded beside the data it replaces. */
   fork(): Keyspace {
-    const fork = new Keyspace(this.arena, this.databases, this.dict.key);
+    const fork = new Keyspace(this.arena, this.databases, this.dict.key, this.limits);
     fork.removesExpired = false;
     fork.hidesExpired = false;
     return fork;
@@ -862,7 +1034,7 @@ export class Keyspace implements WatchedKeys {
   /** Takes over everything that a fork holds; what was here before is given back in slices. */
   adopt(fork: Keyspace): void {
     invariant(fork.arena === this.arena, "a keyspace adopts from another arena");
-    if (this.watched !== 0) {
+    if (this.#interested !== 0) {
       for (let db = 0; db < this.databases; db++) this.#touchDatabase(db, fork.#roots[db]);
     }
     for (let db = 0; db < this.databases; db++) this.flush(db);
@@ -931,19 +1103,4 @@ export class Keyspace implements WatchedKeys {
 function hintOf(ms: number): number {
   const seconds = Math.floor(ms / 1000);
   return seconds < 1 ? 1 : seconds > 0xffffffff ? 0xffffffff : seconds;
-}
-
-/** Copies bytes; short runs in a loop, which beats the call. */
-function copyBytes(
-  src: Uint8Array,
-  start: number,
-  stop: number,
-  out: Uint8Array,
-  at: number,
-): void {
-  if (stop - start > 96) {
-    out.set(src.subarray(start, stop), at);
-    return;
-  }
-  for (let i = start; i < stop; i++) out[at++] = src[i];
 }

@@ -20,6 +20,7 @@ import { Node } from "../shard/node.ts";
 import { Replication } from "../shard/replication.ts";
 import { Clients } from "./clients.ts";
 import { allCommands } from "./command_set.ts";
+import { COLLECTION_SETTINGS, collectionLimits } from "./collection_settings.ts";
 import type { Config } from "./config.ts";
 import { replicationPortBase } from "./config_sources.ts";
 import {
@@ -292,6 +293,11 @@ export class Server implements ExecutionObserver {
     this.replication.stopListening();
   }
 
+  #limitCollections(): void {
+    const limits = collectionLimits(this.config);
+    for (const { keys } of this.node.shards) Object.assign(keys.limits, limits);
+  }
+
   #followSettings(): void {
     const { config } = this;
     this.executor.slowerThanMicroseconds = slowFromMicroseconds(config);
@@ -299,6 +305,11 @@ export class Server implements ExecutionObserver {
     this.executor.queueBytesMax = config.clientQueryBufferBytes;
     this.executor.call.limits.stringBytesMax = config.protoMaxBulkBytes;
     this.executor.call.limits.hllSparseBytesMax = config.hllSparseMaxBytes;
+    this.#limitCollections();
+    config.onChange([...COLLECTION_SETTINGS], () => {
+      this.#limitCollections();
+      return null;
+    });
     config.onChange(["port", "bind"], () => this.#rebind());
     this.#chooseEvents();
     config.onChange(["notifyKeyspaceEvents"], () => {

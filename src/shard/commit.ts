@@ -144,6 +144,11 @@ export class Commit implements EffectSink {
   }
 
   /** See `EffectSink`. */
+  get inUnit(): boolean {
+    return this.#unit !== NO_UNIT;
+  }
+
+  /** See `EffectSink`. */
   arg(src: Uint8Array, start: number, stop: number, view: DataView | null = null): void {
     this.#sink!.arg(src, start, stop, view);
   }
