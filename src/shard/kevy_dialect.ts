@@ -169,6 +169,9 @@ export class KevyDialect implements EffectSink {
     }
   }
 
+  /** See `EffectSink`. */
+  readonly inUnit = false;
+
   /** See `EffectSink`. kevy knows no units. */
   beginUnit(): void {}
 
