@@ -18,7 +18,8 @@ import { LoadSink, type LoadTarget } from "./load_sink.ts";
 import { loadRdbFile } from "./rdb_load.ts";
 import { findSnapshotFiles, type FoundFile } from "./save_catalog.ts";
 import type { PlainFileId } from "./save_facts.ts";
-import { removeLeftover, removeQuietly, syncDirectory } from "./temp_files.ts";
+import { removeQuietly, type Storage } from "./storage.ts";
+import { removeLeftover } from "./temp_files.ts";
 
 /** How far a load is. */
 export interface LoadProgress {
@@ -32,6 +33,8 @@ export interface LoadProgress {
 
 /** How a data set is loaded. */
 export interface LoadDataOptions {
+  /** Where the files are kept. */
+  readonly storage: Storage;
   /** Lets others run. */
   readonly gate: Gate;
   /** Whether checksums are compared (`rdbchecksum`). */
@@ -47,8 +50,12 @@ export interface LoadDataOptions {
  *
  * @throws {LoadError} when what is there cannot be loaded without a guess.
  */
-export async function lookForData(dir: string, naming: NamingSettings): Promise<Decision> {
-  const decision = chooseSave(await findSnapshotFiles(dir, naming.dbFilename), naming);
+export async function lookForData(
+  storage: Storage,
+  dir: string,
+  naming: NamingSettings,
+): Promise<Decision> {
+  const decision = chooseSave(await findSnapshotFiles(storage, dir, naming.dbFilename), naming);
   if (decision.choice.kind === "refused") throw new LoadError(decision.choice.why);
   return decision;
 }
@@ -105,9 +112,9 @@ export class DataLoad {
    * @throws {LoadError} naming the file, and the byte for contents that cannot be loaded.
    */
   async run(): Promise<void> {
-    const { gate, checksum, onWarning } = this.#options;
+    const { storage, gate, checksum, onWarning } = this.#options;
     for (const { path } of this.#files) {
-      await loadRdbFile(path, this.#sink, {
+      await loadRdbFile(storage, path, this.#sink, {
         gate,
         checksum,
         onBytes: (bytes) => this.#loadedBytes += bytes,
@@ -135,6 +142,7 @@ export interface Tidied {
  * and removes what unfinished saves left over.
  */
 export async function tidyAfterLoad(
+  storage: Storage,
   dir: string,
   dbFilename: string,
   decision: Decision,
@@ -142,14 +150,14 @@ export async function tidyAfterLoad(
   const named: string[] = [], removed: string[] = [], movedAside: string[] = [];
   const failed = await tryTo(async () => {
     for (const [from, to] of namesDue(dbFilename, decision)) {
-      await Deno.rename(from, `${dir}/${to}`);
+      await storage.rename(from, `${dir}/${to}`);
       named.push(to);
     }
     for (const { name, path } of decision.leftovers) {
-      if (await removeLeftover(path)) removed.push(name);
+      if (await removeLeftover(storage, path)) removed.push(name);
     }
-    await moveAside(decision.replaced, movedAside);
-    if (named.length + removed.length + movedAside.length > 0) await syncDirectory(dir);
+    await moveAside(storage, decision.replaced, movedAside);
+    if (named.length + removed.length + movedAside.length > 0) await storage.syncDirectory(dir);
   });
   return { named, removed, movedAside, failed };
 }
@@ -169,35 +177,46 @@ function namesDue(dbFilename: string, { choice }: Decision): [path: string, name
  * that nobody loaded is left alone.
  */
 export async function tidyAfterSave(
+  storage: Storage,
   dir: string,
   naming: NamingSettings,
   saveId: string,
 ): Promise<Tidied> {
   const removed: string[] = [], movedAside: string[] = [];
   const failed = await tryTo(async () => {
-    if (!await hasOthers(dir, naming)) return;
-    const { choice, stale, replaced, leftovers } = await lookForData(dir, naming);
+    if (!await hasOthers(storage, dir, naming)) return;
+    const { choice, stale, replaced, leftovers } = await lookForData(storage, dir, naming);
     if (choice.kind !== "save" || choice.files[0].facts.saveId !== saveId) return;
-    for (const { name, path } of stale) if (await removeQuietly(path)) removed.push(name);
-    for (const { name, path } of leftovers) if (await removeLeftover(path)) removed.push(name);
-    await moveAside(replaced, movedAside);
-    if (removed.length + movedAside.length > 0) await syncDirectory(dir);
+    for (const { name, path } of stale) if (await removeQuietly(storage, path)) removed.push(name);
+    for (const { name, path } of leftovers) {
+      if (await removeLeftover(storage, path)) removed.push(name);
+    }
+    await moveAside(storage, replaced, movedAside);
+    if (removed.length + movedAside.length > 0) await storage.syncDirectory(dir);
   });
   return { named: [], removed, movedAside, failed };
 }
 
-async function moveAside(files: readonly FoundFile[], done: string[]): Promise<void> {
+async function moveAside(
+  storage: Storage,
+  files: readonly FoundFile[],
+  done: string[],
+): Promise<void> {
   for (const { name, path } of files) {
-    await Deno.rename(path, `${path}${LOADED_SUFFIX}`);
+    await storage.rename(path, `${path}${LOADED_SUFFIX}`);
     done.push(name);
   }
 }
 
 /** Whether a directory has more of what could be ours than the files of the latest save. */
-async function hasOthers(dir: string, { dbFilename, shards }: NamingSettings): Promise<boolean> {
+async function hasOthers(
+  storage: Storage,
+  dir: string,
+  { dbFilename, shards }: NamingSettings,
+): Promise<boolean> {
   const own = new Set<string>();
   for (let i = 0; i < shards; i++) own.add(snapshotFileName(dbFilename, i, shards));
-  for await (const { name } of Deno.readDir(dir)) {
+  for (const { name } of await storage.list(dir)) {
     if (own.has(name)) continue;
     if (isSnapshotFileName(dbFilename, name) || isTempFileName(name)) return true;
   }

@@ -10,7 +10,8 @@ import { SnapshotJob } from "../snapshot/job.ts";
 import type { RdbWriterOptions } from "../snapshot/rdb_writer.ts";
 import type { SnapshotWorkerPool } from "../snapshot/worker_pool.ts";
 import { saveError } from "./save_error.ts";
-import { createTempFile, removeQuietly, type TempFile } from "./temp_files.ts";
+import { removeQuietly, type Storage, type StorageFile, writeAll } from "./storage.ts";
+import { createTempFile, type TempFile } from "./temp_files.ts";
 
 /**
  * Bytes after which the file is synced while it is written, so that the last sync does not have
@@ -21,6 +22,8 @@ const SYNC_EVERY_BYTES = 32 * 1024 * 1024;
 
 /** What a file is made from. */
 export interface RdbFileOptions {
+  /** Where it is kept. */
+  readonly storage: Storage;
   /** Directory for the file. */
   readonly dir: string;
   /** Snapshot workers. */
@@ -77,10 +80,10 @@ export class RdbFile {
    * @throws {SaveError} saying why there is none.
    */
   async write(): Promise<WrittenFile> {
-    const { dir, viewReleased } = this.#options;
+    const { storage, dir, viewReleased } = this.#options;
     let created: TempFile;
     try {
-      created = await createTempFile(dir);
+      created = await createTempFile(storage, dir);
     } catch (error) {
       viewReleased();
       throw saveError(`${dir}/temp-*.rdb`, error);
@@ -92,12 +95,12 @@ export class RdbFile {
       return { path, file, bytes, keys };
     } catch (error) {
       file.close();
-      await removeQuietly(path);
+      await removeQuietly(storage, path);
       throw saveError(path, error);
     }
   }
 
-  #encodeInto(file: Deno.FsFile): Promise<{ bytes: number; keys: number }> {
+  #encodeInto(file: StorageFile): Promise<{ bytes: number; keys: number }> {
     const { workers, view, image, viewReleased } = this.#options;
     this.#job = SnapshotJob.start(workers, {
       view,
@@ -109,11 +112,11 @@ export class RdbFile {
     return this.#job.done;
   }
 
-  async #take(file: Deno.FsFile, chunk: Uint8Array): Promise<void> {
-    for (let at = 0; at < chunk.length;) at += await file.write(chunk.subarray(at));
+  async #take(file: StorageFile, chunk: Uint8Array): Promise<void> {
+    await writeAll(file, chunk);
     this.#unsynced += chunk.length;
     if (this.#unsynced < SYNC_EVERY_BYTES) return;
     this.#unsynced = 0;
-    await file.syncData();
+    await file.sync();
   }
 }

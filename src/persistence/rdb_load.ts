@@ -9,6 +9,7 @@ import type { Gate } from "../base/gate.ts";
 import { RdbReader } from "../snapshot/rdb_reader.ts";
 import { loadError, LoadLimitError } from "./load_error.ts";
 import type { LoadSink } from "./load_sink.ts";
+import type { Storage, StorageFile } from "./storage.ts";
 
 /** Bytes asked of the file at a time: a read costs a trip to another thread, whatever its size. */
 export const READ_BYTES = 512 * 1024;
@@ -44,19 +45,20 @@ export class LoadCancelled extends Error {
  * @throws {LoadError} naming the file, and the byte for contents that cannot be loaded.
  */
 export async function loadRdbFile(
+  storage: Storage,
   path: string,
   sink: LoadSink,
   options: LoadOptions,
 ): Promise<void> {
   try {
-    using file = await Deno.open(path, { read: true });
+    using file = await storage.open(path);
     await readInto(file, sink, options);
   } catch (error) {
     throw loadError(path, error);
   }
 }
 
-async function readInto(file: Deno.FsFile, sink: LoadSink, options: LoadOptions): Promise<void> {
+async function readInto(file: StorageFile, sink: LoadSink, options: LoadOptions): Promise<void> {
   sink.beginFile();
   const { checksum, onWarning } = options;
   const reader = new RdbReader(sink, { checksum, onWarning });

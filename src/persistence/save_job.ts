@@ -17,7 +17,7 @@ import { snapshotFileName } from "./file_names.ts";
 import { RdbFile, type WrittenFile } from "./rdb_file.ts";
 import { SaveError, saveError } from "./save_error.ts";
 import { type CommonFacts, factsAsAux, type HistoryFacts } from "./save_facts.ts";
-import { removeQuietly, syncDirectory } from "./temp_files.ts";
+import { removeQuietly, type Storage } from "./storage.ts";
 
 /** A shard, frozen. */
 export interface FrozenShard {
@@ -33,6 +33,8 @@ export interface FrozenShard {
 
 /** What a save is made from. */
 export interface SaveJobOptions {
+  /** Where they are kept. */
+  readonly storage: Storage;
   /** Directory of the files. */
   readonly dir: string;
   /** `dbfilename`. */
@@ -84,7 +86,7 @@ export class SaveJob {
 
   /** A save of what is frozen now. `run` must follow: it ends the views. */
   constructor(options: SaveJobOptions) {
-    const { dir, shards, workers, facts, compress, checksum, createdAtMs } = options;
+    const { storage, dir, shards, workers, facts, compress, checksum, createdAtMs } = options;
     invariant(shards.length === facts.shards, "a save has all shards");
     this.#options = options;
     this.#totalKeys = shards.reduce((sum, { view }) => sum + total(view.sizes), 0);
@@ -97,6 +99,7 @@ export class SaveJob {
       });
       const aux = [...redis, ...factsAsAux({ ...facts, shard, history })];
       return new RdbFile({
+        storage,
         dir,
         workers,
         view,
@@ -159,22 +162,22 @@ export class SaveJob {
     for (const written of this.#written) {
       if (written === undefined) continue;
       written.file.close();
-      await removeQuietly(written.path);
+      await removeQuietly(this.#options.storage, written.path);
     }
     throw failure;
   }
 
   async #commit(): Promise<string[]> {
-    const { dir, dbFilename } = this.#options;
+    const { storage, dir, dbFilename } = this.#options;
     const { length } = this.#written;
     const names = this.#written.map((_, shard) => snapshotFileName(dbFilename, shard, length));
     let renamed = 0;
     try {
-      await syncDirectory(dir);
+      await storage.syncDirectory(dir);
       for (; renamed < length; renamed++) {
-        await Deno.rename(this.#written[renamed].path, `${dir}/${names[renamed]}`);
+        await storage.rename(this.#written[renamed].path, `${dir}/${names[renamed]}`);
       }
-      await syncDirectory(dir);
+      await storage.syncDirectory(dir);
       for (const { file } of this.#written) file.close();
       return names;
     } catch (error) {

@@ -23,6 +23,7 @@ import {
   tidyAfterLoad,
 } from "../persistence/load_data.ts";
 import type { LoadTarget } from "../persistence/load_sink.ts";
+import type { Storage } from "../persistence/storage.ts";
 import type { PlainFileId } from "../persistence/save_facts.ts";
 import type { UpstreamPositions } from "../shard/follower.ts";
 import { continuedLineage, newLineage } from "../shard/lineage.ts";
@@ -34,6 +35,8 @@ export const PROGRESS_LOG_MS = 3_000;
 
 /** What loading needs of its server. */
 export interface LoadingHost {
+  /** Where files are kept. */
+  readonly storage: Storage;
   /** Settings in force. */
   readonly config: NamingSettings & {
     /** Directory of the files, absolute. */
@@ -98,10 +101,10 @@ export class Loading {
    * @throws {LoadError} when it cannot be loaded; nothing in the directory was changed.
    */
   async atStart(): Promise<void> {
-    const { node, config } = this.#host;
+    const { storage, node, config } = this.#host;
     const isReplica = config.replicaOf !== null;
     for (const { keys } of node.shards) keys.removesExpired = !isReplica;
-    const decision = await lookForData(config.dir, config);
+    const decision = await lookForData(storage, config.dir, config);
     const { choice } = decision;
     const own = choice.kind === "save" && choice.files.length === node.shards.length
       ? choice.files
@@ -145,10 +148,10 @@ export class Loading {
    * @throws {LoadError} when it cannot be loaded; the data are as before.
    */
   async again(isReplica: boolean): Promise<void> {
-    const { node, config } = this.#host;
+    const { storage, node, config } = this.#host;
     const forks = node.shards.map((shard) => shard.keys.fork());
     try {
-      const decision = await lookForData(config.dir, config);
+      const decision = await lookForData(storage, config.dir, config);
       await this.#run(decision, {
         keyspaces: forks,
         shardOf: (buf, start, stop) => node.shardOf(buf, start, stop),
@@ -167,11 +170,12 @@ export class Loading {
   }
 
   async #run(decision: Decision, target: LoadTarget): Promise<void> {
-    const { config, clock, gate, log } = this.#host;
+    const { storage, config, clock, gate, log } = this.#host;
     const files = filesToLoad(decision);
     if (files.length === 0) return;
     const began = this.#toldMs = clock.monotonicMs();
     const load = this.#load = new DataLoad(files, target, {
+      storage,
       gate,
       checksum: config.rdbChecksum,
       nowMs: clock.nowMs(),
@@ -196,11 +200,12 @@ export class Loading {
   }
 
   async #tidy(decision: Decision): Promise<void> {
-    const { config, log } = this.#host;
+    const { storage, config, log } = this.#host;
     for (const { path } of decision.ignored) {
       log.warning("a file is left alone: it is not part of the newest save", { path });
     }
     const { named, removed, movedAside, failed } = await tidyAfterLoad(
+      storage,
       config.dir,
       config.dbFilename,
       decision,

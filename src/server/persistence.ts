@@ -268,7 +268,7 @@ export class Persistence {
   }
 
   async #saveOnce(): Promise<SaveError | null> {
-    const { clock, config, log } = this.#host;
+    const { storage, clock, config, log } = this.#host;
     this.#beganMs = this.#toldMs = clock.monotonicMs();
     this.#lastTryUnixMs = clock.nowMs();
     const { dir, dbFilename, shards } = config;
@@ -283,6 +283,7 @@ export class Persistence {
       return failure;
     }
     const { removed, movedAside, failed } = await tidyAfterSave(
+      storage,
       dir,
       { dbFilename, shards },
       saveId,
@@ -296,7 +297,7 @@ export class Persistence {
 
   /** Freezes all shards at one instant and prepares the job; gives each shard's changes till then. */
   #freeze(saveId: string, dir: string, dbFilename: string): number[] {
-    const { clock, config, node, replication } = this.#host;
+    const { storage, clock, config, node, replication } = this.#host;
     const createdAtMs = clock.nowMs();
     this.#savedAtMs = Math.max(createdAtMs, this.#savedAtMs + 1, this.#loading.savedAtMs + 1);
     try {
@@ -310,6 +311,7 @@ export class Persistence {
         thaw: () => this.#hold.letGo(shard),
       }));
       this.#job = new SaveJob({
+        storage,
         dir,
         dbFilename,
         shards,
