@@ -9,6 +9,7 @@ import { RdbReader } from "../snapshot/rdb_reader.ts";
 import type { SnapshotSink } from "../snapshot/sink.ts";
 import { isSnapshotFileName, isTempFileName } from "./file_names.ts";
 import { loadError } from "./load_error.ts";
+import type { Storage, StorageFile } from "./storage.ts";
 import { factsFromAux, hex, type PlainFileId, type SaveFacts } from "./save_facts.ts";
 
 /** What a file turned out to be. */
@@ -45,10 +46,14 @@ const HEAD_STEP_BYTES = 4096;
  *
  * @throws {LoadError} when the directory cannot be read.
  */
-export async function findSnapshotFiles(dir: string, dbFilename: string): Promise<FoundFile[]> {
+export async function findSnapshotFiles(
+  storage: Storage,
+  dir: string,
+  dbFilename: string,
+): Promise<FoundFile[]> {
   const names: string[] = [];
   try {
-    for await (const { name, isDirectory } of Deno.readDir(dir)) {
+    for (const { name, isDirectory } of await storage.list(dir)) {
       if (isDirectory) continue;
       if (isTempFileName(name) || isSnapshotFileName(dbFilename, name)) names.push(name);
     }
@@ -57,16 +62,16 @@ export async function findSnapshotFiles(dir: string, dbFilename: string): Promis
   }
   names.sort();
   const files: FoundFile[] = [];
-  for (const name of names) files.push(await lookAt(dir, name));
+  for (const name of names) files.push(await lookAt(storage, dir, name));
   return files;
 }
 
-async function lookAt(dir: string, name: string): Promise<FoundFile> {
+async function lookAt(storage: Storage, dir: string, name: string): Promise<FoundFile> {
   const path = `${dir}/${name}`;
   const isTemp = isTempFileName(name);
   try {
-    using file = await Deno.open(path, { read: true });
-    const { size: bytes } = await file.stat();
+    using file = await storage.open(path);
+    const bytes = await file.size();
     const facts = factsFromAux(await readAux(file));
     if (facts !== null) return { name, path, bytes, isTemp, head: { kind: "save", facts } };
     const id: PlainFileId = { name, bytes, tail: await readTail(file, bytes) };
@@ -99,7 +104,7 @@ class HeadSink implements SnapshotSink {
   }
 }
 
-async function readAux(file: Deno.FsFile): Promise<ReadonlyMap<string, string>> {
+async function readAux(file: StorageFile): Promise<ReadonlyMap<string, string>> {
   const sink = new HeadSink();
   const reader = new RdbReader(sink, { checksum: true });
   const buffer = new Uint8Array(HEAD_STEP_BYTES);
@@ -115,9 +120,9 @@ async function readAux(file: Deno.FsFile): Promise<ReadonlyMap<string, string>> 
   return sink.facts;
 }
 
-async function readTail(file: Deno.FsFile, bytes: number): Promise<string> {
+async function readTail(file: StorageFile, bytes: number): Promise<string> {
   const tail = new Uint8Array(Math.min(TAIL_BYTES, bytes));
-  await file.seek(bytes - tail.length, Deno.SeekMode.Start);
+  await file.seek(bytes - tail.length);
   for (let at = 0; at < tail.length;) {
     const read = await file.read(tail.subarray(at));
     if (read === null) break;
