@@ -45,6 +45,8 @@ const SCRATCH_KEPT = 4_096;
 let next = new Int32Array(64);
 /** The first deleted argument of each shard, 0 for none. */
 let first = new Int32Array(1);
+/** The last one so far. */
+let last = new Int32Array(1);
 
 function del(call: Call): void {
   if (call.argc > 2) return deleteSeveral(call);
@@ -61,17 +63,19 @@ function deleteSeveral(call: Call): void {
   const shards = node.shards.length;
   if (next.length < argc) next = new Int32Array(argc * 2);
   if (first.length < shards) first = new Int32Array(shards);
+  if (last.length < shards) last = new Int32Array(shards);
   first.fill(0);
   let deleted = 0;
-  // From the last to the first: each list then has its arguments in the order of the request.
-  for (let i = argc - 1; i > 0; i--) {
+  for (let i = 1; i < argc; i++) {
     call.route(i);
     const a = call.look(i);
     if (a === 0) continue;
     call.keys.remove(db, a);
     const shard = shards === 1 ? 0 : call.shardIndex;
-    next[i] = first[shard];
-    first[shard] = i;
+    if (first[shard] === 0) first[shard] = i;
+    else next[last[shard]] = i;
+    last[shard] = i;
+    next[i] = 0;
     deleted++;
   }
   if (deleted > 0) {
