@@ -125,6 +125,79 @@ export function stringHeadBytes(c: number): number {
   return c < 0xc0 ? 1 : c < 0xf0 ? 2 : 5;
 }
 
+/** Bytes of an element of the string of `length` bytes, its back length left out. */
+export function stringBytes(length: number): number {
+  return length + (length < SHORT_STRING_STOP ? 1 : length < MIDDLE_STRING_STOP ? 2 : 5);
+}
+
+/** Writes what stands before the bytes of a string of `length` at `i`; returns the position behind it. */
+export function putStringHead(u8: Uint8Array, i: number, length: number): number {
+  if (length < SHORT_STRING_STOP) {
+    u8[i] = 0x80 | length;
+    return i + 1;
+  }
+  if (length < MIDDLE_STRING_STOP) {
+    u8[i] = 0xe0 | (length >> 8);
+    u8[i + 1] = length;
+    return i + 2;
+  }
+  u8[i] = 0xf0;
+  putInt32(u8, i + 1, length);
+  return i + 5;
+}
+
+/** Bytes of an element of the integer `n`, its back length left out. */
+export function integerBytes(n: Int64): number {
+  if (!n.isInt32) return 9;
+  const { lo } = n;
+  if (lo >= 0 && lo < 128) return 1;
+  if (lo >= -4_096 && lo < 4_096) return 2;
+  if (lo >= -32_768 && lo < 32_768) return 3;
+  if (lo >= -8_388_608 && lo < 8_388_608) return 4;
+  return 5;
+}
+
+/** Writes the integer `n`, which takes `bytes`, at `i`. */
+export function putIntegerElement(u8: Uint8Array, i: number, n: Int64, bytes: number): void {
+  const { lo } = n;
+  switch (bytes) {
+    case 1:
+      u8[i] = lo;
+      return;
+    case 2:
+      u8[i] = 0xc0 | ((lo >> 8) & 31);
+      u8[i + 1] = lo;
+      return;
+    case 3:
+      u8[i] = 0xf1;
+      u8[i + 1] = lo;
+      u8[i + 2] = lo >> 8;
+      return;
+    case 4:
+      u8[i] = 0xf2;
+      u8[i + 1] = lo;
+      u8[i + 2] = lo >> 8;
+      u8[i + 3] = lo >> 16;
+      return;
+    case 5:
+      u8[i] = 0xf3;
+      putInt32(u8, i + 1, lo);
+      return;
+    default:
+      u8[i] = 0xf4;
+      putInt32(u8, i + 1, lo);
+      putInt32(u8, i + 5, n.hi);
+  }
+}
+
+/** Writes an int32 to the four bytes at `i`. */
+export function putInt32(u8: Uint8Array, i: number, n: number): void {
+  u8[i] = n;
+  u8[i + 1] = n >> 8;
+  u8[i + 2] = n >> 16;
+  u8[i + 3] = n >> 24;
+}
+
 const LONG = new Int64();
 
 /** An element as it was read: what readers of packs and of foreign listpacks have in common. */

@@ -23,16 +23,19 @@ import {
   backBytes,
   COUNT_UNKNOWN,
   encodedBytes,
+  integerBytes,
   isStringCode,
   LISTPACK_END,
   LISTPACK_HEADER_BYTES,
   ListpackElement,
-  MIDDLE_STRING_STOP,
   putBack,
+  putIntegerElement,
+  putStringHead,
   readBack,
   readInt32,
   readSmallInteger,
   SHORT_STRING_STOP,
+  stringBytes,
   stringHeadBytes,
 } from "./listpack.ts";
 
@@ -294,7 +297,7 @@ export class Packs extends PackReader {
   appendInteger(p: number, n: number): number {
     PROBE.set(n);
     this.#isInteger = true;
-    return this.#put(p, this.byteLength(p) - 1, 0, integerBytes(), this.u8, 0, 0);
+    return this.#put(p, this.byteLength(p) - 1, 0, integerBytes(PROBE), this.u8, 0, 0);
   }
 
   /** Takes out up to `elements` elements from position `at` on. */
@@ -332,9 +335,7 @@ export class Packs extends PackReader {
   /** Bytes that the element `buf[s..e)` takes without its back length; notes how it is written. */
   #measure(buf: Uint8Array, s: number, e: number): number {
     this.#isInteger = PROBE.parse(buf, s, e);
-    if (this.#isInteger) return integerBytes();
-    const length = e - s;
-    return length + (length < SHORT_STRING_STOP ? 1 : length < MIDDLE_STRING_STOP ? 2 : 5);
+    return this.#isInteger ? integerBytes(PROBE) : stringBytes(e - s);
   }
 
   /** Writes the element that was measured, of `bytes`, over the `held` bytes at `at`. */
@@ -352,19 +353,9 @@ export class Packs extends PackReader {
     const u8 = this.#arena.bytes(p);
     const i = byteAt(p) + 8 + at;
     if (this.#isInteger) {
-      putIntegerElement(u8, i, bytes);
+      putIntegerElement(u8, i, PROBE, bytes);
     } else {
-      const head = bytes - (e - s);
-      if (head === 1) {
-        u8[i] = 0x80 | (e - s);
-      } else if (head === 2) {
-        u8[i] = 0xe0 | ((e - s) >> 8);
-        u8[i + 1] = e - s;
-      } else {
-        u8[i] = 0xf0;
-        putInt32(u8, i + 1, e - s);
-      }
-      copyBytes(buf, s, e, u8, i + head);
+      copyBytes(buf, s, e, u8, putStringHead(u8, i, e - s));
     }
     putBack(u8, i + bytes, bytes);
     this.at = at;
@@ -425,57 +416,6 @@ export class Packs extends PackReader {
     if (words * 4 > LOOP_COPY_BYTES_MAX) i32.copyWithin(target, source, source + words);
     else for (let w = 0; w < words; w++) i32[target + w] = i32[source + w];
   }
-}
-
-/** Bytes of the integer `PROBE` as an element, its back length left out. */
-function integerBytes(): number {
-  if (!PROBE.isInt32) return 9;
-  const n = PROBE.lo;
-  if (n >= 0 && n < 128) return 1;
-  if (n >= -4_096 && n < 4_096) return 2;
-  if (n >= -32_768 && n < 32_768) return 3;
-  if (n >= -8_388_608 && n < 8_388_608) return 4;
-  return 5;
-}
-
-/** Writes the integer `PROBE`, which takes `bytes`, at `i`. */
-function putIntegerElement(u8: Uint8Array, i: number, bytes: number): void {
-  const n = PROBE.lo;
-  switch (bytes) {
-    case 1:
-      u8[i] = n;
-      return;
-    case 2:
-      u8[i] = 0xc0 | ((n >> 8) & 31);
-      u8[i + 1] = n;
-      return;
-    case 3:
-      u8[i] = 0xf1;
-      u8[i + 1] = n;
-      u8[i + 2] = n >> 8;
-      return;
-    case 4:
-      u8[i] = 0xf2;
-      u8[i + 1] = n;
-      u8[i + 2] = n >> 8;
-      u8[i + 3] = n >> 16;
-      return;
-    case 5:
-      u8[i] = 0xf3;
-      putInt32(u8, i + 1, n);
-      return;
-    default:
-      u8[i] = 0xf4;
-      putInt32(u8, i + 1, n);
-      putInt32(u8, i + 5, PROBE.hi);
-  }
-}
-
-function putInt32(u8: Uint8Array, i: number, n: number): void {
-  u8[i] = n;
-  u8[i + 1] = n >> 8;
-  u8[i + 2] = n >> 16;
-  u8[i + 3] = n >> 24;
 }
 
 /** Copies `src[s..e)` to `out[at]`; the ranges do not overlap. */
