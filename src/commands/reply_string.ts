@@ -43,7 +43,7 @@ export function replyString(reply: ReplyWriter, keys: Keyspace, a: number): void
     const start = keys.inlineStart(a);
     reply.bulkFrom(keys.bytesOf(a), keys.arena.view(a), start, start + keys.stringBytes(a));
   } else {
-    replyBlob(reply, keys, a, 0, keys.stringBytes(a));
+    replyBlob(reply, keys, keys.blobOf(a), 0, keys.stringBytes(a));
   }
 }
 
@@ -59,20 +59,19 @@ export function replyStringRange(
     const start = keys.inlineStart(a);
     reply.bulk(keys.bytesOf(a), start + from, start + to);
   } else {
-    replyBlob(reply, keys, a, from, to);
+    replyBlob(reply, keys, keys.blobOf(a), from, to);
   }
 }
 
-/** The pieces of a long value, one after the other. */
-function replyBlob(
+/** Replies with bytes `[from, to)` of the blob at `root` as a bulk: its pieces, one after the other. */
+export function replyBlob(
   reply: ReplyWriter,
   keys: Keyspace,
-  a: number,
+  root: number,
   from: number,
   to: number,
 ): void {
   const blobs = keys.blobs;
-  const root = keys.blobOf(a);
   // At once, so that the buffer does not grow (and copy what it has) several times on the way.
   reply.reserve(to - from + BULK_FRAME_BYTES);
   reply.bulkHeader(to - from);
