@@ -32,6 +32,8 @@ import { ID_AT, N_IS_BLOB, N_LISTPACK } from "./stream_layout.ts";
 export const ENTRY_DELETED = 1;
 /** Flag of an entry: its fields are those of the master entry. */
 export const ENTRY_SAME_FIELDS = 2;
+/** The greatest combination of flags. */
+export const ENTRY_FLAGS_MAX: number = ENTRY_DELETED | ENTRY_SAME_FIELDS;
 
 /** A copy of a blob's listpack up to this size is kept for the next one. */
 const COPY_KEPT_BYTES = 2 ** 20;
