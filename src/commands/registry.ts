@@ -149,6 +149,8 @@ export class Command {
   readonly argcMax: number;
   /** First key or 0. */
   readonly firstKey: number;
+  /** It reads keys and changes none: clients that cache have these tracked. */
+  readonly isRead: boolean;
   /** It may change data: refused on a read-only replica. */
   readonly isWrite: boolean;
   /** It may need memory: refused when there is none. */
@@ -217,6 +219,8 @@ export class Command {
     this.argcMin = Math.abs(spec.arity);
     this.argcMax = spec.arity < 0 ? Infinity : spec.arity;
     this.firstKey = spec.keys?.first ?? 0;
+    this.isRead = spec.flags.includes("readonly") && !spec.flags.includes("pubsub") &&
+      (spec.findKeys !== undefined || this.firstKey > 0);
     this.isWrite = spec.flags.includes("write");
     this.isCheap = spec.flags.includes("fast") || CHEAP.has(spec.name);
     this.runsPaused = spec.name.startsWith("client|");

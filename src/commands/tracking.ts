@@ -114,7 +114,7 @@ export class Tracker implements SessionTracker {
   /** CLIENT CACHING is about the next command that is not CLIENT, or about a whole transaction. */
   #endCaching(command: Command | null): void {
     if (this.session.transaction !== null) return;
-    this.caching = command !== null && /^client(\||$)/.test(command.spec.name);
+    this.caching = command !== null && command.spec.name.startsWith("client|");
   }
 
   /** See `SessionTracker`. */

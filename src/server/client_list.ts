@@ -33,6 +33,7 @@ function flagsOf(session: Session): string {
   if (session.subscriptions !== null) flags += "P";
   if (session.transaction !== null) flags += "x";
   if (session.suspension?.unblockable === true) flags += "b";
+  if (session.tracker !== null) flags += session.tracker.letters;
   if (session.watcher?.isTouched === true) flags += "d";
   if (session.closing) flags += "c";
   if (session.readOnly) flags += "r";
@@ -43,7 +44,7 @@ function flagsOf(session: Session): string {
 
 /** The line of one client, without a line end. `nowMs` is the Unix time. */
 export function clientLine(session: Session, nowMs: number): string {
-  const { reply, subscriptions } = session;
+  const { reply, subscriptions, tracker } = session;
   const seconds = (sinceMs: number) => Math.max(0, Math.floor((nowMs - sinceMs) / 1000));
   const queryFree = Math.max(0, session.bufferBytes - session.pendingBytes);
   const outputBytes = reply.buf.length;
@@ -72,11 +73,15 @@ export function clientLine(session: Session, nowMs: number): string {
     ["obl", reply.at],
     ["oll", 0],
     ["omem", 0],
-    ["tot-mem", inputBytes + outputBytes + (subscriptions?.bytes ?? 0)],
+    [
+      "tot-mem",
+      inputBytes + outputBytes + (subscriptions?.bytes ?? 0) +
+      (tracker?.bytes ?? 0),
+    ],
     ["events", reply.at > 0 ? "rw" : "r"],
     ["cmd", session.lastCommand],
     ["user", DEFAULT_USER],
-    ["redir", -1],
+    ["redir", tracker?.redirect ?? -1],
     ["resp", reply.resp3 ? 3 : 2],
     ["lib-name", session.libName],
     ["lib-ver", session.libVersion],

@@ -21,6 +21,7 @@ import {
   unknownOrWrong,
   word,
 } from "./command_parts.ts";
+import { TRACKING_HELP, trackingCommands } from "./commands_tracking.ts";
 import type { Server } from "./server.ts";
 
 const ERR_CLIENT_ID = ascii("ERR Invalid client ID");
@@ -54,6 +55,7 @@ const HELP = [
   ["SETNAME <name>", "Name this connection."],
   ["UNBLOCK <client-id> [TIMEOUT|ERROR]", "End the wait of a blocked connection."],
   ["UNPAUSE", "End a pause."],
+  ...TRACKING_HELP,
 ] as const;
 
 const ON_OFF: readonly ArgumentDoc[] = [{
@@ -266,6 +268,7 @@ export function clientCommands(server: Server): CommandSpec[] {
         server.clients.unpause();
         call.reply.ok();
       }),
+      ...trackingCommands(server),
     ]),
   ];
 }

@@ -95,6 +95,12 @@ export const SERVING_SETTINGS: SettingTable<ServingValues> = {
     536_870_912,
     "largest argument of a request",
   ),
+  trackingTableMaxKeys: network(
+    "tracking-table-max-keys",
+    integer(FROM_0),
+    1_000_000,
+    "keys remembered for clients that cache; 0: up to 256 MiB",
+  ),
 
   requirePass: security("requirepass", text(), "", "password of the default user", {
     secret: true,

@@ -4,11 +4,11 @@
  * itself, which Redis 7.2 and shoal send behind the command's reply, and 7.0 in the middle of it.
  */
 import { assertEquals } from "@std/assert";
-import { RawSocket } from "../support/raw_socket.ts";
-import { encodeRequest, RedisServer } from "../support/redis.ts";
+import { hear, shown } from "../support/conversation.ts";
+import { RedisServer } from "../support/redis.ts";
 import { TestServer } from "../support/server.ts";
 
-/** `<connection>: <words> [; <words>]...`; connections are opened when they are first named. */
+/** See `hear`. */
 const CONVERSATIONS: Readonly<Record<string, string>> = {
   "channels, patterns and shard channels in RESP2": `
     a: SUBSCRIBE one two one
@@ -165,40 +165,6 @@ const CONVERSATIONS: Readonly<Record<string, string>> = {
     p: PFADD hll a
     p: PFCOUNT hll`,
 };
-
-async function hear(port: number, conversation: string): Promise<string[]> {
-  const sockets = new Map<string, RawSocket>();
-  const heard: string[] = [];
-  let token = 0;
-  try {
-    const drain = async (name: string, socket: RawSocket, after: string) => {
-      // A PING's own words tell where what came before it ends.
-      const words = `end-${name}-${token++}`;
-      await socket.write(encodeRequest(["PING", words]));
-      heard.push(`${name} after ${after}: ${await socket.readThrough(`${words}\r\n`)}`);
-    };
-    for (const line of conversation.trim().split("\n")) {
-      const [name, text] = line.trim().split(": ");
-      let socket = sockets.get(name);
-      if (socket === undefined) sockets.set(name, socket = await RawSocket.connect(port));
-      for (const command of text.split(" ; ")) {
-        const words = command.split(" ").map((word) => word === "''" ? "" : word);
-        await socket.write(encodeRequest(words));
-      }
-      await drain(name, socket, text);
-      for (const [other, listener] of sockets) {
-        if (listener !== socket) await drain(other, listener, text);
-      }
-    }
-  } finally {
-    for (const socket of sockets.values()) socket.close();
-  }
-  return heard;
-}
-
-function shown(line: string): string {
-  return line.replaceAll("\r\n", " ");
-}
 
 /** Replies that differ for another reason than pub/sub. */
 function comparable(line: string): string {
