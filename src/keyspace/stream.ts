@@ -21,7 +21,7 @@
  * @module
  */
 
-import { Int64 } from "../base/int64.ts";
+import type { Int64 } from "../base/int64.ts";
 import type { Arena } from "../memory/arena.ts";
 import { PACK_BYTES_MAX } from "../memory/pack.ts";
 import type { CollectionKind, CollectionParts, Grave } from "./collection.ts";
@@ -29,11 +29,10 @@ import { FORM_TABLE } from "./entry.ts";
 import { StreamEntries } from "./stream_entries.ts";
 import { StreamGrave } from "./stream_grave.ts";
 import { STREAM_NAME_BYTES_MAX, StreamGroups } from "./stream_groups.ts";
-import { StreamId } from "./stream_id.ts";
+import type { StreamId } from "./stream_id.ts";
 import {
   S_ADDED,
   S_FIRST,
-  S_GROUPS,
   S_LAST,
   S_LENGTH,
   S_MAX_DELETED,

@@ -15,7 +15,7 @@ import type { Trees } from "../memory/tree.ts";
 import type { CollectionParts } from "./collection.ts";
 import type { CollectionLimits } from "./collection_limits.ts";
 import { IdOrder } from "./stream_entries.ts";
-import { StreamId } from "./stream_id.ts";
+import type { StreamId } from "./stream_id.ts";
 import { ID_AT, N_IS_BLOB, N_LISTPACK, NODE_BYTES } from "./stream_layout.ts";
 import { writeListpack } from "./stream_listpack.ts";
 import { ENTRY_DELETED, ENTRY_SAME_FIELDS, NodeReader } from "./stream_node_reader.ts";
