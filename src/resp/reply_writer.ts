@@ -317,11 +317,20 @@ export class ReplyWriter {
 
   /** Writes the header kept by `deferArray` for `n` replies and closes up the room left over. */
   finishArray(mark: number, n: number): void {
+    this.#finish(mark, STAR, n);
+  }
+
+  /** As `finishArray`, for a set. */
+  finishSet(mark: number, n: number): void {
+    this.#finish(mark, this.resp3 ? TILDE : STAR, n);
+  }
+
+  #finish(mark: number, type: number, n: number): void {
     if (this.overflowed) return; // the mark is in a buffer that is gone
     const buf = this.buf;
     const body = mark + DEFERRED_HEADER_BYTES;
     const stop = this.at;
-    buf[mark] = STAR;
+    buf[mark] = type;
     const at = putInteger(buf, mark + 1, n);
     buf[at] = CR;
     buf[at + 1] = LF;

@@ -19,6 +19,7 @@ import { OBJECT_COMMANDS } from "../commands/object.ts";
 import { publishCommands } from "../commands/publish.ts";
 import type { CommandSpec } from "../commands/registry.ts";
 import { SCAN_COMMANDS } from "../commands/scan.ts";
+import { SET_TYPE_COMMANDS } from "../commands/sets.ts";
 import { STRING_COMMANDS } from "../commands/strings.ts";
 import { subscribeCommands } from "../commands/subscribe.ts";
 import { authCommands } from "./commands_auth.ts";
@@ -47,6 +48,7 @@ export function allCommands(server: Server): CommandSpec[] {
     ...BIT_COMMANDS,
     ...BITFIELD_COMMANDS,
     ...HYPERLOGLOG_COMMANDS,
+    ...SET_TYPE_COMMANDS,
     ...KEY_COMMANDS,
     ...EXPIRY_COMMANDS,
     ...SCAN_COMMANDS,
