@@ -1,0 +1,158 @@
+/**
+ * HRANDFIELD: fields of a hash chosen at random, with repeats or without.
+ *
+ * @module
+ */
+
+import { ascii } from "../base/ascii.ts";
+import { INT64_MAX, INT64_MIN, parseInt64 } from "../base/integers.ts";
+import { FORM_PACK, TYPE_HASH } from "../keyspace/entry.ts";
+import type { Hashes } from "../keyspace/hash.ts";
+import { ERR_NOT_INTEGER, ERR_SYNTAX, ERR_VALUE_RANGE } from "../resp/errors.ts";
+import { AddressSet } from "./address_set.ts";
+import type { Call } from "./call.ts";
+import { openHash, replyField, replyFieldValue } from "./hash_value.ts";
+import type { CommandSpec } from "./registry.ts";
+import { KEY, ONE_KEY } from "./string_docs.ts";
+
+const WITHVALUES = ascii("WITHVALUES");
+
+const ERR_COUNT_RANGE = ascii(
+  "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
+);
+
+/** With values a reply has twice as many elements, and their number must be one, too. */
+const PAIRS_MAX = INT64_MAX / 2n;
+/** A share of the fields below which they are picked one by one; from it on all are looked at (Redis's). */
+const PICKED_BELOW = 1 / 3;
+/** Picks in vain, of fields picked before or hidden, that are allowed for each field wanted. */
+const PICKS_A_FIELD = 8;
+/** Bytes that an element of the reply has at least. */
+const ELEMENT_BYTES_MIN = 6;
+
+/** Entries picked so far. */
+const picked = new AddressSet();
+
+function hrandfield(call: Call): void {
+  const { reply, argc } = call;
+  if (argc > 2) return randomFields(call);
+  const a = call.readAs(1, TYPE_HASH);
+  if (a < 0) return;
+  const hash = openHash(call, a);
+  if (hash.random(Math.random)) replyField(call, hash);
+  else reply.nil();
+}
+
+function randomFields(call: Call): void {
+  const { reply, argc } = call;
+  // Exact, since Redis draws its lines beyond 2^53.
+  const exact = parseInt64(call.buf, call.starts[2], call.stops[2]);
+  if (exact === undefined) return reply.error(ERR_NOT_INTEGER);
+  if (exact === INT64_MIN) return reply.error(ERR_COUNT_RANGE);
+  const withValues = argc === 4 && call.is(3, WITHVALUES);
+  if (argc > 3 && !withValues) return reply.error(ERR_SYNTAX);
+  if (withValues && (exact > PAIRS_MAX || exact < -PAIRS_MAX)) return reply.error(ERR_VALUE_RANGE);
+  const count = Number(exact);
+  const a = call.readAs(1, TYPE_HASH);
+  if (a < 0) return;
+  const hash = openHash(call, a);
+  if (a === 0 || count === 0) reply.emptyArray();
+  else if (count < 0) replyWithRepeats(call, hash, -count, withValues);
+  else if (hash.form === FORM_PACK || count >= hash.count * PICKED_BELOW) {
+    replyDistinct(call, hash, count, withValues);
+  } else if (!pick(hash, count)) {
+    replyDistinct(call, hash, count, withValues);
+  } else {
+    replyPicked(call, hash, count, withValues);
+  }
+}
+
+/** The header of a reply of `count` fields. */
+function replyHeader(call: Call, count: number, withValues: boolean): void {
+  call.reply.array(withValues && !call.reply.resp3 ? count * 2 : count);
+}
+
+/** Replies with the field at hand, which has just been read. */
+function replyOne(call: Call, hash: Hashes, withValues: boolean): void {
+  if (withValues && call.reply.resp3) call.reply.array(2);
+  replyField(call, hash);
+  if (withValues) replyFieldValue(call, hash);
+}
+
+/** `count` fields, each chosen from all. */
+function replyWithRepeats(call: Call, hash: Hashes, count: number, withValues: boolean): void {
+  const { reply } = call;
+  if (!hash.random(Math.random)) return reply.emptyArray();
+  // A reply that no client may be sent ends here, and not after hours of choosing.
+  reply.reserve(count * (withValues ? 2 : 1) * ELEMENT_BYTES_MIN);
+  if (reply.overflowed) return;
+  replyHeader(call, count, withValues);
+  replyOne(call, hash, withValues);
+  for (let left = count - 1; left > 0 && !reply.overflowed; left--) {
+    hash.random(Math.random);
+    replyOne(call, hash, withValues);
+  }
+}
+
+/**
+ * `count` different fields, or as many as there are: goes over all of them and takes each with the
+ * probability that it still needs.
+ */
+function replyDistinct(call: Call, hash: Hashes, count: number, withValues: boolean): void {
+  let left = hash.countVisible();
+  let wanted = Math.min(count, left);
+  replyHeader(call, wanted, withValues);
+  hash.rewind();
+  for (; wanted > 0 && hash.next(); left--) {
+    if (wanted < left && Math.random() * left >= wanted) continue;
+    replyOne(call, hash, withValues);
+    wanted--;
+  }
+}
+
+/** Fills `picked` with `count` different fields of a table; false when too many picks were in vain. */
+function pick(hash: Hashes, count: number): boolean {
+  picked.clear(count);
+  let found = 0;
+  for (let left = count * PICKS_A_FIELD; left > 0 && found < count; left--) {
+    if (!hash.random(Math.random)) return false;
+    if (picked.add(hash.entry)) found++;
+  }
+  return found === count;
+}
+
+function replyPicked(call: Call, hash: Hashes, count: number, withValues: boolean): void {
+  const { slots } = picked;
+  replyHeader(call, count, withValues);
+  for (let i = 0; i < slots.length; i++) {
+    if (slots[i] === 0) continue;
+    hash.useEntry(slots[i]);
+    replyOne(call, hash, withValues);
+  }
+}
+
+/** HRANDFIELD. */
+export const HASH_RANDOM_COMMANDS: readonly CommandSpec[] = [
+  {
+    name: "hrandfield",
+    arity: -2,
+    flags: ["readonly"],
+    keys: ONE_KEY,
+    keyAccess: ["RO access"],
+    group: "hash",
+    since: "6.2.0",
+    summary: "Returns fields of a hash chosen at random.",
+    complexity: "O(N) where N is the number of fields returned",
+    tips: ["nondeterministic_output"],
+    arguments: [KEY, {
+      name: "options",
+      type: "block",
+      optional: true,
+      arguments: [
+        { name: "count", type: "integer" },
+        { name: "withvalues", type: "pure-token", token: "WITHVALUES", optional: true },
+      ],
+    }],
+    run: hrandfield,
+  },
+];
