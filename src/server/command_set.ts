@@ -11,6 +11,7 @@ import { connectionCommands } from "../commands/connection.ts";
 import { COUNTER_COMMANDS } from "../commands/counters.ts";
 import { DUMP_COMMANDS } from "../commands/dump.ts";
 import { EXPIRY_COMMANDS } from "../commands/expiry.ts";
+import { HASH_COMMANDS } from "../commands/hashes.ts";
 import { HYPERLOGLOG_COMMANDS } from "../commands/hyperloglog.ts";
 import { introspectionCommands } from "../commands/introspection.ts";
 import { KEY_COMMANDS } from "../commands/keys.ts";
@@ -48,6 +49,7 @@ export function allCommands(server: Server): CommandSpec[] {
     ...BIT_COMMANDS,
     ...BITFIELD_COMMANDS,
     ...HYPERLOGLOG_COMMANDS,
+    ...HASH_COMMANDS,
     ...SET_TYPE_COMMANDS,
     ...KEY_COMMANDS,
     ...EXPIRY_COMMANDS,
