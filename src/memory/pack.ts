@@ -151,8 +151,8 @@ export class PackReader extends ListpackElement {
     return i - base;
   }
 
-  /** Number of elements in the bytes `[from, to)`. */
-  protected countBetween(p: number, from: number, to: number): number {
+  /** Number of elements from position `from` up to position `to`. */
+  countBetween(p: number, from: number, to: number): number {
     const u8 = this.#memory.bytes(p);
     const base = byteAt(p) + 8;
     let count = 0;

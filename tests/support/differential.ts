@@ -1,6 +1,6 @@
 import type { CommandSpec } from "../../src/commands/registry.ts";
 import { ascii } from "../../src/base/ascii.ts";
-import { metaWordAt, TYPE_LIST, TYPE_MASK } from "../../src/keyspace/entry.ts";
+import { NO_DEADLINE, TYPE_LIST } from "../../src/keyspace/entry.ts";
 import type { RawConnection } from "./redis.ts";
 import { Shell } from "./shell.ts";
 
@@ -17,24 +17,24 @@ export function words(line: string): string[] {
   return line.split(" ").map((word) => (word === "''" ? "" : word));
 }
 
-/** A key of another type, in both servers; the shell's is a string in disguise. */
+/** A key of another type than most, in both servers. */
 export async function makeList(redis: RawConnection, shell: Shell, key: string): Promise<void> {
   await redis.run("DEL", key);
   await redis.run("RPUSH", key, "x");
   disguise(shell, key);
 }
 
-/** Makes `key` look like a list to the shell's commands. */
+/** Makes `key` a list of one item, `x`, whether or not the shell has commands on lists. */
 export function disguise(shell: Shell, key: string): void {
-  shell.run("SET", key, "x");
   const bytes = ascii(key);
-  for (const keys of shell.keys) {
-    const a = keys.peek(0, bytes, 0, bytes.length);
-    if (a !== 0) {
-      const meta = keys.arena.i32[metaWordAt(a)];
-      keys.arena.i32[metaWordAt(a)] = (meta & ~TYPE_MASK) | TYPE_LIST;
-    }
-  }
+  const keys = shell.keys[shell.call.node.shardOf(bytes, 0, bytes.length)];
+  const { lists } = keys;
+  const item = ascii("x");
+  lists.begin();
+  lists.append(item, 0, item.length);
+  const { form, root } = lists;
+  const a = keys.lookupWrite(0, bytes, 0, bytes.length);
+  keys.putCollection(0, a, bytes, 0, bytes.length, TYPE_LIST, form, root, NO_DEADLINE);
 }
 
 /** A reply that differed. */
@@ -46,18 +46,21 @@ export interface Difference {
 
 /**
  * Runs the same lines in order against a redis-server and against a shell, in one protocol, both
- * beginning empty, and gives back where the replies differ. Keys named `list` are lists.
+ * beginning empty, and gives back where the replies differ. Keys named `list` are lists. `prepare`
+ * may set the shell up before.
  */
 export async function differences(
   redis: RawConnection,
   specs: readonly CommandSpec[],
   lines: readonly Line[],
   protocol: 2 | 3,
+  prepare: (shell: Shell) => void = () => {},
 ): Promise<Difference[]> {
   await redis.run("HELLO", String(protocol));
   await redis.run("FLUSHALL");
   const shell = new Shell(specs);
   shell.reply.resp3 = protocol === 3;
+  prepare(shell);
   await makeList(redis, shell, "list");
   const found: Difference[] = [];
   for (const { words, ours } of lines) {
