@@ -32,6 +32,8 @@ export const HIDES_NOTHING = -1;
 
 /** Bytes that a pair takes in a pack beyond field and value, at most. */
 const PACKED_PAIR_BYTES = 20;
+/** ... and if both are short. */
+const PACKED_SHORT_PAIR_BYTES = 4;
 /** Bytes that a pair takes in a table beyond field and value, at most: head, rounding, its share of a page. */
 const PAIR_SLACK_BYTES = 64;
 /** Bytes that many pairs take in all beyond that: a page to split. */
@@ -273,7 +275,7 @@ export class Hashes implements CollectionKind {
   ): boolean {
     const packs = this.#packs;
     let p = this.root;
-    if (p === 0) p = packs.create(fe - fs + ve - vs + PACKED_PAIR_BYTES);
+    if (p === 0) p = packs.create(fe - fs + ve - vs + PACKED_SHORT_PAIR_BYTES);
     const at = packs.find(p, packs.first(p), buf, fs, fe, 1);
     const isNew = at === 0;
     if (isNew) {
