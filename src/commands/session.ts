@@ -7,6 +7,8 @@
 
 import { ReplyWriter } from "../resp/reply_writer.ts";
 import type { Watcher } from "../keyspace/watches.ts";
+import type { Call } from "./call.ts";
+import type { Command } from "./registry.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** `CLIENT REPLY`: replies are sent. */
@@ -37,12 +39,30 @@ export interface SessionSubscriptions {
   leave(): void;
 }
 
+/** What is tracked for a client that caches keys (CLIENT TRACKING), as others need to know it. */
+export interface SessionTracker {
+  /** Letters for CLIENT LIST. */
+  readonly letters: string;
+  /** Id of the client that is told instead of it, 0 for none. */
+  readonly redirect: number;
+  /** Bytes of the prefixes that it listens to. */
+  readonly bytes: number;
+  /** A command of the client has run; `call` still holds it. */
+  ran(call: Call, command: Command): void;
+  /** A request of the client was refused; null if it named no command. */
+  refused(command: Command | null): void;
+  /** Ends the tracking. */
+  leave(): void;
+}
+
 /** Why a session does not run its next request yet. */
 export interface Suspension {
   /** Unix ms at which `expired` is called instead of waiting on; Infinity for never. */
   readonly deadlineMs: number;
   /** Writes the reply of a wait that took too long. */
   expired(reply: ReplyWriter): void;
+  /** Writes an error instead: somebody else ended the wait. */
+  failed(reply: ReplyWriter, line: Uint8Array): void;
   /** The client left, or was killed, while waiting. */
   abandoned?(): void;
   /** Whether `CLIENT UNBLOCK` may end it, as though it had taken too long. */
@@ -113,6 +133,8 @@ export class Session {
   disconnect: (reason: string) => void = () => {};
   /** What it listens to; null while that is nothing. */
   subscriptions: SessionSubscriptions | null = null;
+  /** What is tracked for it; null while that is nothing. */
+  tracker: SessionTracker | null = null;
   /** Whether its requests are being run, that is, whether the code that runs now is one of them. */
   isRunning = false;
   /**
@@ -206,5 +228,6 @@ export class Session {
     this.endTransaction();
     this.reply.resp3 = false;
     this.subscriptions?.leave();
+    this.tracker?.leave();
   }
 }

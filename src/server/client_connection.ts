@@ -104,7 +104,7 @@ export class ClientConnection {
   #used = 0;
   /** Whether the last read took all the room there was. */
   #wasFilled = false;
-  /** Whether the request that the parser describes waits for clients to be unpaused. */
+  /** Whether the request that the parser describes waits to be tried again. */
   #held = false;
   #closed = false;
   /** Why it is closed; "" while there is nothing to say but that the client left. */
@@ -168,6 +168,7 @@ export class ClientConnection {
     this.session.suspension = null;
     this.session.endTransaction();
     this.session.subscriptions?.leave();
+    this.session.tracker?.leave();
     this.#host.closed(this, this.#reason);
   }
 
@@ -191,7 +192,7 @@ export class ClientConnection {
     return this.#unsentBytes > 0;
   }
 
-  /** Whether it waits for clients to be unpaused. */
+  /** Whether its request waits to be tried again: clients are paused, or memory is being freed. */
   get isHeld(): boolean {
     return this.#held;
   }
@@ -404,6 +405,7 @@ export class ClientConnection {
     const reply = session.reply;
     if (this.#hostLimits !== this.#host.requestLimits) this.#applyLimits();
     if (session.authenticated === this.#isGuest) this.#applyLimits();
+    if (session.closing) return false; // a wait was ended with a last reply
     executor.beginTurn(session.lastActiveMs = this.#host.unixMs(beganMs));
     let untilClock = TURN_CLOCK_REQUESTS;
     let clockAt = parser.begin + TURN_CLOCK_BYTES;
@@ -531,11 +533,11 @@ export class ClientConnection {
       while (true) {
         if (this.#earlyRead === null) {
           if (this.#used === this.#buf.length) await this.#makeRoom();
-          if (session.closing) return false;
+          if (this.#closed) return false;
           this.#earlyRead = this.#conn.read(this.#buf.subarray(this.#used));
         }
         const n = await Promise.race([this.#earlyRead, woken]);
-        if (n === undefined) return !session.closing;
+        if (n === undefined) return !this.#closed;
         this.#earlyRead = null;
         if (n === null) return false;
         this.#took(n);

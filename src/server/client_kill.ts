@@ -113,11 +113,9 @@ export function clientUnblock(server: Server, call: Call): void {
   const other = server.clients.session(id);
   const suspension = other?.suspension ?? null;
   if (other === undefined || suspension === null || !suspension.unblockable) return reply.zero();
-  if (reason === "TIMEOUT") {
-    other.resume((reply) => suspension.expired(reply));
-  } else {
-    other.resume((reply) => reply.error(ERR_UNBLOCKED));
-    suspension.abandoned?.();
-  }
+  other.resume((reply) => {
+    if (reason === "TIMEOUT") suspension.expired(reply);
+    else suspension.failed(reply, ERR_UNBLOCKED);
+  });
   reply.one();
 }

@@ -51,6 +51,8 @@ export interface ClientsHost {
   readonly clock: Clock;
   /** After each turn: what was appended goes to the replicas. */
   endTurn(): void;
+  /** What held requests back is over, and those who wait for keys may be served again. */
+  unheld(): void;
 }
 
 /** See the module's text. */
@@ -217,7 +219,7 @@ export class Clients implements ConnectionHost {
   }
 
   /** See `ConnectionHost`. */
-  failed({ session }: ClientConnection, error: unknown): void {
+  failed({ session }: Pick<ClientConnection, "session">, error: unknown): void {
     const stack = error instanceof Error ? error.stack : undefined;
     const { id, peer, lastCommand } = session;
     const fields = { client: id, peer, command: lastCommand, error, stack };
@@ -315,9 +317,25 @@ export class Clients implements ConnectionHost {
     clearTimeout(this.#pauseTimer);
     this.pausedUntilMs = 0;
     this.executor.guards &= ~(GUARD_PAUSE_ALL | GUARD_PAUSE_WRITE);
+    this.retryHeld();
+  }
+
+  /** What was held is tried again, and held again if what held it is not over. */
+  retryHeld(): void {
     const held = [...this.held];
     this.held.clear();
     for (const wake of held) wake();
+    this.#host.unheld();
+  }
+
+  /** Ends every wait that may be ended with an error, behind which the client is closed. */
+  endWaits(error: Uint8Array): void {
+    for (const { session } of this.#open.values()) {
+      const { suspension } = session;
+      if (suspension === null || !suspension.unblockable) continue;
+      session.closing = true;
+      session.resume((reply) => suspension.failed(reply, error));
+    }
   }
 
   /** Whether writing commands are held. */

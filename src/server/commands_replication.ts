@@ -28,6 +28,9 @@ const ERR_WAIT_REPLICA = ascii(
     "local and are not propagated.",
 );
 const ERR_NO_CLUSTER = ascii("ERR This instance has cluster support disabled");
+const ERR_ROLE_CHANGED = ascii(
+  "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
+);
 const SAME_MASTER = ascii("OK Already connected to specified master");
 
 /** The replication commands of `server`. */
@@ -87,6 +90,7 @@ export function replicationCommands(server: Server): CommandSpec[] {
       upstream: `${host}:${port}`,
     });
     replication.follow(host, port);
+    server.clients.endWaits(ERR_ROLE_CHANGED);
     config.assign("replicaOf", { host, port });
     reply.ok();
   }

@@ -33,18 +33,18 @@ export class Wait implements Suspension {
   readonly deadlineMs: number;
   /** See `Suspension`: only a wait that could expire can be ended by CLIENT UNBLOCK. */
   readonly unblockable: boolean;
+  /** CLIENT REPLY OFF or SKIP, which the executor has applied by the time the reply comes. */
+  readonly isSilent: boolean;
   readonly #session: Session;
   readonly #errors: LateErrors;
   readonly #options: WaitOptions;
-  /** CLIENT REPLY OFF or SKIP, which the executor has applied by the time the reply comes. */
-  readonly #silent: boolean;
 
   /** Makes the client of the running command wait. */
   constructor(call: Call, errors: LateErrors, options: WaitOptions = {}) {
     this.#session = call.session;
     this.#errors = errors;
     this.#options = options;
-    this.#silent = call.session.replyMode !== REPLY_ON;
+    this.isSilent = call.session.replyMode !== REPLY_ON;
     const timeoutMs = options.timeoutMs ?? Infinity;
     this.deadlineMs = timeoutMs > TIMER_MS_MAX ? Infinity : call.nowMs + timeoutMs;
     this.unblockable = options.expired !== undefined;
@@ -54,6 +54,12 @@ export class Wait implements Suspension {
   /** See `Suspension`. */
   expired(reply: ReplyWriter): void {
     this.#write(reply, (reply) => this.#options.expired?.(reply));
+    this.#options.abandoned?.();
+  }
+
+  /** See `Suspension`. */
+  failed(reply: ReplyWriter, line: Uint8Array): void {
+    this.#write(reply, (reply) => reply.error(line));
     this.#options.abandoned?.();
   }
 
@@ -78,6 +84,6 @@ export class Wait implements Suspension {
     if (reply.errors !== errors) {
       this.#errors.errorReplied(reply.buf, reply.lastErrorAt, reply.at);
     }
-    if (this.#silent) reply.at = at;
+    if (this.isSilent) reply.at = at;
   }
 }
