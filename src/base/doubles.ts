@@ -41,6 +41,41 @@ export function formatDouble(n: number): string {
   return `${sign}${digits[0]}${fraction}e${exponent < 0 ? "-" : "+"}${Math.abs(exponent)}`;
 }
 
+/** Significant digits of `format17`. */
+const DIGITS_17 = 17;
+
+/**
+ * `n` as C's `%.17g` prints it: 17 significant digits, trailing zeros dropped, an exponent of two
+ * digits at least where the first digit lies far from the point.
+ */
+export function format17(n: number): string {
+  if (Number.isNaN(n)) return "nan";
+  if (!Number.isFinite(n)) return n > 0 ? "inf" : "-inf";
+  if (n === 0) return Object.is(n, -0) ? "-0" : "0";
+  const sign = n < 0 ? "-" : "";
+  const [mantissa, power] = round17(Math.abs(n)).split("e");
+  const digits = mantissa.replace(".", "").replace(/0+$/, "");
+  const exponent = Number(power);
+  if (exponent < -4 || exponent >= DIGITS_17) {
+    const fraction = digits.length > 1 ? "." + digits.slice(1) : "";
+    const shown = String(Math.abs(exponent)).padStart(2, "0");
+    return `${sign}${digits[0]}${fraction}e${exponent < 0 ? "-" : "+"}${shown}`;
+  }
+  if (exponent < 0) return `${sign}0.${"0".repeat(-exponent - 1)}${digits}`;
+  if (digits.length <= exponent + 1) return sign + digits.padEnd(exponent + 1, "0");
+  return `${sign}${digits.slice(0, exponent + 1)}.${digits.slice(exponent + 1)}`;
+}
+
+/** 17 digits and an exponent. Of two that are as near, C takes the even one, JavaScript the larger. */
+function round17(magnitude: number): string {
+  const rounded = magnitude.toExponential(DIGITS_17 - 1);
+  const exact = magnitude.toExponential(100);
+  const behind = exact.slice(1 + DIGITS_17, exact.indexOf("e"));
+  if (!/^50*$/.test(behind)) return rounded;
+  const below = exact.slice(0, 1 + DIGITS_17);
+  return "02468".includes(below[DIGITS_17]) ? below + exact.slice(exact.indexOf("e")) : rounded;
+}
+
 /**
  * The double that `buffer[start..stop)` spells as Redis reads scores: see `readNumberText`. NaN when
  * it spells none, or one that a double can hold only as zero or infinity; a written `inf` is fine.

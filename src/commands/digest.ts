@@ -5,31 +5,55 @@
  *
  * ```text
  * mix(d, x)    d = SHA1(d xor SHA1(x))                                   d begins as 20 zero bytes
- * value(k)     mix the type as u32 big-endian, mix the string; with a deadline: xor SHA1("!!expire!!")
+ * value(k)     mix the type as u32 big-endian, then
+ *                string   mix it
+ *                list     mix each item, head first
+ *                set      xor SHA1(member) of all
+ *                hash     xor of all: mix field, mix value; with a deadline of its own: xor
+ *                         SHA1("!!hexpire!!")
+ *                zset     xor of all: mix member, mix score
+ *                stream   of each entry: mix "<ms>.<seq>", mix each field and value
+ *              with a deadline: xor SHA1("!!expire!!")
  * key(k)       mix the key, then as value(k)
  * data set     for each database with keys, ascending: mix its index as u32 big-endian,
  *              then xor SHA1(key(k)) of all its keys
  * ```
  *
- * The xor makes the order of keys, and with it their shard, irrelevant. (Redis 7's debug.c,
- * `computeDatasetDigest`; expired keys that were not removed yet count there as here.)
+ * The xor makes the order of keys, and with it their shard, irrelevant, and that of members. (Redis
+ * 7's debug.c, `computeDatasetDigest`; expired keys that were not removed yet count there as here.)
+ * Scores are in C's `%.17g`, as they are up to Redis 7.0.
  *
  * @module
  */
 
 import { ascii } from "../base/ascii.ts";
-import { invariant } from "../base/invariant.ts";
+import { format17 } from "../base/doubles.ts";
 import { Sha1, SHA1_BYTES } from "../base/sha1.ts";
-import { NO_DEADLINE, TYPE_STRING } from "../keyspace/entry.ts";
-import { byteAt } from "../memory/arena.ts";
+import { Elements } from "../keyspace/elements.ts";
+import {
+  NO_DEADLINE,
+  TYPE_HASH,
+  TYPE_LIST,
+  TYPE_SET,
+  TYPE_STREAM,
+  TYPE_STRING,
+} from "../keyspace/entry.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
+import { StreamEntries } from "../keyspace/stream_entries.ts";
+import { STREAM_ID_BYTES_MAX } from "../keyspace/stream_id.ts";
+import { byteAt, type ReadMemory } from "../memory/arena.ts";
 import { EntryList } from "../memory/dict.ts";
 
 const sha1 = new Sha1();
 const scratch = new Uint8Array(SHA1_BYTES);
 
 const EXPIRE_MARK: Uint8Array = hashOf(ascii("!!expire!!"));
-const STRING_MARK: Uint8Array = hashOf(bigEndian(TYPE_STRING));
+const FIELD_EXPIRE_MARK: Uint8Array = hashOf(ascii("!!hexpire!!"));
+/** The hashes of the types' numbers. */
+const TYPE_MARKS: readonly Uint8Array[] = Array.from(
+  { length: TYPE_STREAM + 1 },
+  (_, type) => hashOf(bigEndian(type)),
+);
 
 function hashOf(bytes: Uint8Array): Uint8Array {
   const out = new Uint8Array(SHA1_BYTES);
@@ -59,10 +83,25 @@ function mix(digest: Uint8Array, hash: Uint8Array): void {
   rehash(digest, digest);
 }
 
+/** Mixes in `u8[start..stop)`. */
+function mixBytes(digest: Uint8Array, u8: Uint8Array, start: number, stop: number): void {
+  sha1.begin();
+  sha1.update(u8, start, stop);
+  sha1.end(scratch, 0);
+  mix(digest, scratch);
+}
+
 /** Mixes in the value and whether it has a deadline. */
 function mixValue(digest: Uint8Array, keys: Keyspace, a: number): void {
-  invariant(keys.typeOf(a) === TYPE_STRING, "a type without a digest");
-  mix(digest, STRING_MARK);
+  const type = keys.typeOf(a);
+  mix(digest, TYPE_MARKS[type]);
+  if (type === TYPE_STRING) mixString(digest, keys, a);
+  else if (type === TYPE_STREAM) mixStream(digest, keys.arena, keys.valueRoot(a));
+  else mixElements(digest, keys.arena, type, keys.formOf(a), keys.valueRoot(a));
+  if (keys.deadlineOf(a) !== NO_DEADLINE) xor(digest, EXPIRE_MARK);
+}
+
+function mixString(digest: Uint8Array, keys: Keyspace, a: number): void {
   sha1.begin();
   if (keys.isInline(a)) {
     const start = keys.inlineStart(a);
@@ -79,7 +118,91 @@ function mixValue(digest: Uint8Array, keys: Keyspace, a: number): void {
   }
   sha1.end(scratch, 0);
   mix(digest, scratch);
-  if (keys.deadlineOf(a) !== NO_DEADLINE) xor(digest, EXPIRE_MARK);
+}
+
+/** What values of a memory are read through. */
+interface Readers {
+  readonly elements: Elements;
+  readonly entries: StreamEntries;
+}
+
+const READERS = new WeakMap<ReadMemory, Readers>();
+
+function readersOf(memory: ReadMemory): Readers {
+  let readers = READERS.get(memory);
+  if (readers === undefined) {
+    readers = { elements: new Elements(memory), entries: new StreamEntries(memory) };
+    READERS.set(memory, readers);
+  }
+  return readers;
+}
+
+const elementDigest = new Uint8Array(SHA1_BYTES);
+
+function mixElements(
+  digest: Uint8Array,
+  memory: ReadMemory,
+  type: number,
+  form: number,
+  root: number,
+): void {
+  const { elements } = readersOf(memory);
+  elements.open(type, form, root);
+  while (elements.next()) {
+    if (type === TYPE_LIST) {
+      mixContent(digest, elements);
+      continue;
+    }
+    const { name, nameStart, nameStop } = elements;
+    if (type === TYPE_SET) {
+      sha1.begin();
+      sha1.update(name, nameStart, nameStop);
+      sha1.end(scratch, 0);
+      xor(digest, scratch);
+      continue;
+    }
+    elementDigest.fill(0);
+    mixBytes(elementDigest, name, nameStart, nameStop);
+    if (type === TYPE_HASH) {
+      mixContent(elementDigest, elements);
+      if (elements.deadlineMs !== NO_DEADLINE) xor(elementDigest, FIELD_EXPIRE_MARK);
+    } else {
+      const score = ascii(format17(elements.score));
+      mixBytes(elementDigest, score, 0, score.length);
+    }
+    xor(digest, elementDigest);
+  }
+}
+
+/** Mixes in the content of the element at hand, in however many pieces. */
+function mixContent(digest: Uint8Array, elements: Elements): void {
+  sha1.begin();
+  for (let i = 0; i < elements.pieces; i++) {
+    elements.piece(i);
+    sha1.update(elements.content, elements.pieceStart, elements.pieceStop);
+  }
+  sha1.end(scratch, 0);
+  mix(digest, scratch);
+}
+
+const idText = new Uint8Array(STREAM_ID_BYTES_MAX);
+const DASH = 45;
+const POINT = 46;
+
+function mixStream(digest: Uint8Array, memory: ReadMemory, root: number): void {
+  const { entries } = readersOf(memory);
+  entries.rangeAll(root, false);
+  while (entries.nextEntry()) {
+    const stop = entries.id.put(idText, 0);
+    idText[idText.indexOf(DASH)] = POINT;
+    mixBytes(digest, idText, 0, stop);
+    for (let n = entries.fieldCount; n > 0; n--) {
+      entries.readName();
+      mixBytes(digest, entries.u8, entries.start, entries.stop);
+      entries.readValue();
+      mixBytes(digest, entries.u8, entries.start, entries.stop);
+    }
+  }
 }
 
 /** The digest of entry `a` without its key, in hex: DEBUG DIGEST-VALUE. A missing key has zeros. */
@@ -140,10 +263,7 @@ export class DatasetDigest {
     const digest = this.#entry;
     digest.fill(0);
     const start = keys.keyStart(a);
-    sha1.begin();
-    sha1.update(keys.bytesOf(a), start, start + keys.keyLength(a));
-    sha1.end(scratch, 0);
-    mix(digest, scratch);
+    mixBytes(digest, keys.bytesOf(a), start, start + keys.keyLength(a));
     mixValue(digest, keys, a);
     rehash(digest, scratch);
     xor(this.#database, scratch);

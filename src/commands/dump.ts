@@ -5,23 +5,26 @@
  */
 
 import { ascii } from "../base/ascii.ts";
-import { NO_DEADLINE } from "../keyspace/entry.ts";
+import { unreachable } from "../base/invariant.ts";
+import { usesSince } from "../keyspace/access.ts";
+import { type BuildRefusal, ValueBuilder } from "../keyspace/builder.ts";
+import { KEY_BYTES_MAX, NO_DEADLINE, TYPE_STRING } from "../keyspace/entry.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import { ERR_BUSY_KEY, ERR_OOM, ERR_SYNTAX } from "../resp/errors.ts";
+import { BuildingSink } from "../snapshot/building_sink.ts";
 import {
+  collectionDump,
   DUMP_BAD_FOOTER,
   DUMP_OK,
   putStringDump,
   restoreDump,
   stringDumpBytesMax,
 } from "../snapshot/dump_payload.ts";
-import type { SnapshotSink } from "../snapshot/sink.ts";
 import { int64Argument } from "./arguments.ts";
 import { type Call, integerBytes } from "./call.ts";
 import { isPast } from "./expiry_options.ts";
 import { DEL_HAPPENED, GENERIC_EVENT, RESTORE_HAPPENED } from "./keyspace_events.ts";
 import type { CommandSpec } from "./registry.ts";
-import { mustBeString } from "./reply_string.ts";
 import { KEY, ONE_KEY } from "./string_docs.ts";
 
 const DEL = ascii("DEL");
@@ -36,6 +39,10 @@ const ERR_FREQ = ascii("ERR Invalid FREQ value, must be >= 0 and <= 255");
 const ERR_TTL = ascii("ERR Invalid TTL value, must be >= 0");
 const ERR_FOOTER = ascii("ERR DUMP payload version or checksum are wrong");
 const ERR_FORMAT = ascii("ERR Bad data format");
+const ERR_TOO_LARGE = ascii("ERR the value is larger than a payload may be (512 MB)");
+const ERR_MEMBER_TOO_LONG = ascii(
+  `ERR member is longer than the maximum of ${KEY_BYTES_MAX} bytes`,
+);
 
 /** Bytes that a new entry may take beyond its key and value: head, deadline, rounding. */
 const ENTRY_SLACK_BYTES = 128;
@@ -48,7 +55,11 @@ function dump(call: Call): void {
   const { keys, reply } = call;
   const a = call.read(1);
   if (a === 0) return reply.nil();
-  if (!mustBeString(call, a)) return;
+  if (keys.typeOf(a) !== TYPE_STRING) {
+    const payload = collectionDump(keys.arena, keys.typeOf(a), keys.formOf(a), keys.valueRoot(a));
+    if (payload === null) return reply.error(ERR_TOO_LARGE);
+    return reply.bulk(payload, 0, payload.length);
+  }
   const length = keys.stringBytes(a);
   const out = new Uint8Array(stringDumpBytesMax(length));
   let stop: number;
@@ -123,37 +134,69 @@ function restore(call: Call): void {
   const deadline = readDeadline(call, options.isAbsolute);
   if (Number.isNaN(deadline) || !call.keyFits(1)) return;
   const sink = new RestoreSink(call, deadline, options);
-  const outcome = restoreDump(
-    buf,
-    starts[3],
-    stops[3],
-    buf,
-    starts[1],
-    stops[1],
-    deadline,
-    sink,
-  );
+  let outcome: number;
+  try {
+    outcome = restoreDump(
+      buf,
+      starts[3],
+      stops[3],
+      buf,
+      starts[1],
+      stops[1],
+      deadline,
+      sink,
+    );
+  } catch (error) {
+    if (error instanceof RefusedValue) return reply.error(error.reply);
+    throw error;
+  }
   if (outcome === DUMP_BAD_FOOTER) reply.error(ERR_FOOTER);
   else if (outcome !== DUMP_OK) reply.error(ERR_FORMAT);
 }
 
-/** Stores the value of a payload that has proved sound, or replies why not. */
-class RestoreSink implements SnapshotSink {
+/** A value that cannot be stored, and the error for it. */
+class RefusedValue extends Error {
+  readonly reply: Uint8Array;
+
+  constructor(reply: Uint8Array) {
+    super("refused");
+    this.reply = reply;
+  }
+}
+
+function refuse(why: BuildRefusal): never {
+  switch (why) {
+    case "noRoom":
+      throw new RefusedValue(ERR_OOM);
+    case "memberTooLong":
+      throw new RefusedValue(ERR_MEMBER_TOO_LONG);
+    case "keyTooLong": // which was looked at before
+      throw new RefusedValue(ERR_FORMAT);
+    default:
+      return unreachable(why);
+  }
+}
+
+/** Builders of values that come without a key of their own, by keyspace. */
+const BUILDERS = new WeakMap<Keyspace, ValueBuilder>();
+
+/** Stores the value of a payload that has proved sound, and replies. */
+class RestoreSink extends BuildingSink {
   readonly #call: Call;
   readonly #deadline: number;
   readonly #options: RestoreOptions;
 
   constructor(call: Call, deadline: number, options: RestoreOptions) {
+    super();
     this.#call = call;
     this.#deadline = deadline;
     this.#options = options;
   }
 
-  aux(): void {}
-  selectDb(): void {}
-  resizeDb(): void {}
+  override aux(): void {}
+  override selectDb(): void {}
 
-  string(
+  override string(
     key: Uint8Array,
     keyStart: number,
     keyStop: number,
@@ -161,19 +204,10 @@ class RestoreSink implements SnapshotSink {
     valueStart: number,
     valueStop: number,
   ): void {
-    const call = this.#call;
-    const { keys, db, reply } = call;
-    if (this.#deadline !== NO_DEADLINE && isPast(call, this.#deadline)) {
-      const old = this.#options.replaces ? call.look(1) : 0;
-      if (old !== 0) {
-        keys.remove(db, old);
-        call.effectKey(DEL, 1);
-        call.notify(GENERIC_EVENT, DEL_HAPPENED, 1);
-      }
-      return reply.ok();
-    }
+    if (this.#isPast()) return this.#storeNothing();
+    const { keys, db } = this.#call;
     const need = keyStop - keyStart + valueStop - valueStart + ENTRY_SLACK_BYTES;
-    if (!keys.arena.hasRoom(need)) return reply.error(ERR_OOM);
+    if (!keys.arena.hasRoom(need)) refuse("noRoom");
     // Not `look`: on a replica the key may be there unseen.
     const a = keys.peek(db, key, keyStart, keyStop);
     const fresh = keys.storeString(
@@ -187,19 +221,54 @@ class RestoreSink implements SnapshotSink {
       valueStop,
       this.#deadline,
     );
-    setAccess(keys, fresh, this.#options, call.nowMs);
+    this.#stored(fresh);
+  }
+
+  protected override builderOf(): ValueBuilder {
+    const { keys } = this.#call;
+    let builder = BUILDERS.get(keys);
+    if (builder === undefined) BUILDERS.set(keys, builder = new ValueBuilder(keys, refuse));
+    return builder;
+  }
+
+  protected override store(builder: ValueBuilder): void {
+    if (this.#isPast()) {
+      builder.abort();
+      return this.#storeNothing();
+    }
+    this.#stored(builder.finish(this.#call.db, this.key, 0, this.keyBytes, this.#deadline));
+  }
+
+  #isPast(): boolean {
+    return this.#deadline !== NO_DEADLINE && isPast(this.#call, this.#deadline);
+  }
+
+  /** The value's deadline has passed: what it would replace goes, and nothing comes. */
+  #storeNothing(): void {
+    const call = this.#call;
+    const old = this.#options.replaces ? call.look(1) : 0;
+    if (old !== 0) {
+      call.keys.remove(call.db, old);
+      call.effectKey(DEL, 1);
+      call.notify(GENERIC_EVENT, DEL_HAPPENED, 1);
+    }
+    call.reply.ok();
+  }
+
+  #stored(a: number): void {
+    const call = this.#call;
+    setAccess(call.keys, a, this.#options, call.nowMs);
     effectRestore(call, this.#deadline, this.#options);
     call.notify(GENERIC_EVENT, RESTORE_HAPPENED, 1);
-    reply.ok();
+    call.reply.ok();
   }
 }
 
 /** Sets the access clock where the option is of the kind that the eviction policy reads. */
 function setAccess(keys: Keyspace, a: number, options: RestoreOptions, nowMs: number): void {
   if (keys.accessCountsUses) {
-    if (options.frequency < 0) return;
-    const minutes = Math.floor(nowMs / 60_000) & 0xffff;
-    keys.setAccess(a, (minutes << 8) | options.frequency);
+    const isGiven = options.frequency >= 0;
+    keys.setAccess(a, isGiven ? usesSince(nowMs, options.frequency) : keys.accessClock);
   } else if (options.idleSeconds >= 0) {
     const usedAt = keys.accessClock - options.idleSeconds;
     // Longer ago than the clock can tell: as long ago as keeps clear of its wrap.

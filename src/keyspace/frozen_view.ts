@@ -4,10 +4,19 @@
  * @module
  */
 
-import { byteAt, openWindows, windowOf } from "../memory/arena.ts";
+import { byteAt, FrozenMemory } from "../memory/arena.ts";
 import { CHUNK_BYTES, frozenBlobBytes, frozenPieceBlock } from "../memory/blob.ts";
 import { DictWalker, E_USER, E_USER2 } from "../memory/dict.ts";
-import { BLOB, deadlineOf, keyAt, keyBytes, NO_DEADLINE, TYPE_MASK } from "./entry.ts";
+import {
+  BLOB,
+  deadlineOf,
+  FORM_MASK,
+  keyAt,
+  keyBytes,
+  NO_DEADLINE,
+  TYPE_MASK,
+  TYPE_STRING,
+} from "./entry.ts";
 
 /** A frozen keyspace as plain data; `postMessage` clones all but the memory, which is shared. */
 export interface FrozenViewData {
@@ -41,6 +50,10 @@ export class FrozenEntries {
   expireAtMs: number = NO_DEADLINE;
   /** Type of the value (`TYPE_STRING`, ...). */
   type = 0;
+  /** Form of a value that is no string. */
+  form = 0;
+  /** Root of a value that is no string. */
+  root = 0;
   /** Bytes of a string value. */
   valueBytes = 0;
   /** Contiguous pieces that the value lies in. */
@@ -50,11 +63,12 @@ export class FrozenEntries {
   /** One past its last byte. */
   pieceStop = 0;
 
+  /** Where roots of values that are no strings point. */
+  readonly memory: FrozenMemory;
+
   readonly #view: FrozenViewData;
   readonly #i32: Int32Array;
-  readonly #f64: Float64Array;
   readonly #walker: DictWalker;
-  readonly #windows: readonly Uint8Array[];
   #blob = 0;
   #entryBytes: Uint8Array;
   #inlineAt = 0;
@@ -62,10 +76,9 @@ export class FrozenEntries {
   /** A pass over `view` from its start. */
   constructor(view: FrozenViewData) {
     this.#view = view;
-    this.#windows = openWindows(view.memory);
-    this.u8 = this.#entryBytes = this.#windows[0];
-    this.#i32 = new Int32Array(view.memory);
-    this.#f64 = new Float64Array(view.memory);
+    this.memory = new FrozenMemory(view.memory);
+    this.u8 = this.#entryBytes = this.memory.bytes(0);
+    this.#i32 = this.memory.i32;
     this.#walker = new DictWalker(this.#i32);
   }
 
@@ -81,13 +94,18 @@ export class FrozenEntries {
       a = this.#walker.next();
     }
     const i32 = this.#i32;
-    this.u8 = this.#entryBytes = windowOf(this.#windows, a);
+    this.u8 = this.#entryBytes = this.memory.bytes(a);
     this.keyStart = keyAt(i32, a);
     this.keyStop = this.keyStart + keyBytes(i32, a);
-    this.expireAtMs = deadlineOf(i32, this.#f64, a);
+    this.expireAtMs = deadlineOf(i32, this.memory.f64, a);
     const meta = i32[a * 2 + E_USER2];
     this.type = meta & TYPE_MASK;
     const word = i32[a * 2 + E_USER];
+    if (this.type !== TYPE_STRING) {
+      this.form = meta & FORM_MASK;
+      this.root = word;
+      return true;
+    }
     if ((meta & BLOB) === 0) {
       this.#blob = 0;
       this.#inlineAt = this.keyStop;
@@ -110,7 +128,7 @@ export class FrozenEntries {
       return;
     }
     const block = frozenPieceBlock(this.#i32, this.#blob, i);
-    this.u8 = windowOf(this.#windows, block);
+    this.u8 = this.memory.bytes(block);
     this.pieceStart = byteAt(block) + 8;
     this.pieceStop = this.pieceStart + Math.min(CHUNK_BYTES, this.valueBytes - i * CHUNK_BYTES);
   }

@@ -5,9 +5,11 @@
  * @module
  */
 
+import { unreachable } from "../base/invariant.ts";
+import { type BuildRefusal, ValueBuilder } from "../keyspace/builder.ts";
 import { Keyspace } from "../keyspace/keyspace.ts";
+import { BuildingSink } from "../snapshot/building_sink.ts";
 import { quoteBytes } from "../snapshot/errors.ts";
-import type { SnapshotSink } from "../snapshot/sink.ts";
 import { LoadLimitError } from "./load_error.ts";
 
 /** Bytes that an entry may need beyond key and value: its head, a page split. */
@@ -29,7 +31,7 @@ export interface LoadTarget {
 }
 
 /** See the module's text. Throws `LoadLimitError` for what settings do not allow. */
-export class LoadSink implements SnapshotSink {
+export class LoadSink extends BuildingSink {
   /** Keys stored. */
   loaded = 0;
   /** Keys left out because their deadline had passed. */
@@ -39,11 +41,17 @@ export class LoadSink implements SnapshotSink {
   readonly #target: LoadTarget;
   readonly #single: boolean;
   readonly #databases: number;
+  /** A builder of each shard. */
+  readonly #builders: readonly ValueBuilder[];
   #db = 0;
 
   /** A sink into `target`. */
   constructor(target: LoadTarget) {
+    super();
     this.#target = target;
+    this.#builders = target.keyspaces.map((keys, shard) =>
+      new ValueBuilder(keys, (why, bytes) => this.#refuse(shard, why, bytes))
+    );
     this.#single = target.keyspaces.length === 1;
     this.#databases = target.keyspaces[0].databases;
   }
@@ -54,10 +62,10 @@ export class LoadSink implements SnapshotSink {
   }
 
   /** See `SnapshotSink`; who loads knows the facts from the file's head. */
-  aux(): void {}
+  override aux(): void {}
 
   /** See `SnapshotSink`. */
-  selectDb(db: number): void {
+  override selectDb(db: number): void {
     if (db >= this.#databases) {
       throw new LoadLimitError(
         `it has keys in database ${db}, and 'databases' is ${this.#databases}: raise it`,
@@ -66,11 +74,8 @@ export class LoadSink implements SnapshotSink {
     this.#db = db;
   }
 
-  /** See `SnapshotSink`. Dicts grow a page at a time, so a hint is of no use. */
-  resizeDb(): void {}
-
   /** See `SnapshotSink`. */
-  string(
+  override string(
     key: Uint8Array,
     keyStart: number,
     keyStop: number,
@@ -79,29 +84,68 @@ export class LoadSink implements SnapshotSink {
     valueStop: number,
     expireAtMs: number,
   ): void {
-    const target = this.#target, db = this.#db;
-    const shard = this.#single ? 0 : target.shardOf(key, keyStart, keyStop);
-    if (expireAtMs >= 0 && target.dropsExpired && expireAtMs <= this.nowMs) {
-      this.expired++;
-      target.dropped(shard, db, key, keyStart, keyStop);
-      return;
-    }
+    const shard = this.#shardOf(key, keyStart, keyStop, expireAtMs);
+    if (shard < 0) return;
+    const db = this.#db;
     const keyBytes = keyStop - keyStart;
-    if (!Keyspace.keyFits(keyBytes)) {
-      throw new LoadLimitError(`it has a key of ${keyBytes} bytes, longer than a key may be here`);
-    }
-    const keys = target.keyspaces[shard];
-    if (!keys.arena.hasRoom(keyBytes + valueStop - valueStart + ENTRY_SLACK_BYTES)) {
-      throw new LoadLimitError(
-        `its data do not fit: shard ${shard} has ${keys.arena.sizeBytes} bytes: raise arena-size`,
-      );
-    }
-    const a = keys.peek(db, key, keyStart, keyStop);
-    if (a !== 0) {
-      const shown = quoteBytes(key, keyStart, keyStop);
-      throw new LoadLimitError(`key ${shown} of database ${db} is there a second time`);
-    }
+    if (!Keyspace.keyFits(keyBytes)) this.#refuse(shard, "keyTooLong", keyBytes);
+    const keys = this.#target.keyspaces[shard];
+    const need = keyBytes + valueStop - valueStart + ENTRY_SLACK_BYTES;
+    if (!keys.arena.hasRoom(need)) this.#refuse(shard, "noRoom", need);
+    this.#checkIsNew(keys, key, keyStart, keyStop);
     keys.storeString(db, 0, key, keyStart, keyStop, value, valueStart, valueStop, expireAtMs);
     this.loaded++;
+  }
+
+  /** See `BuildingSink`. */
+  protected override builderOf(): ValueBuilder | null {
+    const { key, keyBytes, expireAtMs } = this;
+    const shard = this.#shardOf(key, 0, keyBytes, expireAtMs);
+    if (shard < 0) return null;
+    this.#checkIsNew(this.#target.keyspaces[shard], key, 0, keyBytes);
+    return this.#builders[shard];
+  }
+
+  /** See `BuildingSink`. */
+  protected override store(builder: ValueBuilder): void {
+    builder.finish(this.#db, this.key, 0, this.keyBytes, this.expireAtMs);
+    this.loaded++;
+  }
+
+  /** The shard that a key goes to, -1 for one that is left out because its deadline has passed. */
+  #shardOf(key: Uint8Array, start: number, stop: number, expireAtMs: number): number {
+    const target = this.#target;
+    const shard = this.#single ? 0 : target.shardOf(key, start, stop);
+    if (expireAtMs < 0 || !target.dropsExpired || expireAtMs > this.nowMs) return shard;
+    this.expired++;
+    target.dropped(shard, this.#db, key, start, stop);
+    return -1;
+  }
+
+  #checkIsNew(keys: Keyspace, key: Uint8Array, start: number, stop: number): void {
+    if (keys.peek(this.#db, key, start, stop) === 0) return;
+    const shown = quoteBytes(key, start, stop);
+    throw new LoadLimitError(`key ${shown} of database ${this.#db} is there a second time`);
+  }
+
+  #refuse(shard: number, why: BuildRefusal, bytes: number): never {
+    switch (why) {
+      case "keyTooLong":
+        throw new LoadLimitError(`it has a key of ${bytes} bytes, longer than a key may be here`);
+      case "memberTooLong": {
+        const shown = quoteBytes(this.key, 0, this.keyBytes);
+        throw new LoadLimitError(
+          `key ${shown} has a member or field of ${bytes} bytes, longer than one may be here`,
+        );
+      }
+      case "noRoom": {
+        const { sizeBytes } = this.#target.keyspaces[shard].arena;
+        throw new LoadLimitError(
+          `its data do not fit: shard ${shard} has ${sizeBytes} bytes: raise arena-size`,
+        );
+      }
+      default:
+        return unreachable(why);
+    }
   }
 }

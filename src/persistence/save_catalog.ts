@@ -5,8 +5,8 @@
  * @module
  */
 
+import { BuildingSink } from "../snapshot/building_sink.ts";
 import { RdbReader } from "../snapshot/rdb_reader.ts";
-import type { SnapshotSink } from "../snapshot/sink.ts";
 import { isSnapshotFileName, isTempFileName } from "./file_names.ts";
 import { loadError } from "./load_error.ts";
 import type { Storage, StorageFile } from "./storage.ts";
@@ -87,21 +87,25 @@ async function lookAt(storage: Storage, dir: string, name: string): Promise<Foun
 class HeadRead extends Error {}
 
 /** Keeps the facts and stops at what follows them. */
-class HeadSink implements SnapshotSink {
+class HeadSink extends BuildingSink {
   readonly facts = new Map<string, string>();
 
-  aux(name: string, value: string): void {
+  override aux(name: string, value: string): void {
     this.facts.set(name, value);
   }
-  selectDb(): void {
+  override selectDb(): void {
     throw new HeadRead();
   }
-  resizeDb(): void {
+  override resizeDb(): void {
     throw new HeadRead();
   }
-  string(): void {
+  override string(): void {
     throw new HeadRead();
   }
+  protected override builderOf(): never {
+    throw new HeadRead();
+  }
+  protected override store(): void {}
 }
 
 async function readAux(file: StorageFile): Promise<ReadonlyMap<string, string>> {

@@ -14,7 +14,6 @@
 
 import type { ShardsPort } from "../commands/call.ts";
 import type { Log } from "../observability/log.ts";
-import { quoteBytes } from "../snapshot/errors.ts";
 import { KevySnapReader } from "../snapshot/kevysnap_reader.ts";
 import { RdbReader } from "../snapshot/rdb_reader.ts";
 import type { Node } from "./node.ts";
@@ -101,27 +100,16 @@ export class Arrivals {
     arrival.readers.set(
       shard,
       this.#version === 1
-        ? this.#kevySnapReader(arrival.staging, shard, nowMs)
-        : new RdbReader(arrival.staging.sink(), { checksum: true }),
+        ? new KevySnapReader(arrival.staging.sink(), { nowMs })
+        : new RdbReader(arrival.staging.sink(), {
+          onWarning: (warning, byte) =>
+            this.#log.warning("part of a snapshot is passed over", {
+              upstream_shard: shard,
+              warning,
+              byte,
+            }),
+        }),
     );
-  }
-
-  #kevySnapReader(staging: Staging, shard: number, nowMs: number): ImageReader {
-    let told = false;
-    return new KevySnapReader(staging.sink(), {
-      nowMs,
-      onUnsupported: (typeName, key, byte) => {
-        // One line a snapshot: there may be as many such keys as any.
-        if (told) return;
-        told = true;
-        this.#log.warning("values of types that are not known here are passed over", {
-          upstream_shard: shard,
-          first_type: typeName,
-          first_key: quoteBytes(key, 0, key.length),
-          byte,
-        });
-      },
-    });
   }
 
   /**

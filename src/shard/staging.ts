@@ -14,10 +14,16 @@
 import { keySlot, SLOTS } from "../base/crc16.ts";
 import type { ShardPort, ShardsPort } from "../commands/call.ts";
 import { NO_EFFECTS } from "../commands/effect.ts";
-import { Keyspace } from "../keyspace/keyspace.ts";
+import { type BuildRefusal, ValueBuilder } from "../keyspace/builder.ts";
+import { KEY_BYTES_MAX } from "../keyspace/entry.ts";
+import type { Keyspace } from "../keyspace/keyspace.ts";
+import { BuildingSink } from "../snapshot/building_sink.ts";
 import type { SnapshotSink } from "../snapshot/sink.ts";
 import type { Node } from "./node.ts";
 import { overlaps, replaceOwned, type SlotRange } from "./owned_keys.ts";
+
+/** Bytes that an entry may need beyond key and value: its head, a page split. */
+const ENTRY_SLACK_BYTES = 1024;
 
 /** The arena cannot hold old and new data side by side. */
 export class StagingFullError extends Error {
@@ -54,6 +60,7 @@ export class Staging implements ShardsPort {
   readonly #part: SlotRange | null;
   readonly #dropsBeforeMs: number;
   readonly #forks: readonly Keyspace[];
+  readonly #sinks: StagingSink[] = [];
   #isOver = false;
 
   /** An empty staging on `node`. */
@@ -88,45 +95,17 @@ export class Staging implements ShardsPort {
 
   /** A sink for one image. Several are filled side by side, each at a database of its own. */
   sink(): SnapshotSink {
-    return new StagingSink(this);
+    const sink = new StagingSink(this, this.#dropsBeforeMs);
+    this.#sinks.push(sink);
+    return sink;
   }
 
-  /** Stores a string. Keys past their deadline stay until the upstream deletes them, if it will. */
-  string(
-    db: number,
-    key: Uint8Array,
-    keyStart: number,
-    keyStop: number,
-    value: Uint8Array,
-    valueStart: number,
-    valueStop: number,
-    expireAtMs: number,
-  ): void {
-    if (!Keyspace.keyFits(keyStop - keyStart)) {
-      throw new RangeError(`a key of ${keyStop - keyStart} bytes is longer than a key may be`);
-    }
-    if (expireAtMs >= 0 && expireAtMs < this.#dropsBeforeMs) return;
-    const shard = this.shardOf(key, keyStart, keyStop);
+  /** The fork that holds the key `key[start..stop)`. Throws if that is another shard's. */
+  keysOf(key: Uint8Array, start: number, stop: number): Keyspace {
+    const shard = this.shardOf(key, start, stop);
     const { keys } = this.shards[shard];
     if (keys === this.#node.shards[shard].keys) throw new RangeError("a key of another shard");
-    if (!keys.arena.hasRoom(valueStop - valueStart + keyStop - keyStart + 1024)) {
-      throw new StagingFullError(
-        "arena-size has no room for the snapshot beside the data it replaces",
-      );
-    }
-    const a = keys.peek(db, key, keyStart, keyStop);
-    keys.storeString(
-      db,
-      a,
-      key,
-      keyStart,
-      keyStop,
-      value,
-      valueStart,
-      valueStop,
-      expireAtMs,
-    );
-    this.keys++;
+    return keys;
   }
 
   /** Puts what was loaded in the place of the data. Gives the shards whose data is another now. */
@@ -146,31 +125,36 @@ export class Staging implements ShardsPort {
   discard(): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    for (const sink of this.#sinks) sink.abortCollection();
     this.#filled.forEach((i, at) => this.#node.shards[i].keys.discard(this.#forks[at]));
   }
 }
 
 /** One image on its way into a staging. */
-class StagingSink implements SnapshotSink {
+class StagingSink extends BuildingSink {
   readonly #staging: Staging;
+  readonly #dropsBeforeMs: number;
+  /** By fork. */
+  readonly #builders = new Map<Keyspace, ValueBuilder>();
   #db = 0;
 
-  constructor(staging: Staging) {
+  constructor(staging: Staging, dropsBeforeMs: number) {
+    super();
     this.#staging = staging;
+    this.#dropsBeforeMs = dropsBeforeMs;
   }
 
   /** What an upstream says of itself there is known from the link already. */
-  aux(): void {}
+  override aux(): void {}
 
-  selectDb(db: number): void {
+  override selectDb(db: number): void {
     const { databases } = this.#staging;
     if (db >= databases) throw new RangeError(`database ${db} of ${databases}: raise databases`);
     this.#db = db;
   }
 
-  resizeDb(): void {}
-
-  string(
+  /** Keys past their deadline stay until the upstream deletes them, if it will. */
+  override string(
     key: Uint8Array,
     keyStart: number,
     keyStop: number,
@@ -179,15 +163,41 @@ class StagingSink implements SnapshotSink {
     valueStop: number,
     expireAtMs: number,
   ): void {
-    this.#staging.string(
-      this.#db,
-      key,
-      keyStart,
-      keyStop,
-      value,
-      valueStart,
-      valueStop,
-      expireAtMs,
-    );
+    const keyBytes = keyStop - keyStart;
+    if (keyBytes > KEY_BYTES_MAX) refuse("keyTooLong", keyBytes);
+    if (this.#isDropped(expireAtMs)) return;
+    const keys = this.#staging.keysOf(key, keyStart, keyStop);
+    const need = valueStop - valueStart + keyBytes + ENTRY_SLACK_BYTES;
+    if (!keys.arena.hasRoom(need)) refuse("noRoom", need);
+    const db = this.#db;
+    const a = keys.peek(db, key, keyStart, keyStop);
+    keys.storeString(db, a, key, keyStart, keyStop, value, valueStart, valueStop, expireAtMs);
+    this.#staging.keys++;
   }
+
+  #isDropped(expireAtMs: number): boolean {
+    return expireAtMs >= 0 && expireAtMs < this.#dropsBeforeMs;
+  }
+
+  protected override builderOf(): ValueBuilder | null {
+    if (this.#isDropped(this.expireAtMs)) return null;
+    const keys = this.#staging.keysOf(this.key, 0, this.keyBytes);
+    let builder = this.#builders.get(keys);
+    if (builder === undefined) this.#builders.set(keys, builder = new ValueBuilder(keys, refuse));
+    return builder;
+  }
+
+  protected override store(builder: ValueBuilder): void {
+    builder.finish(this.#db, this.key, 0, this.keyBytes, this.expireAtMs);
+    this.#staging.keys++;
+  }
+}
+
+function refuse(why: BuildRefusal, bytes: number): never {
+  if (why === "noRoom") {
+    const text = "arena-size has no room for the snapshot beside the data it replaces";
+    throw new StagingFullError(text);
+  }
+  const what = why === "keyTooLong" ? "a key" : "a member or field";
+  throw new RangeError(`${what} of ${bytes} bytes is longer than one may be`);
 }

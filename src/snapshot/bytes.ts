@@ -61,3 +61,19 @@ export function littleEndian64(buf: Uint8Array, at: number): number {
   const high = littleEndian32(buf, at + 4) >>> 0;
   return Math.min(high * 2 ** 32 + (littleEndian32(buf, at) >>> 0), Number.MAX_SAFE_INTEGER);
 }
+
+const double = new DataView(new ArrayBuffer(8));
+
+/** The double whose eight bytes stand at `buf[at..)`, lowest first. */
+export function littleEndianDouble(buf: Uint8Array, at: number): number {
+  double.setInt32(0, littleEndian32(buf, at), true);
+  double.setInt32(4, littleEndian32(buf, at + 4), true);
+  return double.getFloat64(0, true);
+}
+
+/** Writes a double's eight bytes at `out[at..)`, lowest first; returns the position behind. */
+export function putLittleEndianDouble(out: Uint8Array, at: number, n: number): number {
+  double.setFloat64(0, n, true);
+  putLittleEndian32(out, at, double.getInt32(0, true));
+  return putLittleEndian32(out, at + 4, double.getInt32(4, true));
+}

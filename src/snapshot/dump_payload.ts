@@ -5,19 +5,33 @@
  * payload := type u8, value, u16 RDB version, CRC-64 of all before      (little-endian)
  * ```
  *
+ * The version is the one that all values have which Redis 7.0 can hold; only a hash whose fields have
+ * deadlines says the one that knows those, so that an older Redis refuses it for the right reason.
+ *
  * As redis-server 7 has it: a version above the reader's own, or a wrong checksum, is refused as one
  * thing, before the value is looked at; bytes between the value and the footer are ignored.
  *
  * @module
  */
 
+import type { ReadMemory } from "../memory/arena.ts";
+import { copyBytes } from "./bytes.ts";
 import { Crc64, CRC64_BYTES } from "./crc64.ts";
 import { RdbError } from "./errors.ts";
 import { PushInput, type UnitParser } from "./push_input.ts";
 import { RdbStrings, STRING_BYTES_MAX } from "./rdb_decode.ts";
 import { putString, STRING_OVERHEAD_BYTES } from "./rdb_encode.ts";
-import { RDB_TYPE_STRING, RDB_VERSION, RDB_VERSION_MAX, rdbTypeName } from "./rdb_format.ts";
-import { type RdbEntry, rdbValueReaders } from "./rdb_values.ts";
+import { RdbCollections } from "./rdb_collections.ts";
+import {
+  RDB_TYPE_HASH_DEADLINES,
+  RDB_TYPE_STRING,
+  RDB_VERSION,
+  RDB_VERSION_FIELD_DEADLINES,
+  RDB_VERSION_MAX,
+  rdbTypeName,
+} from "./rdb_format.ts";
+import { type RdbEntry, VALUE_COMPLETE } from "./rdb_value.ts";
+import { RdbValueReaders } from "./rdb_values.ts";
 import type { SnapshotSink } from "./sink.ts";
 
 /** Version and checksum. */
@@ -52,21 +66,66 @@ export function putStringDump(
   const from = at;
   out[at++] = RDB_TYPE_STRING;
   at = putString(out, at, src, start, stop, compress);
-  out[at++] = RDB_VERSION & 255;
-  out[at++] = RDB_VERSION >> 8;
+  return putFooter(out, from, at, RDB_VERSION);
+}
+
+/** Writes the footer behind the body `out[from..at)`; returns the position behind it. */
+function putFooter(out: Uint8Array, from: number, at: number, version: number): number {
+  out[at++] = version & 255;
+  out[at++] = version >> 8;
   const crc = new Crc64();
   crc.update(out, from, at);
   return crc.put(out, at);
 }
 
-const READERS = rdbValueReaders();
+/** Bytes that a payload is begun with. */
+const FIRST_BYTES = 1024;
+
+/** Encoders, by the memory that they read. */
+const ENCODERS = new WeakMap<ReadMemory, RdbCollections>();
+
+/**
+ * The payload of a value that is no string: its type, form and root in `memory`. Strings in it are
+ * compressed. Null if it would be longer than a string may be, and so could not be sent to RESTORE.
+ */
+export function collectionDump(
+  memory: ReadMemory,
+  type: number,
+  form: number,
+  root: number,
+): Uint8Array | null {
+  let encoders = ENCODERS.get(memory);
+  if (encoders === undefined) ENCODERS.set(memory, encoders = new RdbCollections(memory, true));
+  const encoder = encoders.open(type, form, root);
+  const { typeByte } = encoders;
+  let out: Uint8Array = new Uint8Array(FIRST_BYTES);
+  out[0] = typeByte;
+  let at = 1;
+  while (true) {
+    at = encoder.fill(out, at, out.length);
+    const { source, from, to } = encoder;
+    const need = at + to - from + FOOTER_BYTES;
+    if (need > STRING_BYTES_MAX) return null;
+    if (need > out.length) {
+      const larger = new Uint8Array(Math.min(need * 2, STRING_BYTES_MAX));
+      larger.set(out.subarray(0, at));
+      out = larger;
+    }
+    at = copyBytes(source, from, to, out, at);
+    if (encoder.isDone) break;
+  }
+  const hasDeadlines = typeByte === RDB_TYPE_HASH_DEADLINES;
+  const version = hasDeadlines ? RDB_VERSION_FIELD_DEADLINES : RDB_VERSION;
+  return out.subarray(0, putFooter(out, 0, at, version));
+}
+
 /** `openWhole` asks its parser for nothing. */
 const NO_PARSER: UnitParser = { parse() {}, consumed() {}, finished: true };
 
 /**
  * Gives the value in `payload[start..stop)` to `sink`, with `key[keyStart..keyStop)` and the deadline
- * (Unix ms, or -1) as its entry's. Returns one of the `DUMP_` outcomes. A string reaches the sink
- * only when all of it is sound.
+ * (Unix ms, or -1) as its entry's. Returns one of the `DUMP_` outcomes. Only with `DUMP_OK` was a
+ * value given to its end; else `abortCollection` was the last that the sink heard, if anything.
  */
 export function restoreDump(
   payload: Uint8Array,
@@ -82,7 +141,7 @@ export function restoreDump(
   const bodyStop = stop - FOOTER_BYTES;
   if (start === bodyStop) return DUMP_BAD_VALUE;
   const type = payload[start];
-  const reader = READERS[type];
+  const reader = new RdbValueReaders(STRING_BYTES_MAX).of(type);
   if (reader === undefined) {
     return rdbTypeName(type) === undefined ? DUMP_BAD_VALUE : DUMP_UNSUPPORTED_TYPE;
   }
@@ -92,10 +151,12 @@ export function restoreDump(
   input.openWhole(payload, start + 1, bodyStop);
   try {
     reader.begin(entry);
-    return reader.step(input, new RdbStrings(STRING_BYTES_MAX), entry, sink)
-      ? DUMP_OK
-      : DUMP_BAD_VALUE;
+    const outcome = reader.step(input, new RdbStrings(STRING_BYTES_MAX), entry, sink);
+    if (outcome === VALUE_COMPLETE) return DUMP_OK;
+    sink.abortCollection();
+    return DUMP_BAD_VALUE;
   } catch (error) {
+    sink.abortCollection();
     if (error instanceof RdbError) return DUMP_BAD_VALUE;
     throw error;
   }

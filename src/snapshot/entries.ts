@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { ReadMemory } from "../memory/arena.ts";
 import { FrozenEntries, type FrozenViewData } from "../keyspace/frozen_view.ts";
 
 export type { FrozenViewData };
@@ -32,6 +33,12 @@ export interface SnapshotEntries {
   readonly expireAtMs: number;
   /** Type of the value (`TYPE_STRING`, ...). */
   readonly type: number;
+  /** Where values that are no strings lie. */
+  readonly memory: ReadMemory;
+  /** Form of a value that is no string (`FORM_PACK`, ...). */
+  readonly form: number;
+  /** Root of a value that is no string. */
+  readonly root: number;
   /** Bytes of a string value. */
   readonly valueBytes: number;
   /** Contiguous pieces that the value lies in. */

@@ -79,26 +79,6 @@ export class RdbTypeError extends RdbError {
   }
 }
 
-/** A key whose KEVYSNAP value has a type that the reader knows by name but cannot load. */
-export class KevySnapTypeError extends KevySnapError {
-  /** The error's name. */
-  override readonly name: string = "KevySnapTypeError";
-  /** The type byte. */
-  readonly type: number;
-  /** What the format calls it, e.g. `hash`. */
-  readonly typeName: string;
-  /** The key, a copy of its bytes. */
-  readonly key: Uint8Array;
-
-  /** `byteOffset` is where the value begins. */
-  constructor(byteOffset: number, type: number, typeName: string, key: Uint8Array) {
-    super("unsupportedType", byteOffset, typeFault(type, typeName, key));
-    this.type = type;
-    this.typeName = typeName;
-    this.key = key;
-  }
-}
-
 /** What a frozen shard holds and a format cannot express. */
 export class UnwritableEntryError extends Error {
   /** The error's name. */

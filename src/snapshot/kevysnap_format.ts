@@ -18,10 +18,17 @@
  *              u32 n, n x (ID, bytes consumer, u64 delivery time ms, u32 deliveries)
  * ```
  *
- * The shapes of the values are data here (`KEVYSNAP_TYPES`), and one walker checks them all.
- *
  * @module
  */
+
+import {
+  TYPE_HASH,
+  TYPE_LIST,
+  TYPE_SET,
+  TYPE_STREAM,
+  TYPE_STRING,
+  TYPE_ZSET,
+} from "../keyspace/entry.ts";
 
 /** First bytes of an image, before the version. */
 export const KEVYSNAP_MAGIC = "KEVYSNAP";
@@ -38,45 +45,28 @@ export const KEVYSNAP_VERSION_GROUPS = 4;
 
 /** Type byte that ends the image. */
 export const KEVYSNAP_END = 0;
-/** Type byte of a string. */
-export const KEVYSNAP_STRING = 1;
 /** Ttl flag: a time follows. */
 export const KEVYSNAP_HAS_TTL = 1;
 
-/** A field of a value; a list of fields, as many times as the u32 before it says. */
-export type KevySnapField = "bytes" | "u32" | "u64" | "score" | KevySnapShape;
-/** Fields in a row. */
-export type KevySnapShape = readonly KevySnapField[];
-
-const STREAM: KevySnapShape = [
-  ...["u64", "u64", "u64", "u64", "u64"] as const,
-  ["u64", "u64", ["bytes", "bytes"]],
-];
-const GROUPS: KevySnapShape = [
-  "bytes",
-  "u64",
-  "u64",
-  ["bytes", "u64"],
-  ["u64", "u64", "bytes", "u64", "u32"],
-];
-
-/** What a type is called and how its value lies. */
-export interface KevySnapType {
-  /** As `TYPE` answers it. */
-  readonly name: string;
-  /** In the newest version. */
-  readonly shape: KevySnapShape;
-  /** In versions without groups, where it differs. */
-  readonly shapeBeforeGroups?: KevySnapShape;
-}
-
-/** The types, by type byte. */
-export const KEVYSNAP_TYPES: readonly (KevySnapType | undefined)[] = [
+/** Type byte of a string. */
+export const KEVYSNAP_STRING = 1;
+/** Type byte of a hash. */
+export const KEVYSNAP_HASH = 2;
+/** Type byte of a list. */
+export const KEVYSNAP_LIST = 3;
+/** Type byte of a set. */
+export const KEVYSNAP_SET = 4;
+/** Type byte of a sorted set. */
+export const KEVYSNAP_ZSET = 5;
+/** Type byte of a stream. */
+export const KEVYSNAP_STREAM = 6;
+/** Types of the keyspace by type byte; a missing one is no type. */
+export const KEVYSNAP_TYPES: readonly (number | undefined)[] = [
   undefined,
-  { name: "string", shape: ["bytes"] },
-  { name: "hash", shape: [["bytes", "bytes"]] },
-  { name: "list", shape: [["bytes"]] },
-  { name: "set", shape: [["bytes"]] },
-  { name: "zset", shape: [["bytes", "score"]] },
-  { name: "stream", shape: [...STREAM, GROUPS], shapeBeforeGroups: STREAM },
+  TYPE_STRING,
+  TYPE_HASH,
+  TYPE_LIST,
+  TYPE_SET,
+  TYPE_ZSET,
+  TYPE_STREAM,
 ];

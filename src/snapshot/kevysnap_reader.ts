@@ -2,8 +2,7 @@
  * Reads a KEVYSNAP image (versions 2 to 4) that arrives in pieces of any size, and feeds a sink.
  * Memory and slices are as in `rdb_reader.ts`; the format is drawn in `kevysnap_format.ts`.
  *
- * Strings go to the sink. Values of the other types are read to their end and checked, and reported
- * as unsupported; unless somebody takes those reports, the first one is an error.
+ * Keys whose value has no elements are passed over: no server can have meant them.
  *
  * @module
  */
@@ -11,7 +10,7 @@
 import { latin1 } from "../base/ascii.ts";
 import { invariant } from "../base/invariant.ts";
 import { copyBytes, littleEndian64, roundUp } from "./bytes.ts";
-import { KevySnapError, KevySnapTypeError } from "./errors.ts";
+import { KevySnapError } from "./errors.ts";
 import {
   KEVYSNAP_END,
   KEVYSNAP_HAS_TTL,
@@ -24,9 +23,10 @@ import {
   KEVYSNAP_VERSION_MIN,
   KEVYSNAP_VERSION_REMAINING_TTL,
 } from "./kevysnap_format.ts";
-import { KevySnapWalker, wantBytes } from "./kevysnap_walker.ts";
+import { KevySnapValueReader, wantBytes } from "./kevysnap_values.ts";
 import { PushInput, type UnitParser } from "./push_input.ts";
 import { STRING_BYTES_MAX } from "./rdb_decode.ts";
+import { VALUE_COMPLETE, VALUE_INCOMPLETE } from "./rdb_value.ts";
 import type { SnapshotSink } from "./sink.ts";
 
 /** How a KEVYSNAP image is read. */
@@ -35,11 +35,6 @@ export interface KevySnapReaderOptions {
   readonly nowMs: number;
   /** Longest key, string or element, in bytes (default `STRING_BYTES_MAX`). */
   readonly stringBytesMax?: number;
-  /**
-   * Told of each value of a type that cannot be loaded, once it has been read and found sound; the
-   * key is a copy. Without it such a value is a `KevySnapTypeError`.
-   */
-  readonly onUnsupported?: (typeName: string, key: Uint8Array, byteOffset: number) => void;
 }
 
 const HEADER = 0, RECORD = 1, STRING = 2, OTHER = 3, FINISHED = 4;
@@ -58,13 +53,11 @@ export class KevySnapReader implements UnitParser {
   readonly #options: KevySnapReaderOptions;
   readonly #stringBytesMax: number;
   readonly #input: PushInput = new PushInput(this);
-  readonly #walker: KevySnapWalker;
+  readonly #value: KevySnapValueReader;
   #state = HEADER;
   #key: Uint8Array = new Uint8Array(256);
   #keyBytes = 0;
   #expireAtMs = -1;
-  #typeName = "";
-  #valueOffset = 0;
   #failed = false;
 
   /** A reader of one image into `sink`. */
@@ -72,7 +65,7 @@ export class KevySnapReader implements UnitParser {
     this.#sink = sink;
     this.#options = options;
     this.#stringBytesMax = options.stringBytesMax ?? STRING_BYTES_MAX;
-    this.#walker = new KevySnapWalker(this.#stringBytesMax);
+    this.#value = new KevySnapValueReader(this.#stringBytesMax);
   }
 
   /** Whether the whole image was read. */
@@ -97,16 +90,27 @@ export class KevySnapReader implements UnitParser {
   push(bytes: Uint8Array, start = 0, stop: number = bytes.length): number {
     invariant(!this.#failed, "a KEVYSNAP reader is not used after it failed");
     this.#failed = true;
-    const taken = this.#input.push(bytes, start, stop);
-    this.#failed = false;
-    return taken;
+    try {
+      const taken = this.#input.push(bytes, start, stop);
+      this.#failed = false;
+      return taken;
+    } finally {
+      if (this.#failed) this.#abortValue();
+    }
   }
 
   /** To be called when there are no more bytes: throws `KevySnapError` if the image is not complete. */
   end(): void {
     if (this.finished) return;
+    this.#abortValue();
     const found = "the image ends here, before its end mark";
     throw new KevySnapError("truncated", this.#input.unitOffset, found);
+  }
+
+  /** The image breaks off: what the sink has of a value in parts is worth nothing. */
+  #abortValue(): void {
+    if (this.#state === OTHER) this.#sink.abortCollection();
+    this.#state = RECORD;
   }
 
   /** For `PushInput` only. */
@@ -124,12 +128,15 @@ export class KevySnapReader implements UnitParser {
         return this.#record();
       case STRING:
         return this.#string();
-      case OTHER: {
-        if (!this.#walker.step(this.#input)) return false;
-        const key = this.#key.slice(0, this.#keyBytes);
-        this.#options.onUnsupported?.(this.#typeName, key, this.#valueOffset);
-        return this.#next(RECORD);
-      }
+      case OTHER:
+        switch (this.#value.step(this.#input, this.#sink)) {
+          case VALUE_INCOMPLETE:
+            return false;
+          case VALUE_COMPLETE:
+            this.keys++;
+        }
+        this.#state = RECORD;
+        return true;
       default:
         return this.#header();
     }
@@ -193,15 +200,10 @@ export class KevySnapReader implements UnitParser {
     this.#expireAtMs = expireAtMs;
     if (type === KEVYSNAP_STRING) return this.#next(STRING);
 
-    const { name, shape, shapeBeforeGroups } = known;
-    if (this.#options.onUnsupported === undefined) {
-      throw new KevySnapTypeError(input.offset, type, name, this.#key.slice(0, bytes));
-    }
-    this.#typeName = name;
-    this.#valueOffset = input.offset;
-    const old = this.version < KEVYSNAP_VERSION_GROUPS;
-    this.#walker.begin(old && shapeBeforeGroups ? shapeBeforeGroups : shape);
-    return this.#next(OTHER);
+    this.#value.begin(type, this.version >= KEVYSNAP_VERSION_GROUPS);
+    this.#next(OTHER);
+    this.#sink.beginCollection(known, this.#key, 0, bytes, expireAtMs);
+    return true;
   }
 
   #string(): boolean {

@@ -29,6 +29,11 @@ export class RdbStrings {
   /** One past its last byte. */
   stop = 0;
 
+  /** Upper 32 bits of the length that `readLength64` read, unsigned. */
+  high = 0;
+  /** Its lower 32 bits, unsigned. */
+  low = 0;
+
   readonly #bytesMax: number;
   readonly #digits = new Uint8Array(17);
   #expanded: Uint8Array = new Uint8Array(0);
@@ -75,6 +80,19 @@ export class RdbStrings {
       );
     }
     throw new RdbError("corrupt", input.offset, `no length begins with ${hexByte(first)}`);
+  }
+
+  /** As `readLength` into `high` and `low`, exact; false when it is not all there yet. */
+  readLength64(input: PushInput): boolean {
+    const clamped = this.readLength(input);
+    if (clamped < 0) return false;
+    this.high = Math.floor(clamped / 2 ** 32);
+    this.low = clamped >>> 0;
+    if (clamped === Number.MAX_SAFE_INTEGER) { // of eight bytes, and perhaps beyond
+      this.high = bigEndian32(input.buf, input.at - 8);
+      this.low = bigEndian32(input.buf, input.at - 4);
+    }
+    return true;
   }
 
   /** Reads a string; false when it is not all there yet. */
@@ -171,7 +189,8 @@ function integerBytes(input: PushInput, mark: number): number {
   throw new RdbError("corrupt", input.offset - 1, `no string begins with ${hexByte(mark)}`);
 }
 
-function bigEndian32(buf: Uint8Array, at: number): number {
+/** The unsigned 32-bit integer at `buf[at..at+4)`, highest byte first. */
+export function bigEndian32(buf: Uint8Array, at: number): number {
   return ((buf[at] << 24) | (buf[at + 1] << 16) | (buf[at + 2] << 8) | buf[at + 3]) >>> 0;
 }
 

@@ -59,7 +59,17 @@ export function putLength(out: Uint8Array, at: number, n: number): number {
   return at + 5;
 }
 
-function putBigEndian32(out: Uint8Array, at: number, n: number): void {
+/** As `putLength`, of a number in two unsigned halves of 32 bits. */
+export function putLength64(out: Uint8Array, at: number, high: number, low: number): number {
+  if (high === 0) return putLength(out, at, low);
+  out[at] = 0x81;
+  putBigEndian32(out, at + 1, high);
+  putBigEndian32(out, at + 5, low);
+  return at + 9;
+}
+
+/** Writes the low 32 bits of `n` at `out[at..at+4)`, highest byte first. */
+export function putBigEndian32(out: Uint8Array, at: number, n: number): void {
   out[at] = n >>> 24;
   out[at + 1] = n >>> 16;
   out[at + 2] = n >>> 8;

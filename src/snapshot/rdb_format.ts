@@ -65,6 +65,48 @@ export const ENC_LZF = 0xc3;
 
 /** Type byte of a string. */
 export const RDB_TYPE_STRING = 0;
+/** Type byte of a list: count, items, head first. */
+export const RDB_TYPE_LIST = 1;
+/** Type byte of a set: count, members. */
+export const RDB_TYPE_SET = 2;
+/** Type byte of a sorted set: count, members with scores in text (before 4.0). */
+export const RDB_TYPE_ZSET_TEXT = 3;
+/** Type byte of a hash: count, fields with values. */
+export const RDB_TYPE_HASH = 4;
+/** Type byte of a sorted set: count, members with scores as doubles. */
+export const RDB_TYPE_ZSET = 5;
+/** Type byte of a hash in one zipmap (before 2.6). */
+export const RDB_TYPE_HASH_ZIPMAP = 9;
+/** Type byte of a list in one ziplist (before 3.2). */
+export const RDB_TYPE_LIST_ZIPLIST = 10;
+/** Type byte of a set of integers in one intset. */
+export const RDB_TYPE_SET_INTSET = 11;
+/** Type byte of a sorted set in one ziplist (before 7.0). */
+export const RDB_TYPE_ZSET_ZIPLIST = 12;
+/** Type byte of a hash in one ziplist (before 7.0). */
+export const RDB_TYPE_HASH_ZIPLIST = 13;
+/** Type byte of a list: count, ziplists (3.2 to 6.2). */
+export const RDB_TYPE_LIST_QUICKLIST = 14;
+/** Type byte of a stream (5.0 to 6.2). */
+export const RDB_TYPE_STREAM = 15;
+/** Type byte of a hash in one listpack (from 7.0 on). */
+export const RDB_TYPE_HASH_LISTPACK = 16;
+/** Type byte of a sorted set in one listpack (from 7.0 on). */
+export const RDB_TYPE_ZSET_LISTPACK = 17;
+/** Type byte of a list: count, listpacks and items on their own (from 7.0 on). */
+export const RDB_TYPE_LIST_QUICKLIST_2 = 18;
+/** Type byte of a stream that knows its first ID, greatest deleted ID and entries ever added (7.0). */
+export const RDB_TYPE_STREAM_2 = 19;
+/** Type byte of a set in one listpack (from 7.2 on). */
+export const RDB_TYPE_SET_LISTPACK = 20;
+/** Type byte of a stream that also knows when consumers were active (from 7.2 on). */
+export const RDB_TYPE_STREAM_3 = 21;
+/** Type byte of a hash: least deadline, count, deadlines with fields and values (from 7.4 on). */
+export const RDB_TYPE_HASH_DEADLINES = 24;
+/** Type byte of a hash in one listpack of fields, values and deadlines (from 7.4 on). */
+export const RDB_TYPE_HASH_LISTPACK_DEADLINES = 25;
+/** The first version whose files may hold the two types before. */
+export const RDB_VERSION_FIELD_DEADLINES = 12;
 
 /** What the type bytes mean; a missing name is an unknown type. */
 const TYPE_NAMES: readonly (string | undefined)[] = [

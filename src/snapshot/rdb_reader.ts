@@ -7,8 +7,9 @@
  * `finished` is true.
  *
  * Passed over, with a warning where something is lost: function libraries, data of modules beside
- * the keys. Values of types without a reader (`rdb_values.ts`) are an `RdbTypeError`: loading the
- * rest would be silent loss.
+ * the keys. Keys whose value has no elements, which no server can have meant.
+ * Values of types without a reader (`rdb_values.ts`) are an `RdbTypeError`: loading the rest would be
+ * silent loss.
  *
  * @module
  */
@@ -17,7 +18,7 @@ import { latin1, text } from "../base/ascii.ts";
 import { invariant } from "../base/invariant.ts";
 import { copyBytes, littleEndian32, littleEndian64, roundUp } from "./bytes.ts";
 import { Crc64, CRC64_BYTES } from "./crc64.ts";
-import { RdbError, RdbTypeError } from "./errors.ts";
+import { quoteBytes, RdbError, RdbTypeError } from "./errors.ts";
 import { PushInput, type UnitParser } from "./push_input.ts";
 import { hexByte, RdbStrings, STRING_BYTES_MAX } from "./rdb_decode.ts";
 import {
@@ -34,12 +35,20 @@ import {
   OP_SELECTDB,
   OP_SLOT_INFO,
   RDB_HEADER_BYTES,
+  RDB_TYPE_STRING,
   RDB_VERSION_CHECKSUM,
   RDB_VERSION_MAX,
   RDB_VERSION_MIN,
   rdbTypeName,
 } from "./rdb_format.ts";
-import { type RdbEntry, type RdbValueReader, rdbValueReaders } from "./rdb_values.ts";
+import {
+  type RdbEntry,
+  type RdbValueReader,
+  VALUE_COMPLETE,
+  VALUE_EMPTY,
+  VALUE_INCOMPLETE,
+} from "./rdb_value.ts";
+import { RdbValueReaders } from "./rdb_values.ts";
 import type { SnapshotSink } from "./sink.ts";
 
 /** How an RDB image is read. */
@@ -75,7 +84,7 @@ export class RdbReader implements UnitParser {
   readonly #warn: (warning: string, byteOffset: number) => void;
   readonly #input: PushInput = new PushInput(this);
   readonly #strings: RdbStrings;
-  readonly #readers: (RdbValueReader | undefined)[] = rdbValueReaders();
+  readonly #readers: RdbValueReaders;
   readonly #crc = new Crc64();
   #crcFinal = false;
   #state = HEADER;
@@ -91,7 +100,9 @@ export class RdbReader implements UnitParser {
     this.#sink = sink;
     this.#verify = options.checksum ?? true;
     this.#warn = options.onWarning ?? (() => {});
-    this.#strings = new RdbStrings(options.stringBytesMax ?? STRING_BYTES_MAX);
+    const stringBytesMax = options.stringBytesMax ?? STRING_BYTES_MAX;
+    this.#strings = new RdbStrings(stringBytesMax);
+    this.#readers = new RdbValueReaders(stringBytesMax);
   }
 
   /** Whether the whole image was read and its checksum was right. */
@@ -106,7 +117,8 @@ export class RdbReader implements UnitParser {
 
   /** Bytes of memory held for what has arrived in part. */
   get heldBytes(): number {
-    return this.#input.heldBytes + this.#strings.heldBytes + this.#entry.key.length;
+    const strings = this.#strings.heldBytes + this.#readers.heldBytes;
+    return this.#input.heldBytes + strings + this.#entry.key.length;
   }
 
   /**
@@ -116,16 +128,27 @@ export class RdbReader implements UnitParser {
   push(bytes: Uint8Array, start = 0, stop: number = bytes.length): number {
     invariant(!this.#failed, "an RDB reader is not used after it failed");
     this.#failed = true;
-    const taken = this.#input.push(bytes, start, stop);
-    this.#failed = false;
-    return taken;
+    try {
+      const taken = this.#input.push(bytes, start, stop);
+      this.#failed = false;
+      return taken;
+    } finally {
+      if (this.#failed) this.#abortValue();
+    }
   }
 
   /** To be called when there are no more bytes: throws `RdbError` if the image is not complete. */
   end(): void {
     if (this.finished) return;
+    this.#abortValue();
     const found = "the image ends here, before its end mark and checksum";
     throw new RdbError("truncated", this.#input.unitOffset, found);
+  }
+
+  /** The image breaks off: what the sink has of a value in parts is worth nothing. */
+  #abortValue(): void {
+    if (this.#state === VALUE && this.#entry.type !== RDB_TYPE_STRING) this.#sink.abortCollection();
+    this.#state = OPCODE;
   }
 
   /** For `PushInput` only. */
@@ -147,11 +170,7 @@ export class RdbReader implements UnitParser {
       case KEY:
         return this.#key();
       case VALUE:
-        if (!this.#value!.step(input, strings, this.#entry, this.#sink)) return false;
-        this.#entry.expireAtMs = -1;
-        this.keys++;
-        this.#state = OPCODE;
-        return true;
+        return this.#readValue();
       case HEADER:
         return this.#header();
       case AUX_NAME:
@@ -276,12 +295,31 @@ export class RdbReader implements UnitParser {
     copyBytes(strings.buf, strings.start, strings.stop, entry.key, 0);
     entry.keyBytes = bytes;
     this.#next(VALUE);
-    this.#value = this.#readers[entry.type];
+    this.#value = this.#readers.of(entry.type);
     if (this.#value === undefined) {
       const name = rdbTypeName(entry.type) ?? "unknown";
       throw new RdbTypeError(input.offset, entry.type, name, entry.key.slice(0, bytes));
     }
     this.#value.begin(entry);
+    return true;
+  }
+
+  #readValue(): boolean {
+    const input = this.#input, entry = this.#entry;
+    const offset = input.unitOffset;
+    switch (this.#value!.step(input, this.#strings, entry, this.#sink)) {
+      case VALUE_INCOMPLETE:
+        return false;
+      case VALUE_COMPLETE:
+        this.keys++;
+        break;
+      case VALUE_EMPTY: {
+        const key = quoteBytes(entry.key, 0, entry.keyBytes);
+        this.#warn(`key ${key} was passed over: its value has no elements`, offset);
+      }
+    }
+    entry.expireAtMs = -1;
+    this.#state = OPCODE;
     return true;
   }
 

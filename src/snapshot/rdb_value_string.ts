@@ -6,7 +6,12 @@
 
 import type { PushInput } from "./push_input.ts";
 import type { RdbStrings } from "./rdb_decode.ts";
-import type { RdbEntry, RdbValueReader } from "./rdb_values.ts";
+import {
+  type RdbEntry,
+  type RdbValueReader,
+  VALUE_COMPLETE,
+  VALUE_INCOMPLETE,
+} from "./rdb_value.ts";
 import type { SnapshotSink } from "./sink.ts";
 
 /** Gives the sink the string once all of it is there. */
@@ -15,11 +20,11 @@ export class StringValueReader implements RdbValueReader {
   begin(): void {}
 
   /** See `RdbValueReader.step`. */
-  step(input: PushInput, strings: RdbStrings, entry: RdbEntry, sink: SnapshotSink): boolean {
-    if (!strings.readString(input)) return false;
+  step(input: PushInput, strings: RdbStrings, entry: RdbEntry, sink: SnapshotSink): number {
+    if (!strings.readString(input)) return VALUE_INCOMPLETE;
     const { key, keyBytes, expireAtMs } = entry;
     sink.string(key, 0, keyBytes, strings.buf, strings.start, strings.stop, expireAtMs);
     input.unitDone();
-    return true;
+    return VALUE_COMPLETE;
   }
 }

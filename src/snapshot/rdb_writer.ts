@@ -6,9 +6,10 @@
  * entries, then EOF and CRC-64. Entries whose deadline has passed are written like all others: the
  * view is the truth of one instant, and loading decides.
  *
- * An entry that fits what is left of the chunk is encoded straight into it. The others go the long
- * way: head and key, then the value, each encoded in a scratch buffer or named as ranges of the
- * arena, and drained over as many chunks as it takes. Both ways give the same bytes.
+ * A string's entry that fits what is left of the chunk is encoded straight into it. The others go the
+ * long way: head and key, then the value, each encoded in a scratch buffer or named as ranges of the
+ * arena, and drained over as many chunks as it takes. Both ways give the same bytes. Values of other
+ * types are left to their encoders (`rdb_collections.ts`), which do the same element by element.
  *
  * @module
  */
@@ -18,8 +19,8 @@ import { TYPE_STRING } from "../keyspace/entry.ts";
 import { copyBytes, putLittleEndian64, roundUp } from "./bytes.ts";
 import { Crc64 } from "./crc64.ts";
 import type { SnapshotEntries } from "./entries.ts";
-import { UnwritableEntryError } from "./errors.ts";
 import { PullWriter } from "./pull_writer.ts";
+import { RdbCollections } from "./rdb_collections.ts";
 import {
   COMPRESSED_VALUE_BYTES_MAX,
   LENGTH_BYTES_MAX,
@@ -36,6 +37,7 @@ import {
   RDB_TYPE_STRING,
   RDB_VERSION,
 } from "./rdb_format.ts";
+import type { ValueEncoder } from "./value_encoder.ts";
 
 /** What an RDB image is to be like. */
 export interface RdbWriterOptions {
@@ -77,7 +79,8 @@ const ENTRY_OVERHEAD_BYTES: number = ENTRY_HEAD_BYTES + 2 * STRING_OVERHEAD_BYTE
 const WHOLE_BYTES_MIN = 64;
 
 /** Where the long way is. */
-const PREAMBLE = 0, ENTRIES = 1, HEAD = 2, VALUE = 3, PIECES = 4, CHECKSUM = 5, DONE = 6;
+const PREAMBLE = 0, ENTRIES = 1, HEAD = 2, VALUE = 3, PIECES = 4, COLLECTION = 5, CHECKSUM = 6;
+const DONE = 7;
 
 /** See the module's text. */
 export class RdbWriter extends PullWriter {
@@ -85,6 +88,9 @@ export class RdbWriter extends PullWriter {
   readonly #options: RdbWriterOptions;
   readonly #crc = new Crc64();
   readonly #wholeBytesMax: number;
+  readonly #collections: RdbCollections;
+  /** Encodes the entry's value, unless that is a string. */
+  #collection: ValueEncoder | null = null;
   #crcFinal = false;
   #scratch: Uint8Array = new Uint8Array(1024);
   #stage = PREAMBLE;
@@ -96,6 +102,7 @@ export class RdbWriter extends PullWriter {
     super();
     this.#entries = entries;
     this.#options = options;
+    this.#collections = new RdbCollections(entries.memory, options.compress);
     this.#wholeBytesMax = options.compress ? COMPRESSED_VALUE_BYTES_MAX : WHOLE_BYTES_MIN;
   }
 
@@ -116,7 +123,7 @@ export class RdbWriter extends PullWriter {
         return true;
       case HEAD:
         this.#headAndKey();
-        this.#stage = VALUE;
+        this.#stage = this.#collection === null ? VALUE : COLLECTION;
         return true;
       case VALUE:
         this.#stage = this.#value();
@@ -129,6 +136,13 @@ export class RdbWriter extends PullWriter {
         }
         entries.piece(this.#piece++);
         this.pend(entries.u8, entries.pieceStart, entries.pieceStop);
+        return true;
+      }
+      case COLLECTION: {
+        const encoder = this.#collection!;
+        this.at = encoder.fill(this.chunk, this.at, this.chunk.length);
+        this.pend(encoder.source, encoder.from, encoder.to);
+        if (encoder.isDone) this.#stage = ENTRIES;
         return true;
       }
       case CHECKSUM: // the end mark has been drained into the chunk
@@ -179,13 +193,22 @@ export class RdbWriter extends PullWriter {
         break;
       }
       keys++;
-      if (entries.type !== TYPE_STRING) unwritableType(entries.type);
       const keyStart = entries.keyStart, keyStop = entries.keyStop;
+      if (entries.type !== TYPE_STRING) {
+        const { type, form, root } = entries;
+        this.#collection = this.#collections.open(type, form, root);
+        if (keyStop - keyStart + ENTRY_OVERHEAD_BYTES > end - at || entries.db !== db) break;
+        at = putEntryHead(chunk, at, entries.expireAtMs, this.#collections.typeByte);
+        at = putString(chunk, at, entries.u8, keyStart, keyStop, compress);
+        stage = COLLECTION;
+        break;
+      }
+      this.#collection = null;
       const valueBytes = entries.valueBytes;
       const room = keyStop - keyStart + valueBytes + ENTRY_OVERHEAD_BYTES;
       if (room > end - at || entries.db !== db) break;
 
-      at = putEntryHead(chunk, at, entries.expireAtMs);
+      at = putEntryHead(chunk, at, entries.expireAtMs, RDB_TYPE_STRING);
       at = putString(chunk, at, entries.u8, keyStart, keyStop, compress);
       if (entries.pieces === 1) {
         entries.piece(0);
@@ -220,7 +243,8 @@ export class RdbWriter extends PullWriter {
       at = putLength(out, at, entries.dbSize);
       at = putLength(out, at, entries.dbExpires);
     }
-    at = putEntryHead(out, at, entries.expireAtMs);
+    const typeByte = this.#collection === null ? RDB_TYPE_STRING : this.#collections.typeByte;
+    at = putEntryHead(out, at, entries.expireAtMs, typeByte);
     const compress = this.#options.compress;
     at = putString(out, at, entries.u8, entries.keyStart, entries.keyStop, compress);
     this.pend(out, 0, at);
@@ -247,17 +271,17 @@ export class RdbWriter extends PullWriter {
   }
 }
 
-/** Stops a snapshot that would be silently incomplete. */
-function unwritableType(type: number): never {
-  throw new UnwritableEntryError(`no RDB encoding is known for a value of type ${type}`);
-}
-
 /** Writes the deadline, if there is one, and the type. */
-function putEntryHead(out: Uint8Array, at: number, expireAtMs: number): number {
+function putEntryHead(
+  out: Uint8Array,
+  at: number,
+  expireAtMs: number,
+  typeByte: number,
+): number {
   if (expireAtMs >= 0) {
     out[at] = OP_EXPIRETIME_MS;
     at = putLittleEndian64(out, at + 1, expireAtMs);
   }
-  out[at] = RDB_TYPE_STRING;
+  out[at] = typeByte;
   return at + 1;
 }

@@ -1,12 +1,23 @@
 /**
  * What a decoder feeds: the shard implements it over a fresh keyspace, tests over an array.
  *
+ * A string comes whole. A value of any other type comes as `beginCollection`, its elements one by
+ * one, and `endCollection`; until then it may break off, which `abortCollection` says.
+ *
  * @module
  */
 
+import type { Int64 } from "../base/int64.ts";
+import type { StreamFacts } from "../keyspace/stream.ts";
+import type { StreamId } from "../keyspace/stream_id.ts";
+
 /**
- * Receives a snapshot's contents in the order of the image. Buffers are valid during the call only.
- * An exception of a sink passes through the decoder, which cannot be used any further.
+ * Receives a snapshot's contents in the order of the image. Buffers and facts are valid during the
+ * call only. An exception of a sink passes through the decoder, which cannot be used any further.
+ *
+ * What brings an element answers whether it fits what came before: false for a member or field that
+ * the value has already, or a part of a stream that contradicts the others. The decoder then says
+ * where in the image that was.
  */
 export interface SnapshotSink {
   /** A fact about the image: `redis-ver`, `shoal-history`, ... RDB only. */
@@ -28,4 +39,90 @@ export interface SnapshotSink {
     valueStop: number,
     expireAtMs: number,
   ): void;
+  /** A value of `type` (`TYPE_LIST`, ...) begins; key and deadline as of a string. */
+  beginCollection(
+    type: number,
+    key: Uint8Array,
+    keyStart: number,
+    keyStop: number,
+    expireAtMs: number,
+  ): void;
+  /** The next item of a list, head first. */
+  listItem(u8: Uint8Array, start: number, stop: number): void;
+  /** A member of a set. */
+  setMember(u8: Uint8Array, start: number, stop: number): boolean;
+  /** A field of a hash and its value; `deadlineMs` is the field's own, in Unix ms, or -1. */
+  hashField(
+    field: Uint8Array,
+    fieldStart: number,
+    fieldStop: number,
+    value: Uint8Array,
+    valueStart: number,
+    valueStop: number,
+    deadlineMs: number,
+  ): boolean;
+  /** A member of a sorted set; the score is not NaN. Members come in any order. */
+  zsetMember(u8: Uint8Array, start: number, stop: number, score: number): boolean;
+  /**
+   * A node of a stream as Redis keeps it: a sound listpack of entries, whose IDs are counted from
+   * `master`, `live` of them not deleted (one at least). Nodes ascend, and the entries in them.
+   */
+  streamNode(
+    master: StreamId,
+    listpack: Uint8Array,
+    start: number,
+    stop: number,
+    live: number,
+  ): boolean;
+  /** An entry of a stream by itself, IDs ascending: as many `streamField`s follow as it has. */
+  streamEntry(id: StreamId, fields: number): boolean;
+  /** The next field of the entry, and its value. */
+  streamField(
+    field: Uint8Array,
+    fieldStart: number,
+    fieldStop: number,
+    value: Uint8Array,
+    valueStart: number,
+    valueStop: number,
+  ): boolean;
+  /** What a stream knows beside its entries; follows them. */
+  streamFacts(facts: StreamFacts): boolean;
+  /**
+   * A consumer group. `entriesRead` is the number of entries that it has read, -1 where that is not
+   * known. Its pending entries, its consumers and what these own follow.
+   */
+  streamGroup(
+    name: Uint8Array,
+    start: number,
+    stop: number,
+    lastDelivered: StreamId,
+    entriesRead: Int64,
+  ): boolean;
+  /** An entry that was delivered to the group and not acknowledged; whose it is follows. */
+  streamPending(id: StreamId, deliveredMs: number, deliveries: number): boolean;
+  /** A consumer of the group, last heard and last given something at these times (Unix ms, or -1). */
+  streamConsumer(
+    name: Uint8Array,
+    start: number,
+    stop: number,
+    seenMs: number,
+    activeMs: number,
+  ): boolean;
+  /** Of the group's pending entries, this one is the consumer's that came last. */
+  streamOwned(id: StreamId): boolean;
+  /** As `streamPending` and `streamOwned` in one: an entry that the named consumer has. */
+  streamPendingOf(
+    id: StreamId,
+    deliveredMs: number,
+    deliveries: number,
+    consumer: Uint8Array,
+    start: number,
+    stop: number,
+  ): boolean;
+  /** The group is complete; false if it has a pending entry that nobody owns. */
+  streamGroupEnd(): boolean;
+  /** The value is complete. */
+  endCollection(): void;
+  /** The image broke off, or the value has no elements: what came of it is worth nothing. */
+  abortCollection(): void;
 }

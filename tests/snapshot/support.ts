@@ -1,10 +1,16 @@
 /**
  * What the tests of this room share: a seeded generator, byte and text helpers, an in-memory
- * `FrozenEntries`, a sink that remembers.
+ * `FrozenEntries`, a sink that remembers, values as plain data.
  */
 
 import { assertEquals } from "@std/assert";
 import { ascii, latin1 } from "../../src/base/ascii.ts";
+import type { Int64 } from "../../src/base/int64.ts";
+import { TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_ZSET } from "../../src/keyspace/entry.ts";
+import type { StreamFacts } from "../../src/keyspace/stream.ts";
+import type { StreamId } from "../../src/keyspace/stream_id.ts";
+import { NodeReader } from "../../src/keyspace/stream_node_reader.ts";
+import { FrozenMemory } from "../../src/memory/arena.ts";
 import type { SnapshotEntries } from "../../src/snapshot/entries.ts";
 import type { PullWriter } from "../../src/snapshot/pull_writer.ts";
 import type { SnapshotSink } from "../../src/snapshot/sink.ts";
@@ -88,6 +94,9 @@ export class FakeEntries implements SnapshotEntries {
   keyStop = 0;
   expireAtMs = -1;
   type = 0;
+  readonly memory = new FrozenMemory(new SharedArrayBuffer(64));
+  readonly form = 0;
+  readonly root = 0;
   valueBytes = 0;
   pieces = 0;
   pieceStart = 0;
@@ -142,9 +151,43 @@ export class FakeEntries implements SnapshotEntries {
   }
 }
 
+/** A value that is no string, as plain data; bytes are latin-1. */
+export interface Collection {
+  readonly db: number;
+  readonly key: string;
+  readonly type: number;
+  readonly expireAtMs: number;
+  /** What a value of that type has, in an order of its own where it has none. */
+  readonly content: unknown;
+}
+
+/** What a stream is. */
+interface StreamContent {
+  readonly entries: [id: string, strings: string[]][];
+  facts: Record<string, string>;
+  readonly groups: {
+    name: string;
+    last: string;
+    read: string;
+    pending: [id: string, ms: number, deliveries: number, owner: string | null][];
+    consumers: [name: string, seenMs: number, activeMs: number][];
+  }[];
+}
+
+const byText = (a: readonly unknown[], b: readonly unknown[]) =>
+  String(a[0]) < String(b[0]) ? -1 : 1;
+const NO_MEMORY = new FrozenMemory(new SharedArrayBuffer(64));
+
 /** A sink that remembers what it was given. */
 export class MemorySink implements SnapshotSink {
   readonly items: Item[] = [];
+  readonly collections: Collection[] = [];
+  /** Values that broke off. */
+  aborted = 0;
+  #open: Omit<Collection, "content"> | null = null;
+  #elements: unknown[] = [];
+  #names = new Set<string>();
+  #stream: StreamContent = { entries: [], facts: {}, groups: [] };
   readonly facts: [string, string][] = [];
   readonly sizes: [db: number, keys: number, expires: number][] = [];
   #db = 0;
@@ -177,6 +220,179 @@ export class MemorySink implements SnapshotSink {
       expireAtMs,
     });
   }
+
+  beginCollection(type: number, key: Uint8Array, start: number, stop: number, ms: number): void {
+    this.#open = { db: this.#db, key: latin1(key, start, stop), type, expireAtMs: ms };
+    this.#elements = [];
+    this.#names = new Set();
+    this.#stream = { entries: [], facts: {}, groups: [] };
+  }
+
+  #isNew(name: string): boolean {
+    const { size } = this.#names;
+    return this.#names.add(name).size > size;
+  }
+
+  listItem(u8: Uint8Array, start: number, stop: number): void {
+    this.#elements.push(latin1(u8, start, stop));
+  }
+
+  setMember(u8: Uint8Array, start: number, stop: number): boolean {
+    const member = latin1(u8, start, stop);
+    this.#elements.push(member);
+    return this.#isNew(member);
+  }
+
+  hashField(
+    f8: Uint8Array,
+    fs: number,
+    fe: number,
+    v8: Uint8Array,
+    vs: number,
+    ve: number,
+    deadlineMs: number,
+  ): boolean {
+    const field = latin1(f8, fs, fe);
+    this.#elements.push([field, latin1(v8, vs, ve), deadlineMs]);
+    return this.#isNew(field);
+  }
+
+  zsetMember(u8: Uint8Array, start: number, stop: number, score: number): boolean {
+    const member = latin1(u8, start, stop);
+    this.#elements.push([member, Object.is(score, -0) ? "-0" : score]);
+    return this.#isNew(member);
+  }
+
+  streamNode(
+    master: StreamId,
+    u8: Uint8Array,
+    start: number,
+    _stop: number,
+    live: number,
+  ): boolean {
+    const node = new NodeReader(NO_MEMORY);
+    node.openBytes(master, u8, start);
+    let found = 0;
+    for (let is = node.first(); is; is = node.next()) {
+      if (node.isDeleted) continue;
+      found++;
+      const strings: string[] = [];
+      for (let n = node.fieldCount; n > 0; n--) {
+        node.readName();
+        strings.push(latin1(node.u8, node.start, node.stop));
+        node.readValue();
+        strings.push(latin1(node.u8, node.start, node.stop));
+      }
+      this.#stream.entries.push([node.id.toString(), strings]);
+    }
+    assertEquals(found, live, "live entries of a node");
+    return true;
+  }
+
+  streamEntry(id: StreamId): boolean {
+    this.#stream.entries.push([id.toString(), []]);
+    return true;
+  }
+
+  streamField(
+    f8: Uint8Array,
+    fs: number,
+    fe: number,
+    v8: Uint8Array,
+    vs: number,
+    ve: number,
+  ): boolean {
+    this.#stream.entries.at(-1)![1].push(latin1(f8, fs, fe), latin1(v8, vs, ve));
+    return true;
+  }
+
+  streamFacts(facts: StreamFacts): boolean {
+    const { lastId, maxDeletedId, entriesAdded, length } = facts;
+    this.#stream.facts = {
+      last: lastId.toString(),
+      maxDeleted: maxDeletedId.toString(),
+      added: digits(entriesAdded),
+    };
+    return length === this.#stream.entries.length;
+  }
+
+  streamGroup(u8: Uint8Array, start: number, stop: number, last: StreamId, read: Int64): boolean {
+    const name = latin1(u8, start, stop);
+    const group = { name, last: last.toString(), read: digits(read), pending: [], consumers: [] };
+    this.#stream.groups.push(group);
+    return this.#isNew(name);
+  }
+
+  streamPending(id: StreamId, deliveredMs: number, deliveries: number): boolean {
+    const { pending } = this.#stream.groups.at(-1)!;
+    const isNew = pending.every(([other]) => other !== id.toString());
+    pending.push([id.toString(), deliveredMs, deliveries, null]);
+    return isNew;
+  }
+
+  streamConsumer(
+    u8: Uint8Array,
+    start: number,
+    stop: number,
+    seen: number,
+    active: number,
+  ): boolean {
+    const name = latin1(u8, start, stop);
+    const { consumers } = this.#stream.groups.at(-1)!;
+    const isNew = consumers.every(([other]) => other !== name);
+    consumers.push([name, seen, active]);
+    return isNew;
+  }
+
+  streamOwned(id: StreamId): boolean {
+    const { pending, consumers } = this.#stream.groups.at(-1)!;
+    const entry = pending.find(([other]) => other === id.toString());
+    if (entry === undefined || entry[3] !== null) return false;
+    entry[3] = consumers.at(-1)![0];
+    return true;
+  }
+
+  streamPendingOf(
+    id: StreamId,
+    deliveredMs: number,
+    deliveries: number,
+    u8: Uint8Array,
+    start: number,
+    stop: number,
+  ): boolean {
+    if (!this.streamPending(id, deliveredMs, deliveries)) return false;
+    const { pending, consumers } = this.#stream.groups.at(-1)!;
+    const owner = latin1(u8, start, stop);
+    pending.at(-1)![3] = owner;
+    return consumers.some(([name]) => name === owner);
+  }
+
+  streamGroupEnd(): boolean {
+    return this.#stream.groups.at(-1)!.pending.every(([, , , owner]) => owner !== null);
+  }
+
+  endCollection(): void {
+    const open = this.#open!;
+    const elements = this.#elements;
+    let content: unknown = this.#stream;
+    if (open.type === TYPE_LIST) content = elements;
+    if (open.type === TYPE_SET) content = elements.map(String).sort();
+    if (open.type === TYPE_HASH || open.type === TYPE_ZSET) {
+      content = (elements as unknown[][]).toSorted(byText);
+    }
+    this.collections.push({ ...open, content });
+    this.#open = null;
+  }
+
+  abortCollection(): void {
+    this.aborted++;
+    this.#open = null;
+  }
+}
+
+function digits(n: Int64): string {
+  const out = new Uint8Array(24);
+  return latin1(out, 0, n.put(out, 0));
 }
 
 /** All that a writer writes, pulled in chunks of `chunkBytes`. */
