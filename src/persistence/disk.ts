@@ -82,6 +82,14 @@ class Disk implements Storage {
     return Deno.remove(path);
   }
 
+  async removeDirectory(dir: string): Promise<void> {
+    try {
+      await Deno.remove(dir, { recursive: true });
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+
   async list(dir: string): Promise<StorageEntry[]> {
     const entries: StorageEntry[] = [];
     for await (const { name, isDirectory } of Deno.readDir(dir)) {

@@ -62,7 +62,7 @@ export class LoadSink extends BuildingSink {
   }
 
   /** See `SnapshotSink`; who loads knows the facts from the file's head. */
-  override aux(): void {}
+  override aux(_name: string, _value: string): void {}
 
   /** See `SnapshotSink`. */
   override selectDb(db: number): void {

@@ -40,7 +40,8 @@ export class LoadCancelled extends Error {
 }
 
 /**
- * Loads one file. When it resolves, all of the file was read and its checksum was right.
+ * Loads one file. When it resolves, the whole image was read and its checksum was right. Gives the
+ * bytes of the image, behind which a file may have more.
  *
  * @throws {LoadError} naming the file, and the byte for contents that cannot be loaded.
  */
@@ -49,16 +50,20 @@ export async function loadRdbFile(
   path: string,
   sink: LoadSink,
   options: LoadOptions,
-): Promise<void> {
+): Promise<number> {
   try {
     using file = await storage.open(path);
-    await readInto(file, sink, options);
+    return await readInto(file, sink, options);
   } catch (error) {
     throw loadError(path, error);
   }
 }
 
-async function readInto(file: StorageFile, sink: LoadSink, options: LoadOptions): Promise<void> {
+async function readInto(
+  file: StorageFile,
+  sink: LoadSink,
+  options: LoadOptions,
+): Promise<number> {
   sink.beginFile();
   const { checksum, onWarning } = options;
   const reader = new RdbReader(sink, { checksum, onWarning });
@@ -78,6 +83,7 @@ async function readInto(file: StorageFile, sink: LoadSink, options: LoadOptions)
       await takeIn(reader, filled, bytes, options);
       options.onBytes(bytes);
     }
+    return reader.byteOffset;
   } catch (error) {
     if (!(error instanceof LoadLimitError)) throw error;
     throw new LoadLimitError(`RDB image, byte ${reader.byteOffset}: ${error.message}`);

@@ -52,6 +52,8 @@ export interface Storage {
   rename(from: string, to: string): Promise<void>;
   /** Takes a file's name away. */
   remove(path: string): Promise<void>;
+  /** Removes a directory and what is in it, if it is there. */
+  removeDirectory(dir: string): Promise<void>;
   /** The names in a directory, in no order. */
   list(dir: string): Promise<StorageEntry[]>;
   /** Makes a directory unless it is there. */

@@ -1,5 +1,5 @@
 /**
- * SAVE, BGSAVE, LASTSAVE and SHUTDOWN: data and process.
+ * SAVE, BGSAVE, LASTSAVE, BGREWRITEAOF and SHUTDOWN: data and process.
  *
  * @module
  */
@@ -17,8 +17,11 @@ const ERR_SAVE_FAILED = ascii("ERR");
 const ERR_NO_SHUTDOWN = ascii("ERR No shutdown in progress.");
 const ERR_SHUTDOWN_FAILED = ascii("ERR Errors trying to SHUTDOWN. Check logs.");
 const STARTED = ascii("Background saving started");
+const ERR_REWRITING = ascii("ERR Background append only file rewriting already in progress");
+const ERR_NO_APPEND_ONLY = ascii("ERR there is no append-only file: CONFIG SET appendonly yes");
+const REWRITE_STARTED = ascii("Background append only file rewriting started");
 
-/** SAVE, BGSAVE, LASTSAVE and SHUTDOWN of `server`. */
+/** SAVE, BGSAVE, LASTSAVE, BGREWRITEAOF and SHUTDOWN of `server`. */
 export function persistenceCommands(server: Server): CommandSpec[] {
   const { log } = server;
 
@@ -44,6 +47,13 @@ export function persistenceCommands(server: Server): CommandSpec[] {
     if (argc > 2 || (argc === 2 && word(call, 1) !== "SCHEDULE")) return reply.error(ERR_SYNTAX);
     if (server.persistence.startBackgroundSave()) reply.status(STARTED);
     else reply.error(ERR_SAVING);
+  }
+
+  function bgrewriteaof({ reply }: Call): void {
+    const { appendOnly } = server.persistence;
+    if (!appendOnly.isOpen) reply.error(ERR_NO_APPEND_ONLY);
+    else if (appendOnly.startRewrite()) reply.status(REWRITE_STARTED);
+    else reply.error(ERR_REWRITING);
   }
 
   async function stop(
@@ -100,6 +110,16 @@ export function persistenceCommands(server: Server): CommandSpec[] {
       history: [["3.2.2", "SCHEDULE."]],
       arguments: [{ name: "schedule", type: "pure-token", token: "SCHEDULE", optional: true }],
       run: bgsave,
+    },
+    {
+      name: "bgrewriteaof",
+      arity: 1,
+      flags: ["admin", "noscript", "no_async_loading"],
+      group: "server",
+      since: "1.0.0",
+      summary: "Begins to rewrite the append-only file to its smallest form.",
+      complexity: "O(1)",
+      run: bgrewriteaof,
     },
     {
       name: "lastsave",

@@ -28,6 +28,7 @@ import type { PlainFileId } from "../persistence/save_facts.ts";
 import type { UpstreamPositions } from "../shard/follower.ts";
 import { continuedLineage, newLineage } from "../shard/lineage.ts";
 import type { Node } from "../shard/node.ts";
+import type { LoadedSet } from "./aof_loading.ts";
 import { parseUpstreamPositions } from "./upstream_facts.ts";
 
 /** Milliseconds between two lines on how far a load or a save is. */
@@ -128,6 +129,34 @@ export class Loading {
       shard.startHistory(newLineage(shard.keys.totalSize() === 0), 0);
     }
     await this.#tidy(decision);
+  }
+
+  /**
+   * Sees to it that offsets mean what they say after `load` has put the contents of append-only files
+   * into the empty shards: the tails of the files prove where their histories stand.
+   *
+   * @throws {LoadError} when they cannot be loaded; nothing on disk was changed.
+   */
+  async framesAtStart(load: () => Promise<LoadedSet[]>): Promise<LoadedSet[]> {
+    const { node, config } = this.#host;
+    const isReplica = config.replicaOf !== null;
+    for (const { keys } of node.shards) keys.removesExpired = !isReplica;
+    const loaded = await load();
+    const isOwn = loaded.length === node.shards.length;
+    for (const shard of node.shards) {
+      shard.keys.dirty = 0;
+      const history = isOwn ? loaded[shard.index].history : null;
+      if (history === null) shard.startHistory(newLineage(shard.keys.totalSize() === 0), 0);
+      else shard.startHistory(continuedLineage(history.id, history.offset), history.offset);
+    }
+    for (const { sequence } of loaded) {
+      node.sequence.value = Math.max(node.sequence.value, sequence);
+    }
+    const positions = loaded.flatMap(({ position }) => position === null ? [] : [position]);
+    this.upstream = isOwn && positions.length === loaded.length
+      ? { shards: positions.length, positions }
+      : null;
+    return loaded;
   }
 
   #takeFacts(files: readonly SaveFile[]): void {

@@ -8,6 +8,7 @@
 
 import { checkDataDirectory } from "../base/data_directory.ts";
 import { invariant } from "../base/invariant.ts";
+import { findSets, recoverDirectory } from "../persistence/aof_directory.ts";
 import { type LoadProgress, tidyAfterSave } from "../persistence/load_data.ts";
 import { SaveError, saveError } from "../persistence/save_error.ts";
 import { newSaveId } from "../persistence/save_facts.ts";
@@ -19,6 +20,9 @@ import {
 } from "../persistence/save_job.ts";
 import type { Replication } from "../shard/replication.ts";
 import { SnapshotWorkerPool } from "../snapshot/worker_pool.ts";
+import type { CommandTable } from "../commands/registry.ts";
+import { AofLoading } from "./aof_loading.ts";
+import { AppendOnly } from "./append_only.ts";
 import type { Config } from "./config.ts";
 import { Loading, type LoadingHost, type LoadTotals, PROGRESS_LOG_MS } from "./loading.ts";
 import { ShardHold } from "./shard_hold.ts";
@@ -45,6 +49,8 @@ export interface PersistenceHost extends LoadingHost {
     pause(untilMs: number, all: boolean): void;
     unpause(): void;
   };
+  /** Commands that an append-only file may hold. */
+  readonly table: CommandTable;
   /** Replicas and upstream. */
   readonly replication: Pick<
     Replication,
@@ -66,8 +72,11 @@ export class Persistence {
   lastSaveSeconds: number = -1;
   /** Saves that succeeded. */
   saves = 0;
+  /** The append-only file. */
+  readonly appendOnly: AppendOnly;
   readonly #host: PersistenceHost;
   readonly #loading: Loading;
+  #aofLoading: AofLoading | null = null;
   readonly #hold: ShardHold;
   readonly #unlisten: () => void;
   #isLoading = false;
@@ -90,9 +99,24 @@ export class Persistence {
     this.#host = host;
     this.#loading = new Loading(host);
     this.#hold = new ShardHold(host.node.shards);
+    this.appendOnly = new AppendOnly({
+      storage: host.storage,
+      config: host.config,
+      node: host.node,
+      log: host.log,
+      clock: host.clock,
+      workers: this.workers,
+      positions: () => host.replication.positions(),
+      isSaving: () => this.isSaving,
+      statusChanged: () => host.updateGuards(),
+    });
     this.lastSaveUnixMs = host.clock.nowMs();
     useDataDirectory(host.config);
-    this.#unlisten = host.config.onChange(["dir"], changeDirectory);
+    const unlisten = [
+      host.config.onChange(["dir"], (config) => this.#changeDirectory(config)),
+      host.config.onChange(["appendOnly"], (config) => this.#switchAppendOnly(config.appendOnly)),
+    ];
+    this.#unlisten = () => unlisten.forEach((end) => end());
   }
 
   // ---- loading -------------------------------------------------------------------------------
@@ -104,7 +128,7 @@ export class Persistence {
 
   /** How far that is, or null. */
   get loadProgress(): LoadProgress | null {
-    return this.#loading.progress;
+    return this.#aofLoading?.progress ?? this.#loading.progress;
   }
 
   /** What the latest load came to, or null. */
@@ -125,10 +149,71 @@ export class Persistence {
   async load(): Promise<void> {
     this.#isLoading = true;
     try {
-      await (this.#reading = this.#loading.atStart());
+      const { appendOnly } = this.#host.config;
+      await (this.#reading = appendOnly ? this.#loadFrames() : this.#loading.atStart());
     } finally {
       this.#isLoading = false;
       this.#reading = null;
+    }
+  }
+
+  /** CONFIG SET appendonly. Files that are begun count when the log says so; a failure switches back. */
+  #switchAppendOnly(isOn: boolean): string | null {
+    const { config, log } = this.#host;
+    if (this.#isLoading) return "the data is being loaded";
+    if (isOn === this.appendOnly.isOpen) return null;
+    if (!isOn) {
+      void this.appendOnly.switchOff();
+      log.notice("the append-only file is switched off");
+      return null;
+    }
+    void this.appendOnly.create().then(
+      () => log.notice("the append-only file is written from now on"),
+      (error) => {
+        config.assign("appendOnly", false);
+        log.warning("the append-only file was not begun", { reason: error.message });
+      },
+    );
+    return null;
+  }
+
+  /** CONFIG SET dir: unlike at a start, the directory must be there (as for Redis). */
+  #changeDirectory(config: Config): string | null {
+    if (this.appendOnly.isOpen) {
+      return "the append-only file is open in it: CONFIG SET appendonly no";
+    }
+    return changeDirectory(config);
+  }
+
+  /** Loads the append-only file; where there is none yet, the snapshot, of which one is made. */
+  async #loadFrames(): Promise<void> {
+    const { storage, config, node } = this.#host;
+    const { dir } = this.appendOnly;
+    const sets = await recoverDirectory(storage, dir)
+      ? await findSets(storage, dir, config.appendFilename)
+      : [];
+    if (sets.length === 0) {
+      await this.#loading.atStart();
+      return await this.appendOnly.create();
+    }
+    const { table, log, gate, clock } = this.#host;
+    const nowMs = () => clock.nowMs();
+    const loading = this.#aofLoading = new AofLoading({
+      storage,
+      node,
+      table,
+      log,
+      gate,
+      config,
+      nowMs,
+    });
+    try {
+      const loaded = await this.#loading.framesAtStart(() => loading.run(sets));
+      log.notice("append-only file loaded", { keys: loading.keys, commands: loading.commands });
+      if (sets.length === node.shards.length) await this.appendOnly.resume(loaded);
+      else await this.appendOnly.create();
+    } finally {
+      this.#aofLoading = null;
     }
   }
 
@@ -356,7 +441,9 @@ export class Persistence {
     this.#isClosed = true;
     this.#unlisten();
     this.#loading.cancel("the server stops");
+    this.#aofLoading?.cancel("the server stops");
     await this.#abortSave("the server stops");
+    await this.appendOnly.close();
     await this.#reading?.catch(() => {});
     this.workers.close();
   }
@@ -372,7 +459,6 @@ export function useDataDirectory(config: Config): void {
   if (path !== config.dir) config.assign("dir", path);
 }
 
-/** CONFIG SET dir: unlike at a start, the directory must be there (as for Redis). */
 function changeDirectory(config: Config): string | null {
   try {
     Deno.lstatSync(config.dir);

@@ -29,6 +29,14 @@ const UNIT_OPEN = 3;
 /** Where first effects are put by; one of more bytes is given back with its unit. */
 const PUT_BY_BYTES = 65_536;
 
+/** Where frames are kept beside the backlog: an append-only file. */
+export interface FrameLog {
+  /** A frame's command, `buf[start..stop)` = `*<argc>...`; the bytes are good during the call only. */
+  frame(buf: Uint8Array, start: number, stop: number): void;
+  /** The data is another from here on than the frames so far tell. */
+  replaced(): void;
+}
+
 /** The order of all frames of a node: every shard counts here. */
 export class NodeSequence {
   /** Number of frames that all shards have produced. */
@@ -41,6 +49,8 @@ export class Commit implements EffectSink {
   active = false;
   /** Whether frames were appended since the links were last pumped. */
   appended = false;
+  /** Gets every frame too; null without an append-only file. */
+  log: FrameLog | null = null;
   #backlog: Backlog | null = null;
   /** Database of the last frame; -1 when the next reader cannot know it. */
   #db = -1;
@@ -123,7 +133,7 @@ export class Commit implements EffectSink {
     const putBy = this.#putBy!;
     if (this.#putByDb !== this.#db) this.#select(backlog, this.#putByDb);
     backlog.appendEncoded(putBy.newestBuf, putBy.newestPayloadStart, putBy.newestStop);
-    this.#counted();
+    this.#counted(backlog);
     if (putBy.memoryBytes > PUT_BY_BYTES) this.#putBy = null;
   }
 
@@ -166,11 +176,13 @@ export class Commit implements EffectSink {
 
   #ended(backlog: Backlog): void {
     backlog.endFrame();
-    this.#counted();
+    this.#counted(backlog);
   }
 
-  #counted(): void {
+  #counted(backlog: Backlog): void {
     this.#sequence.value++;
     this.appended = true;
+    if (this.log === null) return;
+    this.log.frame(backlog.newestBuf, backlog.newestPayloadStart, backlog.newestStop);
   }
 }

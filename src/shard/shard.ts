@@ -9,10 +9,12 @@ import { ascii } from "../base/ascii.ts";
 import { invariant } from "../base/invariant.ts";
 import type { ShardPort } from "../commands/call.ts";
 import type { EffectSink } from "../commands/effect.ts";
+import { effectFieldsExpired } from "../commands/hash_expired.ts";
 import type { KeyspaceEvents } from "../commands/keyspace_events.ts";
 import { Keyspace, type KeyspaceListener } from "../keyspace/keyspace.ts";
 import type { FrozenViewData } from "../keyspace/frozen_view.ts";
 import type { Arena } from "../memory/arena.ts";
+import type { EntryList } from "../memory/dict.ts";
 import type { HashKey } from "../memory/siphash.ts";
 import { Backlog } from "../replication/backlog.ts";
 import { Commit, type NodeSequence } from "./commit.ts";
@@ -68,8 +70,32 @@ export class Shard implements ShardPort, KeyspaceListener {
 
   /** A key is removed because of its deadline: replicas hear of a DEL. */
   expired(db: number, u8: Uint8Array, start: number, stop: number): void {
-    this.keys.dirty++;
     this.events?.expired(db, u8, start, stop);
+    this.#tellDeleted(db, u8, start, stop);
+  }
+
+  /** A key is removed to save memory: replicas hear of a DEL. */
+  evicted(db: number, u8: Uint8Array, start: number, stop: number): void {
+    this.events?.evicted(db, u8, start, stop);
+    this.#tellDeleted(db, u8, start, stop);
+  }
+
+  /** Fields of a hash are removed because of their deadlines: replicas hear of an HDEL. */
+  fieldsExpired(
+    db: number,
+    u8: Uint8Array,
+    start: number,
+    stop: number,
+    fields: EntryList,
+    isLast: boolean,
+  ): void {
+    this.events?.fieldsExpired(db, u8, start, stop, isLast);
+    this.keys.dirty += fields.length;
+    effectFieldsExpired(this.effects, this.keys.arena, db, u8, start, stop, fields);
+  }
+
+  #tellDeleted(db: number, u8: Uint8Array, start: number, stop: number): void {
+    this.keys.dirty++;
     if (!this.effects.active) return;
     this.effects.begin(db, DEL, 1, stop - start);
     this.effects.arg(u8, start, stop);
@@ -109,7 +135,8 @@ export class Shard implements ShardPort, KeyspaceListener {
    */
   dropBacklog(): void {
     const { backlog } = this.commit;
-    if (backlog === null) return;
+    // An append-only file needs every write to have a number.
+    if (backlog === null || this.commit.log !== null) return;
     this.commit.attach(null, -1);
     this.#nextOffset = backlog.nextOffset + 1;
     this.lineage = newLineage(false);
@@ -121,6 +148,7 @@ export class Shard implements ShardPort, KeyspaceListener {
    * there was: a v1 replica names none, and must not find its old offset in the new one.
    */
   startHistory(lineage: Lineage, nextOffset: number): void {
+    this.commit.log?.replaced();
     const wasOpen = this.commit.backlog !== null;
     const before = this.nextOffset;
     this.commit.attach(null, -1);

@@ -1,0 +1,117 @@
+/**
+ * The directory of a node's append-only file: a set of files for each shard, all of them or none.
+ *
+ * A new directory (the first one, or one for another number of shards) is made beside the old under
+ * another name and takes its place when it is complete:
+ *
+ * ```text
+ * appendonlydir.new     being made; complete once the file `complete` is in it
+ * appendonlydir.old     was replaced, about to be removed
+ * ```
+ *
+ * @module
+ */
+
+import { AofSet } from "./aof_set.ts";
+import { snapshotFileName } from "./file_names.ts";
+import { LoadError, loadError } from "./load_error.ts";
+import { removeQuietly, type Storage } from "./storage.ts";
+
+const MANIFEST = ".manifest";
+const COMPLETE = "complete";
+
+/** Path of the directory that is made beside `path`. */
+export function newDirectory(path: string): string {
+  return `${path}.new`;
+}
+
+/** Finishes what a crash kept a replacement from doing. Whether the directory is there afterwards. */
+export async function recoverDirectory(storage: Storage, path: string): Promise<boolean> {
+  const parent = path.slice(0, path.lastIndexOf("/"));
+  const isThere = await exists(storage, path);
+  const made = newDirectory(path);
+  if (!isThere && await isComplete(storage, made)) {
+    await storage.rename(made, path);
+    await storage.syncDirectory(parent);
+  }
+  // What is there counts; what else there is was not finished, or was replaced.
+  await storage.removeDirectory(made);
+  if (!await exists(storage, path)) return false;
+  await storage.removeDirectory(`${path}.old`);
+  await removeQuietly(storage, `${path}/${COMPLETE}`);
+  return true;
+}
+
+/** Makes the directory in which a new one is prepared, empty. */
+export async function prepareDirectory(storage: Storage, path: string): Promise<string> {
+  const made = newDirectory(path);
+  await storage.removeDirectory(made);
+  await storage.makeDirectory(made);
+  return made;
+}
+
+/** What was prepared is complete: it takes the place of what is there. */
+export async function replaceDirectory(storage: Storage, path: string): Promise<void> {
+  const parent = path.slice(0, path.lastIndexOf("/"));
+  const made = newDirectory(path);
+  {
+    using file = await storage.create(`${made}/${COMPLETE}`);
+    await file.sync();
+  }
+  await storage.syncDirectory(made);
+  await storage.removeDirectory(`${path}.old`);
+  if (await exists(storage, path)) await storage.rename(path, `${path}.old`);
+  await storage.rename(made, path);
+  await storage.syncDirectory(parent);
+  await storage.removeDirectory(`${path}.old`);
+  await removeQuietly(storage, `${path}/${COMPLETE}`);
+}
+
+/**
+ * The sets in a directory, by shard; none when there is no manifest.
+ *
+ * @throws {LoadError} when they are not those of one node.
+ */
+export async function findSets(
+  storage: Storage,
+  path: string,
+  filename: string,
+): Promise<AofSet[]> {
+  let names: string[];
+  try {
+    names = (await storage.list(path)).map(({ name }) => name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw loadError(path, error);
+  }
+  const found = names.filter((name) => name.endsWith(MANIFEST) && !name.startsWith("temp-"));
+  if (found.length === 0) return [];
+  const sets: AofSet[] = [];
+  for (let shard = 0; shard < found.length; shard++) {
+    const name = snapshotFileName(filename, shard, found.length);
+    const set = await AofSet.open(storage, path, name);
+    if (set === null) {
+      throw new LoadError(
+        `cannot load ${path}: it has ${found.length} manifests and no ${name}${MANIFEST}: ` +
+          "put it there, or move away what belongs to another number of shards",
+      );
+    }
+    sets.push(set);
+  }
+  return sets;
+}
+
+async function exists(storage: Storage, path: string): Promise<boolean> {
+  try {
+    await storage.list(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw loadError(path, error);
+  }
+}
+
+async function isComplete(storage: Storage, path: string): Promise<boolean> {
+  if (!await exists(storage, path)) return false;
+  return (await storage.list(path)).some(({ name }) => name === COMPLETE);
+}

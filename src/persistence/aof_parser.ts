@@ -1,0 +1,225 @@
+/**
+ * Reads the commands of an append-only file, which arrives in pieces of any size:
+ *
+ * ```text
+ * file       := part*
+ * part       := "*" argc CRLF ("$" length CRLF bytes CRLF)*argc       a command
+ *             | "#" text CRLF                                         an annotation
+ * ```
+ *
+ * What a command means is not looked at, but for MULTI and EXEC: what stands between them counts
+ * only when the EXEC is there. So the parser knows at every moment how much of the file is whole
+ * (`wholeBytes`), and a file that ends elsewhere is torn, which is something else than damaged: a torn
+ * tail is what a crash leaves behind; other bytes that are no command are not.
+ *
+ * @module
+ */
+
+import { CR, latin1, LF } from "../base/ascii.ts";
+
+/** `AofParser.next`: a command, described by the fields. */
+export const AOF_COMMAND = 0;
+/** `AofParser.next`: an annotation, in `annotation`. */
+export const AOF_ANNOTATION = 1;
+/** `AofParser.next`: more bytes are wanted, or the file ends here. */
+export const AOF_MORE = 2;
+
+/** Arguments of one command, as many as a client may send. */
+const ARGUMENTS_MAX = 1_048_576;
+/** Longest argument: lengths are signed 32-bit integers. */
+const ARGUMENT_BYTES_MAX = 2 ** 31 - 1;
+/** Longest annotation: of Redis's a time, of ours places in the histories of up to 1024 shards. */
+const ANNOTATION_BYTES_MAX = 131_072;
+/** Digits of a count or length. */
+const DIGITS_MAX = 10;
+
+const STAR = 42;
+const DOLLAR = 36;
+const HASH = 35;
+const MULTI = "MULTI";
+const EXEC = "EXEC";
+
+/** Bytes that are no append-only file. */
+export class AofDamage extends Error {
+  /** The error's name. */
+  override readonly name = "AofDamage";
+  /** The byte of the file at which it cannot be understood. */
+  readonly byteOffset: number;
+
+  /** At `byteOffset`, for `why`. */
+  constructor(byteOffset: number, why: string) {
+    super(`byte ${byteOffset}: ${why}`);
+    this.byteOffset = byteOffset;
+  }
+}
+
+/** See the module's text. */
+export class AofParser {
+  /** Arguments are ranges of it. */
+  buf: Uint8Array<ArrayBuffer> = new Uint8Array(65_536);
+  /** Arguments of the command. */
+  argc = 0;
+  /** First byte of each. */
+  starts: Int32Array = new Int32Array(16);
+  /** One past the last byte of each. */
+  stops: Int32Array = new Int32Array(16);
+  /** The annotation, without `#` and line end. */
+  annotation = "";
+  /** Whether the latest command lies between MULTI and EXEC, these two included. */
+  isInUnit = false;
+  /** Commands read, MULTI and EXEC included. */
+  commands = 0;
+  /** Commands in the whole part of the file. */
+  wholeCommands = 0;
+  /** Bytes of the file that are whole commands, units and annotations, nothing missing. */
+  wholeBytes = 0;
+
+  /** Byte of the file at `buf[0]`. */
+  #base = 0;
+  #at = 0;
+  #end = 0;
+  #unitOpen = false;
+
+  /** Makes room for at least `bytes` to be read to `buf`, from the returned position on. */
+  room(bytes: number): number {
+    if (this.#at > 0) {
+      this.buf.copyWithin(0, this.#at, this.#end);
+      this.#end -= this.#at;
+      this.#base += this.#at;
+      this.#at = 0;
+    }
+    if (this.buf.length - this.#end < bytes) {
+      let size = this.buf.length * 2;
+      while (size - this.#end < bytes) size *= 2;
+      const larger = new Uint8Array(size);
+      larger.set(this.buf.subarray(0, this.#end));
+      this.buf = larger;
+    }
+    return this.#end;
+  }
+
+  /** `bytes` were read to where `room` said. */
+  took(bytes: number): void {
+    this.#end += bytes;
+  }
+
+  /** Byte of the file behind the last part that `next` gave. */
+  get byteOffset(): number {
+    return this.#base + this.#at;
+  }
+
+  /**
+   * The next part of the file: `AOF_COMMAND`, `AOF_ANNOTATION`, or `AOF_MORE`.
+   *
+   * @throws {AofDamage} for bytes that cannot begin or go on with one.
+   */
+  next(): number {
+    if (this.#at === this.#end) return AOF_MORE;
+    const c = this.buf[this.#at];
+    if (c === STAR) return this.#command();
+    if (c === HASH) return this.#annotation();
+    throw new AofDamage(this.byteOffset, `a command begins with '*', not with ${byteText(c)}`);
+  }
+
+  #command(): number {
+    const { buf } = this;
+    const end = this.#end;
+    let at = this.#number(this.#at + 1, ARGUMENTS_MAX);
+    if (at < 0) return AOF_MORE;
+    const argc = this.#value;
+    if (argc === 0) throw new AofDamage(this.byteOffset, "a command has at least one word");
+    if (this.starts.length < argc) {
+      this.starts = new Int32Array(argc * 2);
+      this.stops = new Int32Array(argc * 2);
+    }
+    const { starts, stops } = this;
+    for (let i = 0; i < argc; i++) {
+      if (at >= end) return AOF_MORE;
+      if (buf[at] !== DOLLAR) {
+        throw new AofDamage(
+          this.#base + at,
+          `a word begins with '$', not with ${byteText(buf[at])}`,
+        );
+      }
+      at = this.#number(at + 1, ARGUMENT_BYTES_MAX);
+      if (at < 0) return AOF_MORE;
+      const stop = at + this.#value;
+      if (stop + 2 > end) return AOF_MORE;
+      if (buf[stop] !== CR || buf[stop + 1] !== LF) {
+        throw new AofDamage(this.#base + stop, "a word does not end where its length says");
+      }
+      starts[i] = at;
+      stops[i] = stop;
+      at = stop + 2;
+    }
+    this.argc = argc;
+    this.#note(at);
+    return AOF_COMMAND;
+  }
+
+  /** A command has been read whole; it ends at `at`. */
+  #note(at: number): void {
+    const word = this.argc === 1 ? this.stops[0] - this.starts[0] : 0;
+    const isMulti = word === MULTI.length && this.#isWord(MULTI);
+    const isExec = word === EXEC.length && this.#isWord(EXEC);
+    if (isMulti && this.#unitOpen) throw new AofDamage(this.byteOffset, "MULTI inside MULTI");
+    if (isExec && !this.#unitOpen) throw new AofDamage(this.byteOffset, "EXEC without MULTI");
+    this.isInUnit = this.#unitOpen || isMulti;
+    if (isMulti) this.#unitOpen = true;
+    if (isExec) this.#unitOpen = false;
+    this.#at = at;
+    this.commands++;
+    this.#countWhole();
+  }
+
+  #countWhole(): void {
+    if (this.#unitOpen) return;
+    this.wholeBytes = this.byteOffset;
+    this.wholeCommands = this.commands;
+  }
+
+  #isWord(word: string): boolean {
+    return latin1(this.buf, this.starts[0], this.stops[0]).toUpperCase() === word;
+  }
+
+  #annotation(): number {
+    const { buf } = this;
+    const start = this.#at + 1;
+    const stop = buf.indexOf(LF, start);
+    if (stop < 0 || stop >= this.#end) {
+      if (this.#end - start <= ANNOTATION_BYTES_MAX) return AOF_MORE;
+      throw new AofDamage(this.byteOffset, "an annotation has no end");
+    }
+    this.annotation = latin1(buf, start, stop > start && buf[stop - 1] === CR ? stop - 1 : stop);
+    this.#at = stop + 1;
+    this.#countWhole();
+    return AOF_ANNOTATION;
+  }
+
+  #value = 0;
+
+  /** Reads digits and a line end at `at` into `#value`; the position behind, or -1 for more. */
+  #number(at: number, max: number): number {
+    const { buf } = this;
+    const end = this.#end;
+    const first = at;
+    let n = 0;
+    for (; at < end; at++) {
+      const c = buf[at];
+      if (c < 48 || c > 57) break;
+      n = n * 10 + c - 48;
+      if (at - first >= DIGITS_MAX) throw new AofDamage(this.#base + first, "a number is too long");
+    }
+    if (at + 1 >= end && (at >= end || buf[at] === CR)) return -1;
+    if (at === first || buf[at] !== CR || buf[at + 1] !== LF) {
+      throw new AofDamage(this.#base + at, "a number and a line end are wanted");
+    }
+    if (n > max) throw new AofDamage(this.#base + first, `${n} is more than ${max}`);
+    this.#value = n;
+    return at + 2;
+  }
+}
+
+function byteText(c: number): string {
+  return c > 32 && c < 127 ? `'${String.fromCharCode(c)}'` : `byte ${c}`;
+}

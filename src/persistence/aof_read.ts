@@ -1,0 +1,118 @@
+/**
+ * Reads an increment of an append-only file into a sink: from disk in large pieces, in slices of at
+ * most a millisecond between which everybody else is let in. Tells a torn tail, which a crash leaves
+ * behind, from damage.
+ *
+ * A tail is torn when the file ends inside a command, inside MULTI ... EXEC, or in bytes of which
+ * all that cannot be understood are zero (a file system may have given the file its length before its
+ * bytes). What is whole before it has gone to the sink.
+ *
+ * @module
+ */
+
+import type { Gate } from "../base/gate.ts";
+import { AOF_COMMAND, AOF_MORE, AofDamage, AofParser } from "./aof_parser.ts";
+import { LoadCancelled, READ_BYTES } from "./rdb_load.ts";
+import type { StorageFile } from "./storage.ts";
+
+/** Commands between two looks at the clock. */
+const STEP_COMMANDS = 16;
+
+/** What is read into. */
+export interface AofSink {
+  /** A command: `parser` describes it. Throws for one that cannot be. */
+  command(parser: AofParser): void;
+  /** An annotation, without `#` and line end, and the byte of the file behind it. */
+  annotation(text: string, byteOffset: number): void;
+}
+
+/** How an increment is read. */
+export interface AofReadOptions {
+  /** Lets others run. */
+  readonly gate: Gate;
+  /** Told of bytes read. */
+  readonly onBytes: (bytes: number) => void;
+  /** Why to stop, asked after each slice; null to go on. */
+  readonly cancelled: () => string | null;
+  /** Called before and after each slice of the sink's work. */
+  readonly beginSlice?: () => void;
+  /** See `beginSlice`. */
+  readonly endSlice?: () => void;
+}
+
+/** What a file turned out to be. */
+export interface AofReadResult {
+  /** Bytes in the file. */
+  readonly bytes: number;
+  /** Bytes of what is whole; fewer than `bytes` when the tail is torn. */
+  readonly wholeBytes: number;
+  /** Commands in that part. */
+  readonly commands: number;
+}
+
+/**
+ * Reads a file from byte `from` on; positions are counted from there.
+ *
+ * @throws {AofDamage} for what is no torn tail.
+ */
+export async function readIncrement(
+  file: StorageFile,
+  from: number,
+  sink: AofSink,
+  options: AofReadOptions,
+): Promise<AofReadResult> {
+  const bytes = await file.size() - from;
+  const parser = new AofParser();
+  await file.seek(from);
+  try {
+    while (true) {
+      const at = parser.room(READ_BYTES);
+      const read = await file.read(parser.buf.subarray(at, at + READ_BYTES));
+      if (read === null) break;
+      parser.took(read);
+      await takeIn(parser, sink, options);
+      options.onBytes(read);
+    }
+  } catch (error) {
+    if (!(error instanceof AofDamage) || !await isZeroFrom(file, from + error.byteOffset)) {
+      throw error;
+    }
+  }
+  return { bytes, wholeBytes: parser.wholeBytes, commands: parser.wholeCommands };
+}
+
+async function takeIn(parser: AofParser, sink: AofSink, options: AofReadOptions): Promise<void> {
+  const { gate, cancelled, beginSlice, endSlice } = options;
+  let hasMore = true;
+  while (hasMore) {
+    gate.begin();
+    beginSlice?.();
+    try {
+      do {
+        for (let i = 0; i < STEP_COMMANDS && hasMore; i++) {
+          const found = parser.next();
+          if (found === AOF_COMMAND) sink.command(parser);
+          else if (found === AOF_MORE) hasMore = false;
+          else sink.annotation(parser.annotation, parser.byteOffset);
+        }
+      } while (hasMore && !gate.isDue);
+    } finally {
+      endSlice?.();
+    }
+    const wait = gate.pass();
+    if (wait !== null) await wait;
+    const why = cancelled();
+    if (why !== null) throw new LoadCancelled(why);
+  }
+}
+
+/** Whether a file has nothing but zeros from a byte on. */
+async function isZeroFrom(file: StorageFile, byte: number): Promise<boolean> {
+  const buf = new Uint8Array(READ_BYTES);
+  await file.seek(byte);
+  while (true) {
+    const read = await file.read(buf);
+    if (read === null) return true;
+    for (let i = 0; i < read; i++) if (buf[i] !== 0) return false;
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * The files of one shard's append-only file, and the steps by which they change so that a loss of
+ * power between any two of them loses nothing:
+ *
+ * ```text
+ * appendonly.aof.manifest        which of the others count; replaced as a whole
+ * appendonly.aof.2.base.rdb      what there was at the last rewrite
+ * appendonly.aof.4.incr.aof      what came since
+ * ```
+ *
+ * A rewrite begins an increment (listed at once, behind the old ones, when they lead up to it), writes
+ * a base under a temporary name, and then lists the new base with the increments since. Files that
+ * are not listed are left over from what did not come to its end.
+ *
+ * @module
+ */
+
+import {
+  type AofManifest,
+  type AofPart,
+  baseName,
+  EMPTY_MANIFEST,
+  formatManifest,
+  incrementName,
+  ManifestError,
+  manifestName,
+  nextSequences,
+  parseManifest,
+} from "./aof_manifest.ts";
+import { LoadError, loadError } from "./load_error.ts";
+import { removeQuietly, type Storage, type StorageFile, writeAll } from "./storage.ts";
+
+/** Largest manifest that is read: some tens of thousands of lines. */
+const MANIFEST_BYTES_MAX = 4 * 1024 * 1024;
+
+/** See the module's text. */
+export class AofSet {
+  /** The directory of the files. */
+  readonly dir: string;
+  /** What their names begin with. */
+  readonly name: string;
+  /** What is listed on disk. */
+  manifest: AofManifest;
+  readonly #storage: Storage;
+  #next: { base: number; increment: number };
+
+  private constructor(storage: Storage, dir: string, name: string, manifest: AofManifest) {
+    this.#storage = storage;
+    this.dir = dir;
+    this.name = name;
+    this.manifest = manifest;
+    this.#next = nextSequences(manifest);
+  }
+
+  /** A set without files. The directory is there. */
+  static empty(storage: Storage, dir: string, name: string): AofSet {
+    return new AofSet(storage, dir, name, EMPTY_MANIFEST);
+  }
+
+  /**
+   * The set that a manifest lists; null when there is none.
+   *
+   * @throws {LoadError} when the manifest cannot be read.
+   */
+  static async open(storage: Storage, dir: string, name: string): Promise<AofSet | null> {
+    const path = `${dir}/${manifestName(name)}`;
+    try {
+      using file = await storage.open(path);
+      return new AofSet(storage, dir, name, parseManifest(await readText(file)));
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return null;
+      if (error instanceof ManifestError) {
+        throw new LoadError(`cannot load ${path}: ${error.message}`, { cause: error });
+      }
+      throw loadError(path, error);
+    }
+  }
+
+  /** Path of one of the files. */
+  pathOf({ name }: AofPart): string {
+    return `${this.dir}/${name}`;
+  }
+
+  /** Makes the next increment, empty. Nothing lists it yet. */
+  async createIncrement(): Promise<{ part: AofPart; file: StorageFile }> {
+    while (true) {
+      const sequence = this.#next.increment++;
+      const part = { name: incrementName(this.name, sequence), sequence };
+      try {
+        return { part, file: await this.#storage.create(this.pathOf(part)) };
+      } catch (error) {
+        // Left over from what did not come to its end; the next number is as good.
+        if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+      }
+    }
+  }
+
+  /** Lists an increment behind those there are. */
+  async listIncrement(part: AofPart): Promise<void> {
+    const { manifest } = this;
+    await this.#replaceManifest({ ...manifest, increments: [...manifest.increments, part] });
+  }
+
+  /**
+   * Makes a complete, synced file the base, `increments` being all that follows it, and removes what
+   * was listed before.
+   */
+  async commitBase(tempPath: string, increments: readonly AofPart[]): Promise<void> {
+    const sequence = this.#next.base++;
+    const base = { name: baseName(this.name, sequence, true), sequence };
+    await this.#storage.rename(tempPath, this.pathOf(base));
+    await this.#storage.syncDirectory(this.dir);
+    const { manifest } = this;
+    const kept = new Set(increments.map(({ name }) => name));
+    const history = [
+      ...manifest.history,
+      ...(manifest.base === null ? [] : [manifest.base]),
+      ...manifest.increments.filter(({ name }) => !kept.has(name)),
+    ];
+    await this.#replaceManifest({ base, increments, history });
+    await this.removeHistory();
+  }
+
+  /** Removes what was replaced, and takes it off the list. */
+  async removeHistory(): Promise<void> {
+    const { history } = this.manifest;
+    if (history.length === 0) return;
+    for (const part of history) await removeQuietly(this.#storage, this.pathOf(part));
+    await this.#replaceManifest({ ...this.manifest, history: [] });
+  }
+
+  /** Removes all files, the manifest first: without it nothing counts. */
+  async remove(): Promise<void> {
+    const { base, increments, history } = this.manifest;
+    await this.#storage.remove(`${this.dir}/${manifestName(this.name)}`);
+    await this.#storage.syncDirectory(this.dir);
+    for (const part of [...(base === null ? [] : [base]), ...increments, ...history]) {
+      await removeQuietly(this.#storage, this.pathOf(part));
+    }
+    this.manifest = EMPTY_MANIFEST;
+  }
+
+  async #replaceManifest(manifest: AofManifest): Promise<void> {
+    const path = `${this.dir}/${manifestName(this.name)}`;
+    const temp = `${this.dir}/temp-${manifestName(this.name)}`;
+    await removeQuietly(this.#storage, temp);
+    {
+      using file = await this.#storage.create(temp);
+      await writeAll(file, new TextEncoder().encode(formatManifest(manifest)));
+      await file.sync();
+    }
+    await this.#storage.rename(temp, path);
+    await this.#storage.syncDirectory(this.dir);
+    this.manifest = manifest;
+  }
+}
+
+async function readText(file: StorageFile): Promise<string> {
+  const bytes = await file.size();
+  if (bytes > MANIFEST_BYTES_MAX) throw new ManifestError(`it has ${bytes} bytes`);
+  const buf = new Uint8Array(bytes);
+  for (let at = 0; at < bytes;) {
+    const read = await file.read(buf.subarray(at));
+    if (read === null) break;
+    at += read;
+  }
+  return new TextDecoder().decode(buf);
+}
