@@ -94,6 +94,12 @@ export const ERR_MISCONF: ErrorLine = ascii(
     "(stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB " +
     "error.",
 );
+/** Writes are refused since the append-only file cannot be written, because of `reason`. */
+export function appendOnlyError(reason: string): ErrorLine {
+  return ascii(
+    `MISCONF Errors writing to the AOF file: ${reason.replace(/[^\x20-\x7e]/g, " ")}`,
+  );
+}
 /** Writes are refused since too few replicas are near (`min-replicas-to-write`). */
 export const ERR_NOREPLICAS: ErrorLine = ascii("NOREPLICAS Not enough good replicas to write.");
 /** With several shards: the keys of one command lie in different slots. */
