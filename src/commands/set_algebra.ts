@@ -1,26 +1,23 @@
 /**
- * Intersections, unions and differences of sets: replied, stored or counted. Members go from a cursor
- * over one set straight to where they are wanted; what is stored is built beside the data, and takes
- * its key only when it is whole. So memory that runs out leaves everything as it was.
+ * Intersections, unions and differences of sets: replied, stored or counted. What is stored is built
+ * beside the data, and takes its key only when it is whole. So memory that runs out leaves everything
+ * as it was.
  *
- * The sources are looked up where they lie. With several shards the executor lets only keys of one
- * slot through; the frames of an upstream with fewer shards know no such rule, and then those who
- * follow us are told of the result itself.
+ * With several shards the executor lets only keys of one slot through. The frames of an upstream with
+ * fewer shards know no such rule, and then those who follow us are told of the result itself.
  *
  * @module
  */
 
 import { ascii } from "../base/ascii.ts";
 import { parseInt64 } from "../base/integers.ts";
-import { FORM_TABLE, NO_DEADLINE, TYPE_SET } from "../keyspace/entry.ts";
-import type { Keyspace } from "../keyspace/keyspace.ts";
-import type { SetCursor } from "../keyspace/set_cursor.ts";
-import { E_HASH } from "../memory/dict.ts";
+import { NO_DEADLINE, TYPE_SET } from "../keyspace/entry.ts";
 import { ERR_OOM, ERR_SYNTAX, type ErrorLine } from "../resp/errors.ts";
-import { type Call, WRONG_TYPE } from "./call.ts";
+import type { Call } from "./call.ts";
 import { DEL_HAPPENED, GENERIC_EVENT, SET_EVENT } from "./keyspace_events.ts";
 import type { CommandSpec } from "./registry.ts";
-import { CountTarget, type MemberTarget, ReplyTarget, StoreTarget } from "./set_targets.ts";
+import { SetSources } from "./set_sources.ts";
+import { CountTarget, ReplyTarget, StoreTarget } from "./set_targets.ts";
 import { KEY } from "./string_docs.ts";
 
 const DEL = ascii("DEL");
@@ -43,233 +40,51 @@ const ERR_NUMKEYS_ARGS: ErrorLine = ascii(
 );
 const ERR_LIMIT: ErrorLine = ascii("ERR LIMIT can't be negative");
 
-/**
- * Sets up to which a union is replied without being built: each member is looked for in the sets
- * before its own. The time grows with the square of their number, memory not at all.
- */
+/** Sets up to which a union is replied without being built (`SetSources.unite`). */
 const UNION_LOOKUPS_MAX = 8;
-/** Sources kept between commands. */
-const SOURCES_KEPT = 1_024;
 /** Members of one SADD that a result is told as. */
 const EFFECT_MEMBERS = 1_024;
 
-/** A set to combine. */
-interface Source {
-  keys: Keyspace;
-  form: number;
-  root: number;
-  size: number;
-}
-
-/** The sources of the running command, reused: `found` of them count. */
-let sources: Source[] = [];
-/** How many keys held a set. */
-let found = 0;
-/** Whether a source lies on another shard than the destination. */
-let isAway = false;
-/** The first key's set, or null where there is none. */
-let first: Source | null = null;
-
+/** What the running command works on, reused. */
+const sources = new SetSources();
 const replied = new ReplyTarget();
 const stored = new StoreTarget();
 const counted = new CountTarget();
 
-/** Looks the keys in arguments `[from, to)` up; false, with the error replied, when one is no set. */
-function readSources(call: Call, from: number, to: number): boolean {
-  if (sources.length > SOURCES_KEPT) sources = [];
-  found = 0;
-  isAway = false;
-  first = null;
-  const { shardIndex } = call;
-  for (let i = from; i < to; i++) {
-    call.route(i);
-    const { keys } = call;
-    const a = call.readAs(i, TYPE_SET);
-    if (a === WRONG_TYPE) return false;
-    if (a === 0) continue;
-    isAway ||= call.shardIndex !== shardIndex;
-    const form = keys.formOf(a);
-    const root = keys.valueRoot(a);
-    const size = keys.sets.size(form, root);
-    if (found === sources.length) {
-      sources.push({ keys, form, root, size });
-    } else {
-      const source = sources[found];
-      source.keys = keys;
-      source.form = form;
-      source.root = root;
-      source.size = size;
-    }
-    if (i === from) first = sources[found];
-    found++;
-  }
-  if (call.shardIndex !== shardIndex) call.useShard(shardIndex);
-  return true;
-}
-
-/** Puts the sources from `from` on in order of size, the least first, or last with `descending`. */
-function sortSources(from: number, descending: boolean): void {
-  if (found - from > 16) {
-    const sorted = sources.slice(from, found).sort((a, b) =>
-      descending ? b.size - a.size : a.size - b.size
-    );
-    for (let i = 0; i < sorted.length; i++) sources[from + i] = sorted[i];
-    return;
-  }
-  for (let i = from + 1; i < found; i++) {
-    const source = sources[i];
-    let at = i;
-    while (
-      at > from &&
-      (descending ? sources[at - 1].size < source.size : sources[at - 1].size > source.size)
-    ) {
-      sources[at] = sources[at - 1];
-      at--;
-    }
-    sources[at] = source;
-  }
-}
-
-/** Whether the member under a cursor over `of` is in `source`. */
-function isIn(source: Source, of: Source, cursor: SetCursor): boolean {
-  const { keys, form, root } = source;
-  if (form === FORM_TABLE && cursor.entry !== 0 && keys === of.keys) {
-    // Tables of one keyspace hash alike.
-    const hash = keys.arena.i32[cursor.entry * 2 + E_HASH];
-    return keys.dict.find(root, cursor.u8, cursor.start, cursor.stop, hash) !== 0;
-  }
-  return keys.sets.holds(form, root, cursor.u8, cursor.start, cursor.stop);
-}
-
-function isSame(a: Source, b: Source): boolean {
-  return a.root === b.root && a.keys === b.keys;
-}
-
-/** A cursor before the first member of a source. */
-function cursorOver({ keys, form, root }: Source): SetCursor {
-  const { cursor } = keys.sets;
-  cursor.open(form, root);
-  return cursor;
-}
-
-/** Gives `target` what is in all sources; false when it wanted no more. */
-function intersect(target: MemberTarget): boolean {
-  sortSources(0, false);
-  const least = sources[0];
-  const cursor = cursorOver(least);
-  while (cursor.next()) {
-    let i = 1;
-    while (i < found && (isSame(sources[i], least) || isIn(sources[i], least, cursor))) i++;
-    if (i === found && !target.take(cursor.u8, cursor.start, cursor.stop)) return false;
-  }
-  return true;
-}
-
-/** Gives `target`, which drops what it has already, all members of all sources. */
-function unite(target: MemberTarget): boolean {
-  for (let i = 0; i < found; i++) {
-    const cursor = cursorOver(sources[i]);
-    while (cursor.next()) {
-      if (!target.take(cursor.u8, cursor.start, cursor.stop)) return false;
-    }
-  }
-  return true;
-}
-
-/** Gives `target` all members of all sources, each once, by looking for it in those before. */
-function uniteByLookup(target: MemberTarget): boolean {
-  sortSources(0, true);
-  for (let i = 0; i < found; i++) {
-    const source = sources[i];
-    const cursor = cursorOver(source);
-    while (cursor.next()) {
-      let j = 0;
-      while (j < i && !isSame(sources[j], source) && !isIn(sources[j], source, cursor)) j++;
-      if (j === i && !target.take(cursor.u8, cursor.start, cursor.stop)) return false;
-    }
-  }
-  return true;
-}
-
-/** Gives `target` what is in the first source and in no other, by looking for it there. */
-function subtractByLookup(target: MemberTarget): boolean {
-  const minuend = sources[0];
-  // The larger a set, the likelier a member is found in it.
-  sortSources(1, true);
-  const cursor = cursorOver(minuend);
-  while (cursor.next()) {
-    let i = 1;
-    while (i < found && !isIn(sources[i], minuend, cursor)) i++;
-    if (i === found && !target.take(cursor.u8, cursor.start, cursor.stop)) return false;
-  }
-  return true;
-}
-
-/** Puts a copy of the first source into `target` and takes the others' members out of it. */
-function subtractFromCopy(target: StoreTarget): boolean {
-  const minuend = sources[0];
-  const cursor = cursorOver(minuend);
-  while (cursor.next()) {
-    if (!target.take(cursor.u8, cursor.start, cursor.stop)) return false;
-  }
-  for (let i = 1; i < found && target.count > 0; i++) {
-    const members = cursorOver(sources[i]);
-    while (members.next() && target.count > 0) {
-      target.sets.remove(members.u8, members.start, members.stop);
-    }
-  }
-  return true;
-}
-
-/** Whether the first source's set is to be copied, since looking each of its members up is dearer. */
-function copyIsCheaper(): boolean {
-  let all = 0;
-  for (let i = 0; i < found; i++) all += sources[i].size;
-  // Redis's estimate: lookups often end early, so they count half.
-  return sources[0].size * found / 2 > all;
-}
-
-/** Whether nothing is left when the others are taken from the first key's set. */
-function leavesNothing(): boolean {
-  if (first === null) return true;
-  for (let i = 1; i < found; i++) if (isSame(sources[i], first)) return true;
-  return false;
-}
-
 function sinter(call: Call): void {
   const { reply, argc } = call;
-  if (!readSources(call, 1, argc)) return;
-  if (found < argc - 1) return reply.set(0);
+  if (!sources.read(call, 1, argc)) return;
+  if (sources.found < argc - 1) return reply.set(0);
   replied.open(reply);
-  intersect(replied);
+  sources.intersect(replied);
   replied.finish();
 }
 
 function sunion(call: Call): void {
   const { reply } = call;
-  if (!readSources(call, 1, call.argc)) return;
-  if (found <= UNION_LOOKUPS_MAX) {
+  if (!sources.read(call, 1, call.argc)) return;
+  if (sources.found <= UNION_LOOKUPS_MAX) {
     replied.open(reply);
-    uniteByLookup(replied);
+    sources.unite(replied);
     return replied.finish();
   }
   stored.open(call.keys);
-  if (!unite(stored)) return outOfRoom(call);
+  if (!sources.pour(stored)) return outOfRoom(call);
   replyBuilt(call);
 }
 
 function sdiff(call: Call): void {
   const { reply } = call;
-  if (!readSources(call, 1, call.argc)) return;
-  if (leavesNothing()) return reply.set(0);
-  if (copyIsCheaper()) {
+  if (!sources.read(call, 1, call.argc)) return;
+  if (sources.leavesNothing) return reply.set(0);
+  if (sources.copyIsCheaper) {
     stored.open(call.keys);
-    if (subtractFromCopy(stored)) return replyBuilt(call);
+    if (sources.subtractFromCopy(stored)) return replyBuilt(call);
     // No room for a copy: the longer way needs none.
     stored.abandon();
   }
   replied.open(reply);
-  subtractByLookup(replied);
+  sources.subtract(replied);
   replied.finish();
 }
 
@@ -283,9 +98,9 @@ function sintercard(call: Call): void {
     limit = countArgument(call, i + 1);
     if (!(limit >= 0)) return reply.error(ERR_LIMIT);
   }
-  if (!readSources(call, 2, 2 + keyCount)) return;
+  if (!sources.read(call, 2, 2 + keyCount)) return;
   counted.open(limit);
-  if (found === keyCount) intersect(counted);
+  if (sources.found === keyCount) sources.intersect(counted);
   reply.integer(counted.count);
 }
 
@@ -314,24 +129,24 @@ function countedKeys(call: Call): number[] {
 }
 
 function sinterstore(call: Call): void {
-  if (!readSources(call, 2, call.argc)) return;
+  if (!sources.read(call, 2, call.argc)) return;
   stored.open(call.keys);
   // Without one of the sets there is nothing in all of them.
-  const isWhole = found < call.argc - 2 || intersect(stored);
+  const isWhole = sources.found < call.argc - 2 || sources.intersect(stored);
   finishStore(call, isWhole, SINTERSTORE, SINTERSTORE_HAPPENED);
 }
 
 function sunionstore(call: Call): void {
-  if (!readSources(call, 2, call.argc)) return;
+  if (!sources.read(call, 2, call.argc)) return;
   stored.open(call.keys);
-  finishStore(call, unite(stored), SUNIONSTORE, SUNIONSTORE_HAPPENED);
+  finishStore(call, sources.pour(stored), SUNIONSTORE, SUNIONSTORE_HAPPENED);
 }
 
 function sdiffstore(call: Call): void {
-  if (!readSources(call, 2, call.argc)) return;
+  if (!sources.read(call, 2, call.argc)) return;
   stored.open(call.keys);
-  const isWhole = leavesNothing() ||
-    (copyIsCheaper() ? subtractFromCopy(stored) : subtractByLookup(stored));
+  const isWhole = sources.leavesNothing ||
+    (sources.copyIsCheaper ? sources.subtractFromCopy(stored) : sources.subtract(stored));
   finishStore(call, isWhole, SDIFFSTORE, SDIFFSTORE_HAPPENED);
 }
 
@@ -371,7 +186,7 @@ function finishStore(call: Call, isWhole: boolean, name: Uint8Array, event: Uint
   if (a === 0 && !call.keyFits(1)) return stored.abandon();
   const { form, root } = sets;
   keys.putCollection(db, a, buf, starts[1], stops[1], TYPE_SET, form, root, NO_DEADLINE);
-  if (isAway) effectResult(call, form, root);
+  if (sources.isAway) effectResult(call, form, root);
   else call.asSent(name, 1);
   call.notify(SET_EVENT, event, 1);
   reply.integer(count);

@@ -17,7 +17,7 @@
 import { digitCount } from "../base/ascii.ts";
 import { Int64 } from "../base/int64.ts";
 import type { Arena } from "../memory/arena.ts";
-import { type Dict, EntryList } from "../memory/dict.ts";
+import { type Dict, E_HASH, EntryList } from "../memory/dict.ts";
 import { Intsets } from "../memory/intset.ts";
 import { PACK_BYTES_MAX, type Packs } from "../memory/pack.ts";
 import type { CollectionKind, CollectionParts, Grave } from "./collection.ts";
@@ -32,8 +32,6 @@ const PACKED_INTEGER_BYTES = 10;
 const PACKED_SLACK_BYTES = 10;
 /** Bytes that a member takes in a table beyond itself: header, head, rounding, its share of a page. */
 const ENTRY_SLACK_BYTES = 64;
-/** Members up to which a conversion needs less than every command may take. */
-const SMALL_CONVERSION = 1_024;
 
 /** The member at work as an integer. */
 const VALUE = new Int64();
@@ -117,8 +115,7 @@ export class Sets implements CollectionKind {
   /** Bytes that the value may need beyond those of new members, should it become a table. */
   get conversionBytes(): number {
     if (this.form === FORM_TABLE || this.root === 0) return 0;
-    const count = this.size(this.form, this.root);
-    return count <= SMALL_CONVERSION ? 0 : PACK_BYTES_MAX + count * ENTRY_SLACK_BYTES;
+    return this.#arena.blockBytes(this.root) + this.count * ENTRY_SLACK_BYTES;
   }
 
   /** Tells of `members` that are about to be added: the value may become a table at once. */
@@ -236,11 +233,12 @@ export class Sets implements CollectionKind {
     const dict = this.#dict;
     let table = dict.create();
     if (root === 0) return table;
+    const { i32 } = this.#arena;
     const cursor = this.#converter;
     cursor.open(form, root);
     while (cursor.next()) {
-      const { u8, start, stop } = cursor;
-      const hash = dict.hash(u8, start, stop);
+      const { u8, start, stop, entry } = cursor;
+      const hash = entry === 0 ? dict.hash(u8, start, stop) : i32[entry * 2 + E_HASH];
       table = dict.insert(table, newTableEntry(this.#arena, hash, u8, start, stop, false, 0));
     }
     return table;

@@ -307,7 +307,10 @@ export class ReplyWriter {
     this.error(ENCODER.encode(line.replace(/^[\r\n]+|[\r\n]+$/g, "").replace(/[\r\n]/g, " ")));
   }
 
-  /** Keeps room for the header of an array whose length is known later; the mark goes to `finishArray`. */
+  /**
+   * Keeps room for the header of an array, map or set whose length is known later; the mark goes
+   * to `finishArray`, `finishMap` or `finishSet`.
+   */
   deferArray(): number {
     this.reserve(DEFERRED_HEADER_BYTES);
     const mark = this.at;
@@ -318,6 +321,12 @@ export class ReplyWriter {
   /** Writes the header kept by `deferArray` for `n` replies and closes up the room left over. */
   finishArray(mark: number, n: number): void {
     this.#finish(mark, STAR, n);
+  }
+
+  /** As `finishArray` for a map of `pairs` pairs, in RESP2 an array of twice as many. */
+  finishMap(mark: number, pairs: number): void {
+    if (this.resp3) this.#finish(mark, PERCENT, pairs);
+    else this.#finish(mark, STAR, pairs * 2);
   }
 
   /** As `finishArray`, for a set. */

@@ -30,7 +30,15 @@ const ACROSS: ReadonlySet<string> = new Set(["rename", "renamenx", "copy"]);
 /** Frames that are no writes by their flags, yet change a value: PFCOUNT keeps what it worked out. */
 const WRITING_READS: ReadonlySet<string> = new Set(["pfcount"]);
 /** Commands that read each of their keys where it lies, and tell of the result if that is elsewhere. */
-const READS_ACROSS: ReadonlySet<string> = new Set(["bitop", "pfcount", "pfmerge"]);
+const READS_ACROSS: ReadonlySet<string> = new Set([
+  "bitop",
+  "pfcount",
+  "pfmerge",
+  "smove",
+  "sinterstore",
+  "sunionstore",
+  "sdiffstore",
+]);
 
 /** A frame's arguments: `buf[starts[i]..stops[i])`. */
 export interface FrameArguments {
