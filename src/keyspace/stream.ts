@@ -74,12 +74,19 @@ export class Streams implements CollectionKind {
   root = 0;
   /** Groups of the stream at hand; none is at hand of them after `open`. */
   readonly groups: StreamGroups;
+  /** A cursor over entries, for whoever has this object in hand. */
+  readonly entries: StreamEntries;
+  /** A cursor over pending entries, as `entries`. */
+  readonly pendingEntries: PendingReader;
+  /** Facts and nodes, as `entries`. */
+  readonly reader: StreamReader;
 
   readonly #parts: CollectionParts;
   readonly #arena: Arena;
   readonly #i32: Int32Array;
   readonly #nodes: StreamNodes;
-  readonly #entries: StreamEntries;
+  /** As `entries`, for looking up what an edit or a question needs to know. */
+  readonly #lookup: StreamEntries;
 
   /** Streams in the keyspace that `parts` are of. */
   constructor(parts: CollectionParts) {
@@ -87,7 +94,10 @@ export class Streams implements CollectionKind {
     this.#arena = parts.arena;
     this.#i32 = parts.arena.i32;
     this.#nodes = new StreamNodes(parts);
-    this.#entries = new StreamEntries(parts.arena);
+    this.#lookup = new StreamEntries(parts.arena);
+    this.entries = new StreamEntries(parts.arena);
+    this.pendingEntries = new PendingReader(parts.arena);
+    this.reader = new StreamReader(parts.arena);
     this.groups = new StreamGroups(parts, this);
   }
 
@@ -195,15 +205,15 @@ export class Streams implements CollectionKind {
   /** Reads the ID of the last live entry; false if there is none. */
   readLastLiveId(into: StreamId): boolean {
     if (this.length === 0) return false;
-    this.#entries.rangeAll(this.root, true);
-    if (!this.#entries.nextEntry()) return false;
-    into.assign(this.#entries.id);
+    this.#lookup.rangeAll(this.root, true);
+    if (!this.#lookup.nextEntry()) return false;
+    into.assign(this.#lookup.id);
     return true;
   }
 
   /** Whether there is a live entry `id`. */
   has(id: StreamId): boolean {
-    return this.#entries.find(this.root, id);
+    return this.#lookup.find(this.root, id);
   }
 
   // ---- the stream at hand: edits ---------------------------------------------------------------
@@ -261,9 +271,9 @@ export class Streams implements CollectionKind {
 
   /** Writes down what the first live entry is; the stream is owned. */
   #findFirst(): void {
-    const { id } = this.#entries;
-    this.#entries.rangeAll(this.root, false);
-    if (!this.#entries.nextEntry()) id.setMin();
+    const { id } = this.#lookup;
+    this.#lookup.rangeAll(this.root, false);
+    if (!this.#lookup.nextEntry()) id.setMin();
     id.store(this.#i32, this.root * 2 + S_FIRST);
   }
 
@@ -404,7 +414,7 @@ export class Streams implements CollectionKind {
   /** Adds a pending entry to the last group; false if it has it. Whose it is, `ownPending` must say. */
   addPending(id: StreamId, deliveredMs: number, deliveries: number): boolean {
     if (this.groups.findPending(id)) return false;
-    this.groups.addPending(id, deliveredMs, deliveries);
+    this.groups.addPending(id, soundMs(deliveredMs), deliveries);
     return true;
   }
 
@@ -417,7 +427,7 @@ export class Streams implements CollectionKind {
     activeMs: number,
   ): boolean {
     return stop - start <= STREAM_NAME_BYTES_MAX &&
-      this.groups.createConsumer(u8, start, stop, seenMs, activeMs);
+      this.groups.createConsumer(u8, start, stop, soundMs(seenMs), soundMs(activeMs));
   }
 
   /** Gives a pending entry to the last consumer; false if there is none, or somebody has it. */
@@ -438,6 +448,11 @@ export class Streams implements CollectionKind {
     }
     return owned === groups.pendingCount;
   }
+}
+
+/** A foreign time as one that counts on. */
+function soundMs(ms: number): number {
+  return Math.min(Math.max(-1, Math.trunc(ms)), Number.MAX_SAFE_INTEGER);
 }
 
 const NO_MEMORY = {

@@ -95,6 +95,11 @@ export class StreamId {
     return 0;
   }
 
+  /** Whether its milliseconds are those of `other`. */
+  hasMsOf(other: StreamId): boolean {
+    return this.msHigh === other.msHigh && this.msLow === other.msLow;
+  }
+
   /** As `compare`, with the ID at `i32[at]`. */
   compareAt(i32: Int32Array, at: number): number {
     let a = this.msHigh;

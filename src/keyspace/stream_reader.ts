@@ -54,6 +54,7 @@ import {
   S_NODES,
 } from "./stream_layout.ts";
 import { NodeReader } from "./stream_node_reader.ts";
+import { RadixNodes } from "./stream_radix.ts";
 
 /** Reads the counter of two words at `i32[at]`. */
 export function loadInt64(i32: Int32Array, at: number, into: Int64): void {
@@ -109,6 +110,10 @@ export class StreamReader {
   readonly entriesAdded: Int64 = new Int64();
   /** Number of groups. */
   groupCount = 0;
+  /** Number of nodes, after `countNodes`. */
+  nodeCount = 0;
+  /** Number of nodes of a radix tree over the nodes, after `countNodes`. */
+  radixNodeCount = 0;
   /** The node under the cursor. */
   readonly node: NodeReader;
 
@@ -136,11 +141,16 @@ export class StreamReader {
     this.#nodes = i32[s + S_NODES];
   }
 
-  /** Number of nodes. O(nodes). */
-  countNodes(): number {
+  /** Counts the nodes. O(nodes). */
+  countNodes(): void {
+    const radix = new RadixNodes();
     let nodes = 0;
-    for (let is = this.#tree.first(this.#nodes); is; is = this.#tree.next()) nodes++;
-    return nodes;
+    for (let is = this.#tree.first(this.#nodes); is; is = this.#tree.next()) {
+      radix.add(this.#i32, this.#tree.item * 2 + ID_AT);
+      nodes++;
+    }
+    this.nodeCount = nodes;
+    this.radixNodeCount = radix.total();
   }
 
   /** Moves to the first node; false if there is none. */
