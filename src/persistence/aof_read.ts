@@ -3,9 +3,8 @@
  * most a millisecond between which everybody else is let in. Tells a torn tail, which a crash leaves
  * behind, from damage.
  *
- * A tail is torn when the file ends inside a command, inside MULTI ... EXEC, or in bytes of which
- * all that cannot be understood are zero (a file system may have given the file its length before its
- * bytes). What is whole before it has gone to the sink.
+ * A tail is torn when the file ends inside a command, inside MULTI ... EXEC, or in zeros behind
+ * what is the beginning of a command (a file system may give a file its length before its bytes). What is whole before it has gone to the sink.
  *
  * @module
  */
@@ -74,9 +73,8 @@ export async function readIncrement(
       options.onBytes(read);
     }
   } catch (error) {
-    if (!(error instanceof AofDamage) || !await isZeroFrom(file, from + error.byteOffset)) {
-      throw error;
-    }
+    if (!(error instanceof AofDamage)) throw error;
+    if (!await endsTornInZeros(file, from + parser.wholeBytes, from + bytes)) throw error;
   }
   return { bytes, wholeBytes: parser.wholeBytes, commands: parser.wholeCommands };
 }
@@ -106,13 +104,46 @@ async function takeIn(parser: AofParser, sink: AofSink, options: AofReadOptions)
   }
 }
 
-/** Whether a file has nothing but zeros from a byte on. */
-async function isZeroFrom(file: StorageFile, byte: number): Promise<boolean> {
-  const buf = new Uint8Array(READ_BYTES);
-  await file.seek(byte);
-  while (true) {
-    const read = await file.read(buf);
-    if (read === null) return true;
-    for (let i = 0; i < read; i++) if (buf[i] !== 0) return false;
+/**
+ * Whether what a file has from byte `from` on is the beginning of a command, and zeros from there to
+ * the file's end.
+ */
+async function endsTornInZeros(file: StorageFile, from: number, end: number): Promise<boolean> {
+  const stop = await behindLastByte(file, from, end);
+  if (stop === end) return false;
+  const parser = new AofParser();
+  await file.seek(from);
+  for (let at = from; at < stop;) {
+    const room = parser.room(READ_BYTES);
+    const most = Math.min(READ_BYTES, stop - at);
+    const read = await file.read(parser.buf.subarray(room, room + most));
+    if (read === null) break;
+    parser.took(read);
+    at += read;
+    try {
+      while (parser.next() !== AOF_MORE);
+    } catch (error) {
+      if (error instanceof AofDamage) return false;
+      throw error;
+    }
   }
+  return true;
+}
+
+/** The byte behind the last one of `[from, end)` that is not zero. */
+async function behindLastByte(file: StorageFile, from: number, end: number): Promise<number> {
+  const buf = new Uint8Array(READ_BYTES);
+  let stop = from;
+  await file.seek(from);
+  for (let at = from; at < end;) {
+    const read = await file.read(buf);
+    if (read === null) break;
+    for (let i = read - 1; i >= 0; i--) {
+      if (buf[i] === 0) continue;
+      stop = at + i + 1;
+      break;
+    }
+    at += read;
+  }
+  return stop;
 }

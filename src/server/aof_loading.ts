@@ -60,10 +60,8 @@ export interface AofLoadingHost {
 export interface LoadedSet {
   /** The files. */
   readonly set: AofSet;
-  /** Bytes of the last increment that count; -1 when there is none. */
-  readonly wholeBytes: number;
-  /** Bytes behind them that do not. */
-  readonly tornBytes: number;
+  /** Bytes that count of each increment; what is behind them is to be cut off. */
+  readonly wholeBytes: readonly number[];
   /** The history that the data is part of, and the number of the frame to come; null if unknown. */
   readonly history: HistoryFacts | null;
   /** Frames that the node had produced, as far as the files tell. */
@@ -150,40 +148,37 @@ export class AofLoading {
       );
     }
     const replay = new Replay(this.#host, place, facts);
-    let wholeBytes = -1;
-    let tornBytes = 0;
-    for (const [i, part] of increments.entries()) {
+    const wholeBytes: number[] = [];
+    let torn: string | null = null;
+    for (const part of increments) {
       const path = set.pathOf(part);
       const result = await this.#replay(path, 0, replay);
-      const isLast = i === increments.length - 1;
-      wholeBytes = replay.isReplicas ? replay.annotatedBytes : result.wholeBytes;
-      tornBytes = result.bytes - wholeBytes;
-      if (result.wholeBytes < result.bytes) {
-        this.#judgeTail(path, result, isLast);
-      } else if (!isLast && tornBytes > 0) {
-        throw new LoadError(`cannot load ${path}: it ends behind the place of its replica`);
+      // A file is written to when the one before is synced: behind a torn one none can have anything.
+      if (torn !== null && result.bytes > 0) {
+        throw new LoadError(
+          `cannot load ${torn}: it ends inside a command, and ${path} follows it: ` +
+            `shoal check-aof ${torn}`,
+        );
       }
+      if (result.wholeBytes < result.bytes) this.#cutTail(path, result);
+      const counts = replay.isReplicas ? replay.annotatedBytes : result.wholeBytes;
+      if (counts < result.bytes) torn = path;
+      wholeBytes.push(counts);
       replay.endFile();
     }
     this.commands += replay.frames;
     return {
       set,
       wholeBytes,
-      tornBytes,
       history: replay.history,
       sequence: Math.max(replay.sequence, facts?.sequence ?? 0),
       position: replay.position,
     };
   }
 
-  #judgeTail(path: string, { bytes, wholeBytes }: AofReadResult, isLast: boolean): void {
+  /** Tells that a file is torn, if that is allowed. */
+  #cutTail(path: string, { bytes, wholeBytes }: AofReadResult): void {
     const where = `${path}, byte ${wholeBytes} of ${bytes}`;
-    if (!isLast) {
-      throw new LoadError(
-        `cannot load ${where}: it ends inside a command, and other files follow it: ` +
-          `shoal check-aof ${path}`,
-      );
-    }
     if (!this.#host.config.aofLoadTruncated) {
       throw new LoadError(
         `cannot load ${where}: it ends inside a command, and aof-load-truncated is no: ` +
@@ -212,7 +207,7 @@ export class AofLoading {
     if (!isRdb) {
       const replay = new Replay(this.#host, place, null);
       const result = await this.#replay(path, 0, replay);
-      if (result.wholeBytes < result.bytes) this.#judgeTail(path, result, false);
+      if (result.wholeBytes < result.bytes) this.#cutTail(path, result);
       replay.endFile();
       return null;
     }
@@ -237,7 +232,7 @@ export class AofLoading {
     // Redis 4 to 6 wrote commands behind the image.
     const replay = new Replay(this.#host, place, null);
     const result = await this.#replay(path, imageBytes, replay);
-    if (result.wholeBytes < result.bytes) this.#judgeTail(path, result, false);
+    if (result.wholeBytes < result.bytes) this.#cutTail(path, result);
     replay.endFile();
     return factsFromAux(sink.aux_);
   }
@@ -287,7 +282,7 @@ class Replay implements AofSink {
   readonly #applier: Applier;
   readonly #place: FramePlace;
   readonly #unit = new HeldUnit();
-  /** A replica's commands since the last annotation. */
+  /** A replica's commands since the last annotation of this file. */
   readonly #held = new RequestQueue();
   #historyId: string | null;
   #offset: number;
@@ -378,5 +373,6 @@ class Replay implements AofSink {
     if (this.#unit.isOpen) this.#offset -= this.#unit.frames.count + 1;
     this.#unit.close();
     this.#held.clear();
+    this.annotatedBytes = 0;
   }
 }

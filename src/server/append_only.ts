@@ -175,8 +175,15 @@ export class AppendOnly {
     this.endTurn();
   }
 
-  async #resumeShard(shard: Shard, set: AofSet, wholeBytes: number): Promise<ShardFiles> {
+  async #resumeShard(
+    shard: Shard,
+    set: AofSet,
+    wholeBytes: readonly number[],
+  ): Promise<ShardFiles> {
     const { storage } = this.#host;
+    for (const [i, part] of set.manifest.increments.entries()) {
+      await this.#cut(set.pathOf(part), wholeBytes[i]);
+    }
     await set.removeHistory();
     let file: StorageFile;
     let part = set.manifest.increments.at(-1);
@@ -186,19 +193,22 @@ export class AppendOnly {
       await set.listIncrement(part);
     } else {
       file = await storage.append(set.pathOf(part));
-      if (await file.size() > wholeBytes) {
-        await file.truncate(wholeBytes);
-        await file.seek(wholeBytes);
-        await file.sync();
-      }
     }
     const { appendFsync } = this.#host.config;
-    const goodBytes = Math.max(0, wholeBytes);
+    const goodBytes = wholeBytes.at(-1) ?? 0;
     const log = new AofLog(this.#logHost(), appendFsync, file, set.pathOf(part), goodBytes);
     const files = new ShardFiles(shard, set, log);
     await this.#measure(files);
     files.rewrittenBytes = files.bytes;
     return files;
+  }
+
+  /** Cuts off what does not count at the end of a file. */
+  async #cut(path: string, wholeBytes: number): Promise<void> {
+    using file = await this.#host.storage.append(path);
+    if (await file.size() <= wholeBytes) return;
+    await file.truncate(wholeBytes);
+    await file.sync();
   }
 
   /**
@@ -498,6 +508,8 @@ export class AppendOnly {
           shard.freezeLock.release();
         },
       }));
+    // A file of a replica ends with the place that its data stand at.
+    if (!log.isSuspended) this.#sayPlace(files, this.#host.positions());
     if (next === null) log.resume();
     else log.continueIn(next.file, set.pathOf(part), isListed);
     this.#annotate(files);

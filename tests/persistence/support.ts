@@ -6,10 +6,17 @@
 import { ascii, equalsBytes, latin1 } from "../../src/base/ascii.ts";
 import { SYSTEM_CLOCK } from "../../src/base/clock.ts";
 import { Gate } from "../../src/base/gate.ts";
+import { COUNTER_COMMANDS } from "../../src/commands/counters.ts";
+import { EXPIRY_COMMANDS } from "../../src/commands/expiry.ts";
+import { KEY_COMMANDS } from "../../src/commands/keys.ts";
+import { CommandTable } from "../../src/commands/registry.ts";
+import { STRING_COMMANDS } from "../../src/commands/strings.ts";
 import { NO_DEADLINE } from "../../src/keyspace/entry.ts";
 import { FrozenEntries } from "../../src/keyspace/frozen_view.ts";
 import type { Keyspace } from "../../src/keyspace/keyspace.ts";
 import { Log } from "../../src/observability/log.ts";
+import { DISK } from "../../src/persistence/disk.ts";
+import type { Storage } from "../../src/persistence/storage.ts";
 import { Config } from "../../src/server/config.ts";
 import type { ConfigValues } from "../../src/server/config_values.ts";
 import { Persistence, type PersistenceHost } from "../../src/server/persistence.ts";
@@ -22,6 +29,14 @@ import { FakeEntries, type Item, pullAll } from "../snapshot/support.ts";
 export type Content = Map<string, { readonly value: Uint8Array; readonly expireAtMs: number }>;
 
 const SET = ascii("SET");
+const DEL = ascii("DEL");
+/** Commands that an append-only file of these tests may hold. */
+const TABLE = new CommandTable([
+  ...STRING_COMMANDS,
+  ...COUNTER_COMMANDS,
+  ...KEY_COMMANDS,
+  ...EXPIRY_COMMANDS,
+]);
 
 /** A node that keeps its data in a directory: shards and persistence, no server around them. */
 export class DataNode {
@@ -38,7 +53,7 @@ export class DataNode {
   /** The upstream, where there is one. */
   upstream: { host: string; port: number } | null = null;
 
-  constructor(dir: string, settings: Partial<ConfigValues> = {}) {
+  constructor(dir: string, settings: Partial<ConfigValues> = {}, storage: Storage = DISK) {
     this.dir = dir;
     this.config = new Config({ arenaBytes: 64 * 2 ** 20, save: [], dir, ...settings });
     const log = new Log({
@@ -50,6 +65,8 @@ export class DataNode {
     this.node = new Node(this.config, log);
     this.upstream = this.config.replicaOf;
     const host: PersistenceHost = {
+      storage,
+      table: TABLE,
       config: this.config,
       node: this.node,
       log,
@@ -83,8 +100,12 @@ export class DataNode {
   }
 
   /** A node whose data is loaded. */
-  static async open(dir: string, settings: Partial<ConfigValues> = {}): Promise<DataNode> {
-    const node = new DataNode(dir, settings);
+  static async open(
+    dir: string,
+    settings: Partial<ConfigValues> = {},
+    storage: Storage = DISK,
+  ): Promise<DataNode> {
+    const node = new DataNode(dir, settings, storage);
     try {
       await node.persistence.load();
     } catch (error) {
