@@ -9,9 +9,9 @@
  *                string   mix it
  *                list     mix each item, head first
  *                set      xor SHA1(member) of all
- *                hash     xor of all: mix field, mix value; with a deadline of its own: xor
- *                         SHA1("!!hexpire!!")
- *                zset     xor of all: mix member, mix score
+ *                hash     xor SHA1(e) of all, e: mix field, mix value; with a deadline of its own:
+ *                         xor SHA1("!!hexpire!!")
+ *                zset     xor SHA1(e) of all, e: mix member, mix score
  *                stream   of each entry: mix "<ms>.<seq>", mix each field and value
  *              with a deadline: xor SHA1("!!expire!!")
  * key(k)       mix the key, then as value(k)
@@ -170,7 +170,8 @@ function mixElements(
       const score = ascii(format17(elements.score));
       mixBytes(elementDigest, score, 0, score.length);
     }
-    xor(digest, elementDigest);
+    rehash(elementDigest, scratch);
+    xor(digest, scratch);
   }
 }
 

@@ -121,7 +121,8 @@ export class RdbStreamEncoder extends ValueEncoder {
     switch (this.#state) {
       case COUNT: {
         const stream = this.#stream;
-        at = putLength(out, at, stream.countNodes());
+        stream.countNodes();
+        at = putLength(out, at, stream.nodeCount);
         this.#isThere = stream.firstNode();
         this.#state = NODE;
         return at;

@@ -1,6 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
 import { ascii } from "../../src/base/ascii.ts";
-import { disguise } from "../support/differential.ts";
 import { GENERIC } from "../support/generic_commands.ts";
 import { Random, testSeed } from "../support/random.ts";
 import { RedisServer } from "../support/redis.ts";
@@ -137,12 +136,6 @@ Deno.test("values that memory has no room for are refused before anything change
   assertEquals(shell.run("RESTORE", "k", "0", payload, "REPLACE"), oom);
   assertEquals(shell.run("GET", "k"), "$3\r\nold\r\n");
   assertEquals(shell.heard(), []);
-});
-
-Deno.test("DUMP and RESTORE refuse what they have no form for", () => {
-  const shell = new Shell(GENERIC);
-  disguise(shell, "list");
-  assert(shell.run("DUMP", "list").startsWith("-WRONGTYPE "));
 });
 
 const version = await RedisServer.installed();

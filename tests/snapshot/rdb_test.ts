@@ -249,14 +249,14 @@ Deno.test("what an RDB image holds beside entries is passed over, loss with a wa
 });
 
 Deno.test("a value of a type without a reader is an error with key, type and place", () => {
-  const image = concat([ascii("REDIS0010"), hex("fe00 10 04 68617368 0000")]);
+  const image = concat([ascii("REDIS0012"), hex("fe00 16 04 68617368 0000")]);
   for (const pushBytes of [1, image.length]) {
     const error = assertThrows(() => read(image, {}, pushBytes), RdbTypeError);
     assertEquals(latin1(error.key), "hash");
     assertEquals([error.fault, error.type, error.typeName, error.byteOffset], [
       "unsupportedType",
-      16,
-      "hash (listpack)",
+      22,
+      "hash with field deadlines (release candidate)",
       17,
     ]);
   }

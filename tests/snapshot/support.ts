@@ -161,8 +161,8 @@ export interface Collection {
   readonly content: unknown;
 }
 
-/** What a stream is. */
-interface StreamContent {
+/** A stream as plain data. */
+export interface StreamContent {
   readonly entries: [id: string, strings: string[]][];
   facts: Record<string, string>;
   readonly groups: {
@@ -187,6 +187,8 @@ export class MemorySink implements SnapshotSink {
   #open: Omit<Collection, "content"> | null = null;
   #elements: unknown[] = [];
   #names = new Set<string>();
+  /** Places of the group's pending entries. */
+  #pending = new Map<string, number>();
   #stream: StreamContent = { entries: [], facts: {}, groups: [] };
   readonly facts: [string, string][] = [];
   readonly sizes: [db: number, keys: number, expires: number][] = [];
@@ -320,13 +322,16 @@ export class MemorySink implements SnapshotSink {
     const name = latin1(u8, start, stop);
     const group = { name, last: last.toString(), read: digits(read), pending: [], consumers: [] };
     this.#stream.groups.push(group);
+    this.#pending = new Map();
     return this.#isNew(name);
   }
 
   streamPending(id: StreamId, deliveredMs: number, deliveries: number): boolean {
     const { pending } = this.#stream.groups.at(-1)!;
-    const isNew = pending.every(([other]) => other !== id.toString());
-    pending.push([id.toString(), deliveredMs, deliveries, null]);
+    const name = id.toString();
+    const isNew = !this.#pending.has(name);
+    this.#pending.set(name, pending.length);
+    pending.push([name, deliveredMs, deliveries, null]);
     return isNew;
   }
 
@@ -346,8 +351,10 @@ export class MemorySink implements SnapshotSink {
 
   streamOwned(id: StreamId): boolean {
     const { pending, consumers } = this.#stream.groups.at(-1)!;
-    const entry = pending.find(([other]) => other === id.toString());
-    if (entry === undefined || entry[3] !== null) return false;
+    const at = this.#pending.get(id.toString());
+    if (at === undefined) return false;
+    const entry = pending[at];
+    if (entry[3] !== null) return false;
     entry[3] = consumers.at(-1)![0];
     return true;
   }
