@@ -21,7 +21,7 @@ import { PackReader, type Packs } from "../memory/pack.ts";
 import { TreeReader, type Trees } from "../memory/tree.ts";
 import type { CollectionKind, CollectionParts, Grave } from "./collection.ts";
 import type { CollectionLimits } from "./collection_limits.ts";
-import { FORM_PACK, FORM_TABLE, keyAt, keyBytes } from "./entry.ts";
+import { FORM_PACK, FORM_TABLE, keyAt, keyBytes, TYPE_ZSET } from "./entry.ts";
 import { newTableEntry } from "./table_entry.ts";
 import { ZsetGrave } from "./zset_grave.ts";
 import { compareBytes, MemberOrder } from "./zset_order.ts";
@@ -34,8 +34,19 @@ const ROOT_BYTES = 8;
 /** What a member of a table takes beyond its own bytes: head, score, slots of dict and tree, rounding. */
 const TABLE_MEMBER_BYTES = 96;
 
+/** Frees values that no key has: the keyspace. */
+export interface ValueOwner {
+  /** See `Keyspace.releaseValue`. */
+  releaseValue(type: number, form: number, root: number): void;
+}
+
 /** A score as it is stored in a pack. */
 const scoreText = new Uint8Array(SCORE_TEXT_BYTES_MAX);
+
+/** Writes a score as packs have it to `scoreText`, minus zero as zero. Returns where it ends. */
+function putPackedScore(score: number): number {
+  return putScore(scoreText, 0, score === 0 ? 0 : score);
+}
 
 /** See the module's text. */
 export class Zsets implements CollectionKind {
@@ -52,6 +63,8 @@ export class Zsets implements CollectionKind {
   /** Its score; after `find`, that of the member found. */
   score = 0;
 
+  readonly #parts: CollectionParts;
+  #draft: Zsets | null = null;
   readonly #arena: Arena;
   readonly #dict: Dict;
   readonly #packs: Packs;
@@ -69,6 +82,7 @@ export class Zsets implements CollectionKind {
 
   /** Sorted sets of one keyspace. */
   constructor(parts: CollectionParts) {
+    this.#parts = parts;
     this.#arena = parts.arena;
     this.#dict = parts.dict;
     this.#packs = parts.packs;
@@ -103,14 +117,35 @@ export class Zsets implements CollectionKind {
     return this.size(this.form, this.root);
   }
 
+  /** Whether the value at hand is a pack. */
+  get isPacked(): boolean {
+    return this.form === FORM_PACK;
+  }
+
+  /** A second handle, for a value that is built while another is at hand. */
+  get draft(): Zsets {
+    return this.#draft ??= new Zsets(this.#parts);
+  }
+
+  /** Frees the value at hand, which no key has, in slices if it is large. */
+  abandon(keys: ValueOwner): void {
+    keys.releaseValue(TYPE_ZSET, this.form, this.root);
+    this.root = 0;
+  }
+
   /**
    * Bytes that adding `members` with `memberBytes` in all may take, a conversion included. Who adds
    * asks the arena for them before.
    */
   growthBytes(members: number, memberBytes: number): number {
-    const bytes = members * TABLE_MEMBER_BYTES + memberBytes;
+    const bytes = this.bytesOfNew(members, memberBytes);
     if (this.form === FORM_TABLE) return bytes;
     return bytes + this.#packs.byteLength(this.root) + this.count * TABLE_MEMBER_BYTES;
+  }
+
+  /** As `growthBytes` of a value without members. */
+  bytesOfNew(members: number, memberBytes: number): number {
+    return members * TABLE_MEMBER_BYTES + memberBytes;
   }
 
   #dictRoot(): number {
@@ -173,18 +208,29 @@ export class Zsets implements CollectionKind {
       this.convert();
       this.#hash = this.#dict.hash(u8, start, stop);
     }
-    const fresh = newTableEntry(this.#arena, this.#hash, u8, start, stop, true, 0);
-    this.#arena.f64[fresh + 3] = score;
+    const fresh = this.#newEntry(this.#hash, u8, start, stop, score);
     const tree = this.#treeRoot();
     this.#trees.seek(tree, score, this.#order, false);
     const grown = this.#trees.insert(tree, score, fresh, 1);
     this.#setRoots(this.#dict.insert(this.#dictRoot(), fresh), grown);
   }
 
+  /** Adds a member that stands behind all others. */
+  append(buf: Uint8Array, s: number, e: number, score: number): void {
+    if (this.form === FORM_TABLE) {
+      const fresh = this.#newEntry(this.#dict.hash(buf, s, e), buf, s, e, score);
+      const tree = this.#trees.append(this.#treeRoot(), score, fresh, 1);
+      this.#setRoots(this.#dict.insert(this.#dictRoot(), fresh), tree);
+    } else {
+      this.#order.probe(buf, s, e);
+      this.add(score);
+    }
+  }
+
   /** False when the pack cannot hold it. */
   #addToPack(buf: Uint8Array, s: number, e: number, score: number): boolean {
     const packs = this.#packs;
-    const scoreStop = putScore(scoreText, 0, score);
+    const scoreStop = putPackedScore(score);
     const bytes = packs.elementBytes(buf, s, e) + packs.elementBytes(scoreText, 0, scoreStop);
     if (!packs.canHold(this.root, bytes)) return false;
     const before = this.#packPlace(score, buf, s, e);
@@ -430,7 +476,8 @@ export class Zsets implements CollectionKind {
       const scoreAt = packs.next(pack, at);
       const score = this.#scoreAt(scoreAt);
       packs.read(pack, at);
-      const entry = this.#newEntry(packs.u8, packs.start, packs.stop, score);
+      const hash = this.#dict.hash(packs.u8, packs.start, packs.stop);
+      const entry = this.#newEntry(hash, packs.u8, packs.start, packs.stop, score);
       dict = this.#dict.insert(dict, entry);
       tree = this.#trees.append(tree, score, entry, 1);
       at = packs.next(pack, scoreAt);
@@ -439,8 +486,7 @@ export class Zsets implements CollectionKind {
     this.#beginRoots(dict, tree);
   }
 
-  #newEntry(u8: Uint8Array, start: number, stop: number, score: number): number {
-    const hash = this.#dict.hash(u8, start, stop);
+  #newEntry(hash: number, u8: Uint8Array, start: number, stop: number, score: number): number {
     const entry = newTableEntry(this.#arena, hash, u8, start, stop, true, 0);
     this.#arena.f64[entry + 3] = score;
     return entry;
@@ -452,6 +498,31 @@ export class Zsets implements CollectionKind {
     this.#arena.i32[root * 2 + Z_TREE] = tree;
     this.form = FORM_TABLE;
     this.root = root;
+  }
+
+  /** Takes a table of these roots in hand: a finished `ZsetDraft`. */
+  take(dict: number, tree: number): void {
+    this.#beginRoots(dict, tree);
+  }
+
+  /** Makes the table at hand a pack if the limits allow it; its longest member has `longest` bytes. */
+  packIfSmall(longest: number): void {
+    const { zsetMaxListpackEntries, zsetMaxListpackValue } = this.#limits;
+    if (this.count > zsetMaxListpackEntries || longest > zsetMaxListpackValue) return;
+    const packs = this.#packs;
+    const { root } = this;
+    let pack = packs.create();
+    for (let more = this.seekRank(0); more; more = this.next()) {
+      const scoreStop = putPackedScore(this.score);
+      const { u8, start, stop } = this;
+      const bytes = packs.elementBytes(u8, start, stop) +
+        packs.elementBytes(scoreText, 0, scoreStop);
+      if (!packs.canHold(pack, bytes)) return packs.release(pack);
+      pack = packs.append(packs.append(pack, u8, start, stop), scoreText, 0, scoreStop);
+    }
+    const grave = this.bury(FORM_TABLE, root);
+    while (!grave.step());
+    this.open(FORM_PACK, pack);
   }
 
   // ---- as a kind -----------------------------------------------------------------------------
@@ -486,7 +557,8 @@ export class Zsets implements CollectionKind {
     let tree = this.#trees.create();
     this.open(form, root);
     for (let more = this.seekRank(0); more; more = this.next()) {
-      const entry = this.#newEntry(this.u8, this.start, this.stop, this.score);
+      const hash = this.#dict.hash(this.u8, this.start, this.stop);
+      const entry = this.#newEntry(hash, this.u8, this.start, this.stop, this.score);
       dict = this.#dict.insert(dict, entry);
       tree = this.#trees.append(tree, this.score, entry, 1);
     }

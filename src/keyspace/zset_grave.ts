@@ -1,6 +1,7 @@
 /**
- * A sorted set that nothing points to any more, taken apart in slices: first the tree with the
- * entries that it orders, a few leaves at a time, then the dict's pages, which no longer have any.
+ * A sorted set that nothing points to any more, taken apart in slices: first the tree, some leaves at
+ * a time, then the dict, a page with its entries at a time. The tree may lack entries, as that of a
+ * value that was given up before it was whole.
  *
  * @module
  */
@@ -10,11 +11,10 @@ import { type Dict, EntryList } from "../memory/dict.ts";
 import type { Trees } from "../memory/tree.ts";
 import type { Grave } from "./collection.ts";
 
-/** Leaves of a tree, or pages of a dict, that one step takes apart. */
-const LEAVES_A_STEP = 4;
-const PAGES_A_STEP = 64;
+/** Leaves of the tree that one step frees. */
+const LEAVES_A_STEP = 256;
 
-/** What a leaf or a page held; empty between steps. Steps never nest. */
+/** What a leaf or a page held; of no meaning between steps, which never nest. */
 const list = new EntryList();
 
 /** See the module's text. */
@@ -40,14 +40,11 @@ export class ZsetGrave implements Grave {
     for (let leaves = 0; leaves < LEAVES_A_STEP && this.#treeRoot !== 0; leaves++) {
       list.clear();
       this.#treeRoot = this.#trees.takeLeaf(this.#treeRoot, list);
-      for (let i = 0; i < list.length; i++) this.#arena.release(list.items[i]);
     }
     if (this.#treeRoot !== 0) return false;
-    for (let pages = 0; pages < PAGES_A_STEP; pages++) {
-      list.clear();
-      this.#cursor = this.#dict.dismantle(this.#dictRoot, this.#cursor, list);
-      if (this.#cursor === 0) return true;
-    }
-    return false;
+    list.clear();
+    this.#cursor = this.#dict.dismantle(this.#dictRoot, this.#cursor, list);
+    for (let i = 0; i < list.length; i++) this.#arena.release(list.items[i]);
+    return this.#cursor === 0;
   }
 }
