@@ -241,12 +241,12 @@ export class UpstreamLink {
       (this.#appliedOffset !== this.#ackedOffset && silentMs >= ACK_GAP_MS);
   }
 
-  /** The acknowledgement to write now. */
-  takeAck(nowMs: number): Uint8Array<ArrayBuffer> {
+  /** The acknowledgement to write now: of everything before `offset`, which is applied. */
+  takeAck(nowMs: number, offset: number = this.#appliedOffset): Uint8Array<ArrayBuffer> {
     this.#ackMs = nowMs;
     this.#ackWanted = false;
-    this.#ackedOffset = this.#appliedOffset;
-    return encodeReplicaAck(this.#appliedOffset);
+    this.#ackedOffset = offset;
+    return encodeReplicaAck(offset);
   }
 
   /** Deadlines; gives whether the link failed now. A timer calls it every 100 ms or so. */

@@ -29,6 +29,7 @@ import { SaveError, saveError } from "../persistence/save_error.ts";
 import { factsAsAux, newSaveId } from "../persistence/save_facts.ts";
 import { removeQuietly, type Storage, type StorageFile } from "../persistence/storage.ts";
 import type { FrameLog } from "../shard/commit.ts";
+import type { Durability } from "../shard/durability.ts";
 import type { UpstreamPositions } from "../shard/follower.ts";
 import type { Node } from "../shard/node.ts";
 import type { Shard } from "../shard/shard.ts";
@@ -103,7 +104,7 @@ class ShardFiles implements FrameLog {
 }
 
 /** See the module's text. */
-export class AppendOnly {
+export class AppendOnly implements Durability {
   /** Whether the last rewrite failed. */
   lastRewriteFailed = false;
   /** Whole seconds that it took, -1 before the first. */
@@ -305,7 +306,7 @@ export class AppendOnly {
 
   // ---- writing -------------------------------------------------------------------------------
 
-  /** After each turn: what was appended is written once this round of the event loop is over. */
+  /** See `Durability`: what was appended is written once this round of the event loop is over. */
   endTurn(): void {
     const files = this.#files;
     if (files === null || this.#isFlushDue) return;
@@ -348,7 +349,16 @@ export class AppendOnly {
     return others === null ? first : Promise.all(others).then(() => {});
   }
 
-  /** Whether what was appended so far survives a loss of power; true without `appendfsync always`. */
+  /** See `Durability`. */
+  whenRoom(): Promise<void> | null {
+    for (const { log } of this.#files ?? []) {
+      const wait = log.whenRoom();
+      if (wait !== null) return wait;
+    }
+    return null;
+  }
+
+  /** See `Durability`: without `appendfsync always` nothing is promised. */
   get isDurable(): boolean {
     for (const { log } of this.#files ?? []) {
       if (log.policy === "always" && log.syncedFrames < log.appendedFrames) return false;
@@ -356,12 +366,12 @@ export class AppendOnly {
     return true;
   }
 
-  /** Frames appended, by shard: for `isDurableUpTo`. */
+  /** See `Durability`. */
   appended(): readonly number[] {
     return (this.#files ?? []).map(({ log }) => log.appendedFrames);
   }
 
-  /** Whether the first `frames` frames of each shard survive a loss of power, as far as that is promised. */
+  /** See `Durability`. */
   isDurableUpTo(frames: readonly number[]): boolean {
     return (this.#files ?? []).every(({ log }, i) =>
       log.policy !== "always" || log.syncedFrames >= (frames[i] ?? 0)

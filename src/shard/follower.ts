@@ -17,6 +17,7 @@ import type { UpstreamError } from "../replication/upstream_link.ts";
 import { type DecoderLimits, DEFAULT_DECODER_LIMITS } from "../replication/stream_decoder.ts";
 import { Applier } from "./applier.ts";
 import { type Arrival, Arrivals } from "./arrivals.ts";
+import type { Durability } from "./durability.ts";
 import { askLayout, type Layout } from "./layout.ts";
 import type { Node } from "./node.ts";
 import type { UpstreamStatus } from "./replication_status.ts";
@@ -53,6 +54,8 @@ export interface FollowerHost {
   readonly clock: Clock;
   /** Our own client port, told to the upstream. */
   clientPort(): number;
+  /** What has to be safe before it is confirmed. */
+  readonly durability: Durability;
   /** After a turn that may have written. */
   endTurn(): void;
   /** The data of these shards was replaced: their own history begins anew. */
@@ -434,6 +437,11 @@ export class Follower implements UpstreamHost {
     position.history = this.version === 1 ? V1_HISTORY : link.history;
     position.offset = applied;
     position.db = runner.place.db;
+  }
+
+  /** See `UpstreamHost`. */
+  get durability(): Durability {
+    return this.#host.durability;
   }
 
   /** See `UpstreamHost`. */

@@ -13,6 +13,7 @@ import type { Log } from "../observability/log.ts";
 import type { ReplicaLink } from "../replication/replica_link.ts";
 import type { SnapshotWorkerPool } from "../snapshot/worker_pool.ts";
 import { type AdmissionSettings, whyNotPermitted } from "./admission.ts";
+import type { Durability } from "./durability.ts";
 import { Follower, type FollowerHost, type UpstreamPositions } from "./follower.ts";
 import { newLineage } from "./lineage.ts";
 import type { Node } from "./node.ts";
@@ -42,6 +43,8 @@ export interface ReplicationHost {
   readonly clock: Clock;
   /** Snapshot workers. */
   readonly workers: SnapshotWorkerPool;
+  /** Where frames are kept beside the backlogs. */
+  readonly durability: Durability;
   /** Our client port. */
   clientPort(): number;
   /** Whether the data is being loaded. */
@@ -118,6 +121,7 @@ export class Replication {
    * turn made SET with a replica cost a third more (measured).
    */
   endTurn(): void {
+    this.#host.durability.endTurn();
     if (this.#isWakeDue) return;
     const { shards } = this.#host.node;
     for (let i = 0; i < shards.length; i++) {
@@ -276,6 +280,7 @@ export class Replication {
         gate,
         clock,
         clientPort: () => this.#host.clientPort(),
+        durability: this.#host.durability,
         endTurn: () => this.endTurn(),
         replaced: (shards) => this.#replaced(shards),
         changed: () => this.#changed(),

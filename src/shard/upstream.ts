@@ -29,6 +29,7 @@ import {
   UpstreamLink,
 } from "../replication/upstream_link.ts";
 import type { Applier, FramePlace } from "./applier.ts";
+import { type Durability, SafeOffset } from "./durability.ts";
 import { HELD_BACK, HeldUnit, NOT_HELD } from "./held_unit.ts";
 import { connectWithin, UpstreamSocket } from "./upstream_socket.ts";
 
@@ -87,6 +88,8 @@ export interface UpstreamHost {
   beginsAnew(runner: UpstreamRunner): void;
   /** A connection was not made, or ended; gives whether the layout must be asked again. */
   failed(runner: UpstreamRunner, error: UpstreamError | "ConnectFailed"): boolean;
+  /** What has to be safe before it is confirmed. */
+  readonly durability: Durability;
   /** Asks the layout again; resolves when it is known or the attempt failed. */
   relayout(): Promise<void>;
   /** After a turn that may have written. */
@@ -126,6 +129,7 @@ export class UpstreamRunner {
   #isUnfounded = true;
   /** Frames of a unit whose end has not come. */
   readonly #unit = new HeldUnit();
+  readonly #safeOffset = new SafeOffset();
   /** What of the upstream node's sequence was applied when the last connection ended. */
   #reachedBefore = -1;
   /** The frame before which a v1 upstream's stream last had a gap. */
@@ -240,6 +244,7 @@ export class UpstreamRunner {
     this.#wasStreaming = false;
     this.#isUnfounded = !knows;
     this.#unit.close();
+    this.#safeOffset.reset(knows ? position.offset : 0);
     return this.link = new UpstreamLink({
       claim: {
         version,
@@ -282,7 +287,7 @@ export class UpstreamRunner {
   }
 
   async #read({ conn }: UpstreamSocket, link: UpstreamLink): Promise<void> {
-    const { gate, clock } = this.#host;
+    const { gate, clock, durability } = this.#host;
     const { decoder } = link;
     let buf = new Uint8Array(BUFFER_BYTES);
     let used = 0;
@@ -313,6 +318,8 @@ export class UpstreamRunner {
         const others = gate.pass();
         if (event === UPSTREAM_FAILED) return;
         if (others !== null) await others;
+        const room = durability.whenRoom();
+        if (room !== null) await room;
       } while (event !== NEED_MORE);
       if (decoder.begin === used) {
         decoder.rebase(used);
@@ -452,6 +459,7 @@ export class UpstreamRunner {
         this.forgetsHistory = false;
         this.#reachedBefore = -1;
         link.applied(decoder.offset);
+        this.#safeOffset.reset(0);
         this.#streams();
       }
       return true;
@@ -468,7 +476,8 @@ export class UpstreamRunner {
     if (link === null || socket === null || socket.isWriting) return;
     const nowMs = this.#host.clock.monotonicMs();
     if (!link.ackDue(nowMs)) return;
-    socket.write(link.takeAck(nowMs)).catch(() => {}); // The read loop learns of it too.
+    const safe = this.#safeOffset.of(link.appliedOffset, this.#host.durability);
+    socket.write(link.takeAck(nowMs, safe)).catch(() => {}); // The read loop learns of it too.
   }
 
   /** Deadlines and acknowledgements; called every 100 ms or so. */

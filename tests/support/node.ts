@@ -32,6 +32,7 @@ import { RequestParser } from "../../src/resp/request_parser.ts";
 import { Config } from "../../src/server/config.ts";
 import type { ConfigValues } from "../../src/server/config_values.ts";
 import { Executor } from "../../src/server/executor.ts";
+import { NOT_KEPT } from "../../src/shard/durability.ts";
 import { Background } from "../../src/shard/background.ts";
 import { Node } from "../../src/shard/node.ts";
 import { Replication } from "../../src/shard/replication.ts";
@@ -109,6 +110,7 @@ export class TestNode implements AsyncDisposable {
       errorReplied() {},
     });
     this.replication = new Replication({
+      durability: NOT_KEPT,
       node: this.node,
       table,
       events: new KeyspaceEvents(),
