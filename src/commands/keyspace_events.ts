@@ -64,6 +64,8 @@ const KEYSPACE = ascii("__keyspace@");
 const KEYEVENT = ascii("__keyevent@");
 const BEHIND_DB = ascii("__:");
 const EXPIRED = ascii("expired");
+const EVICTED = ascii("evicted");
+const HEXPIRED = ascii("hexpired");
 const NEW = ascii("new");
 const KEYMISS = ascii("keymiss");
 
@@ -143,6 +145,17 @@ export class KeyspaceEvents implements KeyspaceObserver {
   /** A key is removed because of its deadline. */
   expired(db: number, u8: Uint8Array, start: number, stop: number): void {
     this.tell(EXPIRED_EVENT, EXPIRED, db, u8, start, stop);
+  }
+
+  /** A key is removed to save memory. */
+  evicted(db: number, u8: Uint8Array, start: number, stop: number): void {
+    this.tell(EVICTED_EVENT, EVICTED, db, u8, start, stop);
+  }
+
+  /** Fields of the hash under a key are removed because of their deadlines, with `isLast` the key, too. */
+  fieldsExpired(db: number, u8: Uint8Array, start: number, stop: number, isLast: boolean): void {
+    this.tell(HASH_EVENT, HEXPIRED, db, u8, start, stop);
+    if (isLast) this.tell(GENERIC_EVENT, DEL_HAPPENED, db, u8, start, stop);
   }
 
   /** Publishes an event on the key `buf[start..stop)` of a database, if its class is told. */

@@ -8,6 +8,7 @@
 
 import { ascii } from "../base/ascii.ts";
 import { INT64_BYTES_MAX, parseInt64 } from "../base/integers.ts";
+import { idleSeconds, usesOf } from "../keyspace/access.ts";
 import { TYPE_STRING } from "../keyspace/entry.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import type { Call } from "./call.ts";
@@ -32,9 +33,6 @@ const ERR_LFU_NOT_SELECTED = ascii(
   `ERR An LFU maxmemory policy is not selected, access frequency not tracked. ${WHEN_SWITCHING}`,
 );
 
-/** Span of the access clock in seconds. */
-const ACCESS_CLOCK_SECONDS = 2 ** 24;
-
 /** The integer that a string of entry `a` is to Redis (`SET k 12`), or undefined. */
 function integerOf(keys: Keyspace, a: number): bigint | undefined {
   const length = keys.stringBytes(a);
@@ -54,7 +52,7 @@ export function encodingOf(keys: Keyspace, a: number): string {
 
 /** Seconds since entry `a` was last used. */
 export function idleSecondsOf(keys: Keyspace, a: number): number {
-  return (keys.accessClock - keys.accessOf(a) + ACCESS_CLOCK_SECONDS) % ACCESS_CLOCK_SECONDS;
+  return idleSeconds(keys.accessOf(a), keys.accessClock);
 }
 
 /** The entry of the key in argument 2, looked at without being used; 0 with nil replied. */
@@ -79,8 +77,9 @@ function idletime(call: Call): void {
 function freq(call: Call): void {
   const a = lookedAt(call);
   if (a === 0) return;
-  if (!call.keys.accessCountsUses) call.reply.error(ERR_LFU_NOT_SELECTED);
-  else call.reply.integer(call.keys.accessOf(a) & 0xff);
+  const { keys } = call;
+  if (!keys.accessCountsUses) call.reply.error(ERR_LFU_NOT_SELECTED);
+  else call.reply.integer(usesOf(keys.accessOf(a), keys.accessClock, keys.lfuDecayMinutes));
 }
 
 /** Nothing is shared here, but what asks expects the answer that Redis gives for such a value. */

@@ -29,11 +29,14 @@ import {
 import type { HashKey } from "../memory/siphash.ts";
 import { Packs } from "../memory/pack.ts";
 import { Trees } from "../memory/tree.ts";
+import { afterUse } from "./access.ts";
+import { ValueBuilder } from "./builder.ts";
 import type { CollectionKind, CollectionParts, Grave } from "./collection.ts";
 import { type CollectionLimits, defaultCollectionLimits } from "./collection_limits.ts";
 import {
   ACCESS_SHIFT,
   BLOB,
+  FORM_EXPIRING,
   FORM_INTS,
   FORM_MASK,
   FORM_PACK,
@@ -51,6 +54,7 @@ import {
 } from "./entry.ts";
 import type { FrozenViewData } from "./frozen_view.ts";
 import { Hashes } from "./hash.ts";
+import { hintOf } from "./hint.ts";
 import { Lists } from "./list.ts";
 import { Sets } from "./set.ts";
 import { Streams } from "./stream.ts";
@@ -61,6 +65,15 @@ import { Zsets } from "./zset.ts";
 /** Bytes of a dict's slot. */
 const SLOT_BYTES = 4;
 
+/** Mask of type and form in the meta word. */
+const VALUE_MASK: number = TYPE_MASK | FORM_MASK;
+/** Type and form of a hash that has fields with deadlines. */
+const EXPIRING_HASH: number = TYPE_HASH | FORM_EXPIRING;
+/** Fields that one step of the active expiry removes before it leaves the rest to the next. */
+const FIELDS_A_STEP = 256;
+/** Pages looked at for due fields that take as long as removing one. */
+const PAGES_A_FIELD = 8;
+
 /** Ask `storeString` to leave the deadline as it is. */
 export const KEEP_DEADLINE: -2 = -2;
 
@@ -68,6 +81,20 @@ export const KEEP_DEADLINE: -2 = -2;
 export interface KeyspaceListener {
   /** The key `u8[start..stop)` of `db` has passed its deadline and is about to go. */
   expired(db: number, u8: Uint8Array, start: number, stop: number): void;
+  /** The key `u8[start..stop)` of `db` is about to go to save memory. */
+  evicted(db: number, u8: Uint8Array, start: number, stop: number): void;
+  /**
+   * Fields of the hash under the key `u8[start..stop)` of `db` have passed their deadlines and are
+   * about to go: those with the entries `fields` (`dict.ts`). With `isLast` the key goes with them.
+   */
+  fieldsExpired(
+    db: number,
+    u8: Uint8Array,
+    start: number,
+    stop: number,
+    fields: EntryList,
+    isLast: boolean,
+  ): void;
 }
 
 /** Hears of what only the keyspace notices; for notifications, which few want. */
@@ -82,7 +109,7 @@ export interface KeyspaceObserver {
 export interface KeyChangeListener {
   /** The key `u8[start..stop)` of `db` is written, or with `isRemoval` removed. */
   keyChanged(db: number, u8: Uint8Array, start: number, stop: number, isRemoval: boolean): void;
-  /** A database is emptied, exchanged for another, or replaced as a whole. */
+  /** A database is emptied (it may be empty), exchanged for another, or replaced as a whole. */
   databaseChanged(db: number): void;
 }
 
@@ -114,14 +141,15 @@ export class Keyspace implements WatchedKeys, CollectionParts {
   readonly databases: number;
   /** The time that deadlines are compared with; its owner sets it at the start of a turn. */
   nowMs = 0;
-  /** The 24-bit clock stamped on entries that are read or written. */
+  /** What a new entry is stamped with, see `access.ts`; its owner keeps it up to date. */
   accessClock = 0;
-  /**
-   * Whether the 24 bits of an access clock count uses (an LFU eviction policy): 16 bits of minutes,
-   * 8 bits of a logarithmic counter. Otherwise they are the low bits of Unix seconds.
-   */
+  /** Whether the stamps count uses (an LFU eviction policy) instead of telling the time of the last. */
   accessCountsUses = false;
-  /** Told of expiries; null while loading. */
+  /** By how much each step of a use counter is rarer than the one before (`lfu-log-factor`). */
+  lfuLogFactor = 10;
+  /** Minutes of idleness for which a use counter loses one (`lfu-decay-time`); 0: it loses none. */
+  lfuDecayMinutes = 1;
+  /** Told of expiries and evictions; null while loading. */
   listener: KeyspaceListener | null = null;
   /** Told of new keys and of misses; null while nobody wants to know. */
   observer: KeyspaceObserver | null = null;
@@ -140,6 +168,10 @@ export class Keyspace implements WatchedKeys, CollectionParts {
   misses = 0;
   /** Keys removed because of their deadline. */
   expiredKeys = 0;
+  /** Fields of hashes removed because of theirs. */
+  expiredFields = 0;
+  /** Keys removed to save memory. */
+  evictedKeys = 0;
   /** Changes since the last save; commands add to it. */
   dirty = 0;
 
@@ -154,9 +186,14 @@ export class Keyspace implements WatchedKeys, CollectionParts {
   readonly #roots: Int32Array;
   readonly #volatile: Float64Array;
   readonly #deadlineSum: Float64Array;
+  /** Of each database: hashes that have fields with deadlines. */
+  readonly #expiringHashes: Float64Array;
   #hash = 0;
   readonly #graves: Grave[] = [];
+  /** Builds copies of other keyspaces' values. */
+  #builder: ValueBuilder | null = null;
   readonly #list = new EntryList();
+  readonly #dueFields = new EntryList();
   #cycleDb = 0;
   #cycleCursor = 0;
 
@@ -185,6 +222,7 @@ export class Keyspace implements WatchedKeys, CollectionParts {
     this.#roots = new Int32Array(databases);
     this.#volatile = new Float64Array(databases);
     this.#deadlineSum = new Float64Array(databases);
+    this.#expiringHashes = new Float64Array(databases);
   }
 
   /** The root of a database's dict, 0 when it never had a key. */
@@ -281,10 +319,20 @@ export class Keyspace implements WatchedKeys, CollectionParts {
     return a;
   }
 
-  /** Stamps the access clock. */
+  /** Stamps that an entry is used now. */
   touch(a: number): void {
+    if (this.accessCountsUses) return this.#countUse(a);
     const at = a * 2 + E_USER2;
     this.#i32[at] = (this.#i32[at] & 0xff) | (this.accessClock << ACCESS_SHIFT);
+  }
+
+  #countUse(a: number): void {
+    const { accessClock, lfuLogFactor, lfuDecayMinutes } = this;
+    const before = this.accessOf(a);
+    this.setAccess(
+      a,
+      afterUse(before, accessClock, lfuLogFactor, lfuDecayMinutes, Math.random()),
+    );
   }
 
   /** Whether a volatile entry must be treated as missing; removes it where that is ours to do. */
@@ -306,6 +354,16 @@ export class Keyspace implements WatchedKeys, CollectionParts {
       this.listener.expired(db, this.arena.bytes(a), start, start + this.keyLength(a));
     }
     this.expiredKeys++;
+    this.remove(db, a);
+  }
+
+  /** Removes an entry to save memory: the listener hears of it first. */
+  evict(db: number, a: number): void {
+    if (this.listener !== null) {
+      const start = this.keyStart(a);
+      this.listener.evicted(db, this.arena.bytes(a), start, start + this.keyLength(a));
+    }
+    this.evictedKeys++;
     this.remove(db, a);
   }
 
@@ -334,15 +392,15 @@ export class Keyspace implements WatchedKeys, CollectionParts {
     return this.#i32[a * 2 + E_KEY] < 0 ? this.#f64[a + 3] : NO_DEADLINE;
   }
 
-  /** The 24 bits of an entry's access clock. */
+  /** The 24 bits of an entry's use, see `access.ts`. */
   accessOf(a: number): number {
     return this.#i32[a * 2 + E_USER2] >>> ACCESS_SHIFT;
   }
 
-  /** Sets the access clock (RESTORE's IDLETIME and FREQ). */
-  setAccess(a: number, clock: number): void {
+  /** Sets the 24 bits of an entry's use (RESTORE's IDLETIME and FREQ). */
+  setAccess(a: number, access: number): void {
     const at = a * 2 + E_USER2;
-    this.#i32[at] = (this.#i32[at] & 0xff) | (clock << ACCESS_SHIFT);
+    this.#i32[at] = (this.#i32[at] & 0xff) | (access << ACCESS_SHIFT);
   }
 
   // ---- watches -------------------------------------------------------------------------------
@@ -513,7 +571,7 @@ export class Keyspace implements WatchedKeys, CollectionParts {
         this.arena.fits(a, ENTRY_HEAD_BYTES + (hasDeadline ? 8 : 0) + ke - ks + length)
       ) {
         i32[e + E_USER] = length;
-        i32[e + E_USER2] = (meta & ~RAW & 0xff) | (this.accessClock << ACCESS_SHIFT);
+        i32[e + E_USER2] = (meta & ~RAW & 0xff) | (this.#accessOver(a) << ACCESS_SHIFT);
         const at = byteAt(a) + KEY_AT + (hasDeadline ? 8 : 0) + (keyWord & KEY_BYTES_MASK);
         if (view !== null && length <= COPY_WORDS_MAX) {
           copyWords(view, vs, ve, this.arena.view(a), at);
@@ -543,8 +601,14 @@ export class Keyspace implements WatchedKeys, CollectionParts {
         copyBytes(src, vs, ve, this.arena.bytes(fresh), this.inlineStart(fresh));
       }
     }
+    if (a !== 0) this.setAccess(fresh, this.#accessOver(a));
     this.#link(db, a, fresh);
     return fresh;
+  }
+
+  /** The access bits of what is stored where entry `a` was: its uses stay counted. */
+  #accessOver(a: number): number {
+    return this.accessCountsUses ? this.accessOf(a) : this.accessClock;
   }
 
   /** A head and a key in a new block with room for `inline` bytes of value; not yet linked. */
@@ -584,7 +648,12 @@ export class Keyspace implements WatchedKeys, CollectionParts {
     if (this.observer !== null) this.#tellCreated(db, fresh);
   }
 
+  /** Entry `a` has been linked: counts its deadline and those of its fields, and notes them on its page. */
   #noteDeadline(db: number, a: number): void {
+    if ((this.#i32[a * 2 + E_USER2] & VALUE_MASK) === EXPIRING_HASH) {
+      this.#expiringHashes[db]++;
+      this.#noteFieldDeadlines(db, a);
+    }
     if (this.#i32[a * 2 + E_KEY] >= 0) return;
     const deadline = this.#f64[a + 3];
     this.#volatile[db]++;
@@ -592,7 +661,15 @@ export class Keyspace implements WatchedKeys, CollectionParts {
     this.dict.hint(this.#roots[db], this.#i32[a * 2 + E_HASH], hintOf(deadline));
   }
 
+  /** Notes on the page of entry `a`, a hash, when the first of its fields may expire. */
+  #noteFieldDeadlines(db: number, a: number): void {
+    const earliest = this.hashes.earliestDeadline(FORM_EXPIRING, this.#i32[a * 2 + E_USER]);
+    this.dict.hint(this.#roots[db], this.#i32[a * 2 + E_HASH], hintOf(earliest));
+  }
+
+  /** Takes back what `#noteDeadline` counted: entry `a` is about to be unlinked. */
   #forgetDeadline(db: number, a: number): void {
+    if ((this.#i32[a * 2 + E_USER2] & VALUE_MASK) === EXPIRING_HASH) this.#expiringHashes[db]--;
     if (this.#i32[a * 2 + E_KEY] >= 0) return;
     this.#volatile[db]--;
     this.#deadlineSum[db] -= this.#f64[a + 3];
@@ -608,23 +685,32 @@ export class Keyspace implements WatchedKeys, CollectionParts {
   #releaseEntry(a: number): void {
     const e = a * 2;
     const meta = this.#i32[e + E_USER2];
-    if ((meta & (TYPE_MASK | FORM_MASK)) !== TYPE_STRING) this.#releaseValue(meta, e);
+    if ((meta & (TYPE_MASK | FORM_MASK)) !== TYPE_STRING) {
+      this.releaseValue(meta & TYPE_MASK, meta & FORM_MASK, this.#i32[e + E_USER]);
+    }
     this.arena.release(a);
   }
 
-  /** Frees the value of the entry whose head begins at `i32[e]`, which is a string in one block no more. */
-  #releaseValue(meta: number, e: number): void {
-    const root = this.#i32[e + E_USER];
-    const kind = this.#kinds[meta & TYPE_MASK];
-    const form = meta & FORM_MASK;
+  /**
+   * Frees a value that no entry has: a large one in slices. Its root is a block of its own, so it is no
+   * string that lies in its entry.
+   */
+  releaseValue(type: number, form: number, root: number): void {
+    const kind = this.#kinds[type];
     if (kind === undefined) {
-      if ((meta & BLOB) !== 0) this.blobs.release(root);
-    } else if (form === FORM_PACK || form === FORM_INTS) {
-      this.arena.release(root);
+      if ((form & BLOB) !== 0) this.blobs.release(root);
     } else {
-      const grave = kind.bury(form, root);
-      if (!grave.step()) this.#graves.push(grave);
+      this.#releaseCollection(kind, form, root);
     }
+  }
+
+  #releaseCollection(kind: CollectionKind, form: number, root: number): void {
+    if (form === FORM_PACK || form === FORM_INTS) {
+      this.arena.release(root);
+      return;
+    }
+    const grave = kind.bury(form, root);
+    if (!grave.step()) this.#graves.push(grave);
   }
 
   /** An entry that may be written in place, still linked; content and address else as `a`. */
@@ -753,6 +839,7 @@ export class Keyspace implements WatchedKeys, CollectionParts {
     if (this.#interested !== 0) this.#touchStored(db, hash, buf, ks, ke);
     const fresh = this.#newEntry(hash, buf, ks, ke, 0, type | form, deadline);
     this.#i32[fresh * 2 + E_USER] = root;
+    if (a !== 0) this.setAccess(fresh, this.#accessOver(a));
     this.#link(db, a, fresh);
     return fresh;
   }
@@ -764,13 +851,26 @@ export class Keyspace implements WatchedKeys, CollectionParts {
   setValue(db: number, a: number, form: number, root: number): number {
     const i32 = this.#i32;
     const e = a * 2;
-    if (i32[e + E_USER] !== root || (i32[e + E_USER2] & FORM_MASK) !== form) {
+    const meta = i32[e + E_USER2];
+    const had = meta & FORM_MASK;
+    if (i32[e + E_USER] !== root || had !== form) {
       a = this.#ownEntry(db, a);
       i32[a * 2 + E_USER] = root;
-      i32[a * 2 + E_USER2] = (i32[a * 2 + E_USER2] & ~FORM_MASK) | form;
+      i32[a * 2 + E_USER2] = (meta & ~FORM_MASK) | form;
+    }
+    // Only hashes take this form.
+    if (had === FORM_EXPIRING && form !== had) this.#expiringHashes[db]--;
+    if (form === FORM_EXPIRING) {
+      if (form !== had) this.#expiringHashes[db]++;
+      this.#noteFieldDeadlines(db, a);
     }
     if (this.#interested !== 0) this.#touchEntry(db, a, false);
     return a;
+  }
+
+  /** Frees a collection that no key has: a large one in slices (`reclaim`). */
+  dropCollection(type: number, form: number, root: number): void {
+    this.#releaseCollection(this.#kinds[type]!, form, root);
   }
 
   // ---- any type ------------------------------------------------------------------------------
@@ -885,7 +985,7 @@ export class Keyspace implements WatchedKeys, CollectionParts {
     } else if ((meta & BLOB) !== 0) {
       this.#i32[fresh * 2 + E_USER] = this.blobs.copy(word);
     }
-    this.touch(fresh);
+    this.setAccess(fresh, this.accessClock);
     if (this.#interested !== 0) this.#touchStored(toDb, hash, buf, ks, ke);
     this.#link(toDb, target, fresh);
     if (target !== 0 && this.observer !== null) this.#tellCreated(toDb, fresh);
@@ -938,12 +1038,13 @@ export class Keyspace implements WatchedKeys, CollectionParts {
 
   /** Empties a database at once; its memory comes back in slices (`reclaim`). */
   flush(db: number): void {
+    if (this.#interested !== 0) this.#touchDatabase(db, 0);
     const root = this.#roots[db];
     if (root === 0) return;
-    if (this.#interested !== 0) this.#touchDatabase(db, 0);
     this.#roots[db] = 0;
     this.#volatile[db] = 0;
     this.#deadlineSum[db] = 0;
+    this.#expiringHashes[db] = 0;
     this.#graves.push(this.#buryDatabase(root));
   }
 
@@ -953,7 +1054,8 @@ export class Keyspace implements WatchedKeys, CollectionParts {
       this.#touchDatabase(one, this.#roots[other]);
       this.#touchDatabase(other, this.#roots[one]);
     }
-    for (const column of [this.#roots, this.#volatile, this.#deadlineSum]) {
+    const columns = [this.#roots, this.#volatile, this.#deadlineSum, this.#expiringHashes];
+    for (const column of columns) {
       const kept = column[one];
       column[one] = column[other];
       column[other] = kept;
@@ -991,28 +1093,91 @@ export class Keyspace implements WatchedKeys, CollectionParts {
   }
 
   /**
-   * One step of the active expiry: visits the next page with due deadlines and removes what is due.
-   * Returns whether the pass over all databases has come to its end; a slice calls it until its
+   * One step of the active expiry: visits the next page with due deadlines, of keys or of their
+   * fields, and removes what is due; of fields only so many, so that the next step may visit the same
+   * page. Returns whether the pass over all databases has come to its end; a slice calls it until its
    * time is up or the pass ends.
    */
   expireStep(): boolean {
-    const root = this.#cycleDb < this.databases ? this.#roots[this.#cycleDb] : 0;
-    if (root === 0 || this.#volatile[this.#cycleDb] === 0) return this.#nextCycleDb();
+    const db = this.#cycleDb;
+    const root = db < this.databases ? this.#roots[db] : 0;
+    const hasDeadlines = root !== 0 &&
+      (this.#volatile[db] !== 0 || this.#expiringHashes[db] !== 0);
+    if (!hasDeadlines) return this.#nextCycleDb();
     const list = this.#list;
     list.clear();
     const nowSeconds = hintOf(this.nowMs);
-    const db = this.#cycleDb;
+    let cursor = this.#cycleCursor;
+    let page = cursor;
     let pages = 0;
     do {
-      this.#cycleCursor = this.dict.dueEntries(root, this.#cycleCursor, nowSeconds, list);
-    } while (list.length === 0 && this.#cycleCursor !== 0 && ++pages < 256);
-    for (let i = 0; i < list.length; i++) {
-      const a = list.items[i];
-      if (this.#f64[a + 3] <= this.nowMs) this.expire(db, a);
-      else this.dict.hint(this.#roots[db], this.#i32[a * 2 + E_HASH], hintOf(this.#f64[a + 3]));
+      page = cursor;
+      cursor = this.dict.dueEntries(root, page, nowSeconds, list, VALUE_MASK, EXPIRING_HASH);
+    } while (list.length === 0 && cursor !== 0 && ++pages < 256);
+    if (!this.#expireDue(db, list)) {
+      this.#cycleCursor = page;
+      return false;
     }
-    if (this.#cycleCursor === 0) return this.#nextCycleDb();
-    return false;
+    this.#cycleCursor = cursor;
+    return cursor === 0 ? this.#nextCycleDb() : false;
+  }
+
+  /**
+   * Removes what is due of the entries in `list`, which are all of a page that may be, and notes the
+   * others on it. False when due fields are left.
+   */
+  #expireDue(db: number, list: EntryList): boolean {
+    let left = FIELDS_A_STEP;
+    let isDone = true;
+    for (let i = 0; i < list.length; i++) {
+      let a = list.items[i];
+      const hasDeadline = this.#i32[a * 2 + E_KEY] < 0;
+      if (hasDeadline && this.#f64[a + 3] <= this.nowMs) {
+        this.expire(db, a);
+        continue;
+      }
+      const hash = this.#i32[a * 2 + E_HASH];
+      if (hasDeadline) this.dict.hint(this.#roots[db], hash, hintOf(this.#f64[a + 3]));
+      if ((this.#i32[a * 2 + E_USER2] & VALUE_MASK) !== EXPIRING_HASH) continue;
+      if (left > 0 && this.#hasDueFields(a)) {
+        const fields = this.#dueFields;
+        this.hashes.open(FORM_EXPIRING, this.valueRoot(a));
+        left -= Math.ceil(this.hashes.gatherDue(this.nowMs, fields) / PAGES_A_FIELD);
+        left -= fields.length;
+        if (fields.length > 0) a = this.expireFields(db, a, fields);
+      }
+      if (a === 0 || (this.#i32[a * 2 + E_USER2] & VALUE_MASK) !== EXPIRING_HASH) continue;
+      this.#noteFieldDeadlines(db, a);
+      if (this.#hasDueFields(a)) isDone = false;
+    }
+    return isDone;
+  }
+
+  /** Whether fields of entry `a`, an `EXPIRING_HASH`, may be due. */
+  #hasDueFields(a: number): boolean {
+    return this.hashes.earliestDeadline(FORM_EXPIRING, this.valueRoot(a)) <= this.nowMs;
+  }
+
+  /**
+   * Removes fields of the hash at entry `a` because of their deadlines: those with the entries
+   * `fields`. The listener hears of it first. Returns the entry; 0 when these were all fields, and the
+   * key is gone.
+   */
+  expireFields(db: number, a: number, fields: EntryList): number {
+    const { hashes } = this;
+    hashes.open(this.formOf(a), this.valueRoot(a));
+    const isLast = hashes.count === fields.length;
+    if (this.listener !== null) {
+      const start = this.keyStart(a);
+      const stop = start + this.keyLength(a);
+      this.listener.fieldsExpired(db, this.arena.bytes(a), start, stop, fields, isLast);
+    }
+    this.expiredFields += fields.length;
+    hashes.removeEntries(fields);
+    a = this.setValue(db, a, hashes.form, hashes.root);
+    if (!isLast) return a;
+    this.remove(db, a);
+    return 0;
   }
 
   #nextCycleDb(): boolean {
@@ -1028,6 +1193,8 @@ export class Keyspace implements WatchedKeys, CollectionParts {
     const fork = new Keyspace(this.arena, this.databases, this.dict.key, this.limits);
     fork.removesExpired = false;
     fork.hidesExpired = false;
+    fork.accessClock = this.accessClock;
+    fork.accessCountsUses = this.accessCountsUses;
     return fork;
   }
 
@@ -1041,6 +1208,7 @@ export class Keyspace implements WatchedKeys, CollectionParts {
     this.#roots.set(fork.#roots);
     this.#volatile.set(fork.#volatile);
     this.#deadlineSum.set(fork.#deadlineSum);
+    this.#expiringHashes.set(fork.#expiringHashes);
     fork.#roots.fill(0);
     this.#inheritGraves(fork);
   }
@@ -1059,6 +1227,8 @@ export class Keyspace implements WatchedKeys, CollectionParts {
   /**
    * Stores a copy of another shard's entry, deadline included, under the key `buf[ks..ke)`. Returns
    * the entry.
+   *
+   * @throws {BuildRefusedError} when there is no room for a value that is no string.
    */
   importEntry(
     from: Keyspace,
@@ -1068,10 +1238,16 @@ export class Keyspace implements WatchedKeys, CollectionParts {
     ks: number,
     ke: number,
   ): number {
+    const deadline = from.deadlineOf(a);
+    if (from.typeOf(a) !== TYPE_STRING) {
+      const builder = this.#builder ??= new ValueBuilder(this);
+      builder.copy(from.arena, from.typeOf(a), from.formOf(a), from.valueRoot(a), ke - ks);
+      return builder.finish(db, buf, ks, ke, deadline);
+    }
     const value = new Uint8Array(from.stringBytes(a));
     from.readString(a, 0, value.length, value, 0);
     const target = this.peek(db, buf, ks, ke);
-    return this.storeString(db, target, buf, ks, ke, value, 0, value.length, from.deadlineOf(a));
+    return this.storeString(db, target, buf, ks, ke, value, 0, value.length, deadline);
   }
 
   /** Whether a key of that many bytes can be stored. */
@@ -1097,10 +1273,4 @@ export class Keyspace implements WatchedKeys, CollectionParts {
   thaw(): void {
     this.arena.endView();
   }
-}
-
-/** Deadlines in the dict's hints: whole seconds, never later than the deadline, never 0. */
-function hintOf(ms: number): number {
-  const seconds = Math.floor(ms / 1000);
-  return seconds < 1 ? 1 : seconds > 0xffffffff ? 0xffffffff : seconds;
 }

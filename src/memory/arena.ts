@@ -243,6 +243,11 @@ export class Arena implements ReadMemory {
     return this.#views[a >>> WINDOW_SHIFT];
   }
 
+  /** Bytes of all blocks that somebody still needs: `usedBytes` without what views alone hold. */
+  get liveBytes(): number {
+    return this.usedBytes - this.deferredBytes;
+  }
+
   /** Whether a view is open. */
   get isFrozen(): boolean {
     return this.frozen !== 0;
@@ -253,14 +258,20 @@ export class Arena implements ReadMemory {
    * back what nobody can miss and then, as a last resort, what a frozen view holds.
    */
   hasRoom(bytes: number): boolean {
-    if (this.#promise(bytes)) return true;
-    while (this.#takeBack()) {
-      if (this.#promise(bytes)) return true;
+    if (this.promises(bytes)) return true;
+    while (this.takeBack()) {
+      if (this.promises(bytes)) return true;
     }
     return false;
   }
 
-  #promise(bytes: number): boolean {
+  /** Whether there could ever be room for `bytes` more, were all else given back. */
+  couldHold(bytes: number): boolean {
+    return this.#spanCount - 1 >= this.#reserveSpans + ((bytes + (bytes >>> 2)) >>> 16);
+  }
+
+  /** As `hasRoom`, of the room that is there now. */
+  promises(bytes: number): boolean {
     const free = this.#pooled + this.#spanCount - this.#freshSpan;
     // A quarter more than asked: classes round up, long values have an index.
     if (free >= this.#reserveSpans + ((bytes + (bytes >>> 2)) >>> 16)) return true;
@@ -270,8 +281,8 @@ export class Arena implements ReadMemory {
       this.spanBytes - this.usedBytes >= this.memory.byteLength / 64;
   }
 
-  /** One step of giving back; false when there is nothing left to give. */
-  #takeBack(): boolean {
+  /** One step of what `hasRoom` does under pressure; false when there is nothing left to take back. */
+  takeBack(): boolean {
     if (this.sweepDeferred(DEFERRED_LEAF) || this.#poolEmptyHeads()) return true;
     if (this.pressure?.reclaim()) return true;
     if (this.frozen === 0) return false;
@@ -323,7 +334,7 @@ export class Arena implements ReadMemory {
     }
     let span = this.#takeSpan();
     while (span === 0) {
-      if (!this.#takeBack()) return 0;
+      if (!this.takeBack()) return 0;
       const opened = this.#open[sizeClass];
       if (opened !== 0 && this.#spanFree[opened] !== 0) return this.#cut(sizeClass);
       span = this.#takeSpan();

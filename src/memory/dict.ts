@@ -65,12 +65,17 @@ const DIR_SHIFT = 11;
 const DIR_PAGES = 1 << DIR_SHIFT;
 /** A page of 512 with fewer entries than this looks for a buddy to merge with. */
 const MERGE_BELOW = 64;
+/** Pages that `random` may pass over for being sparse. */
+const RANDOM_ATTEMPTS = 128;
 /** Two buddies become one page when together they hold no more than this. */
 const MERGE_TO = 160;
 
 function fullAt(slots: number): number {
   return slots - (slots >>> 3);
 }
+
+/** Pages and entries that `sampleExtra` looks at before it gives up, so that no call takes long. */
+const SAMPLE_LOOKS = 1_024;
 
 /** Operations on dicts of one arena. A dict is the address of its root; operations return it anew. */
 export class Dict {
@@ -153,6 +158,20 @@ export class Dict {
           if (j === length) return a;
         }
       }
+      i = (i + 1) & mask;
+    }
+  }
+
+  /** An entry with that hash, or 0. Of several, which are rare, it is any. */
+  findHash(root: number, hash: number): number {
+    const i32 = this.#i32;
+    const p = this.#pageOf(root, hash) * 2;
+    const mask = i32[p + P_MASK];
+    const slots = p + P_SLOTS;
+    let i = hash & mask;
+    while (true) {
+      const a = i32[slots + i];
+      if (a === 0 || i32[a * 2 + E_HASH] === hash) return a;
       i = (i + 1) & mask;
     }
   }
@@ -482,17 +501,24 @@ export class Dict {
     return sorted[n - 1] + 1;
   }
 
-  /** An entry chosen by `random()` in [0, 1); 0 of an empty dict. */
+  /** An entry chosen by `random()` in [0, 1), each as likely as any other; 0 of an empty dict. */
   random(root: number, random: () => number): number {
     const i32 = this.#i32;
     if (i32[root * 2 + R_COUNT] === 0) return 0;
-    while (true) {
+    const depth = i32[root * 2 + R_DEPTH];
+    for (let attempt = 0;; attempt++) {
       const p = this.#pageOf(root, (random() * 2 ** 32) | 0) * 2;
       const count = i32[p + P_COUNT];
       if (count === 0) continue;
+      // A page is met as often as its share of all hashes; kept as often as it is dense, it makes up
+      // for that. The bound only matters where nearly all entries of a large dict were removed.
+      if (depth > 0 && attempt < RANDOM_ATTEMPTS) {
+        const most = fullAt(PAGE_SLOTS) * 2 ** (depth - i32[p + P_DEPTH]);
+        if (random() * most >= count) continue;
+      }
       // Slots are tried until one is taken, so that neighbours of holes are not preferred.
       const slots = i32[p + P_MASK] + 1;
-      for (let attempt = 0; attempt < 16; attempt++) {
+      for (let slot = 0; slot < 16; slot++) {
         const a = i32[p + P_SLOTS + Math.floor(random() * slots)];
         if (a !== 0) return a;
       }
@@ -505,6 +531,63 @@ export class Dict {
   }
 
   /**
+   * Adds about `count` entries to `out`: those in a run of slots at a place that `random()` in [0, 1)
+   * chooses, which is as good as choosing each, since a hash put them there. The run's length follows
+   * from how full the page is, so no entry is more likely than another because of its neighbours.
+   */
+  sample(root: number, random: () => number, count: number, out: EntryList): void {
+    const i32 = this.#i32;
+    const wanted = out.length + (count >>> 1);
+    let cursor = Math.floor(random() * 2 ** 32);
+    for (let covered = 0; covered < 2 ** 32;) {
+      const p = this.#pageOf(root, cursor | 0) * 2;
+      const entries = i32[p + P_COUNT];
+      if (entries !== 0) {
+        const mask = i32[p + P_MASK];
+        const run = Math.min(mask + 1, Math.ceil((mask + 1) * count / entries));
+        let slot = Math.floor(random() * (mask + 1));
+        for (let n = 0; n < run; n++, slot = (slot + 1) & mask) {
+          const a = i32[p + P_SLOTS + slot];
+          if (a !== 0) out.push(a);
+        }
+        if (out.length > wanted) return;
+      }
+      const reach = 2 ** (32 - i32[p + P_DEPTH]);
+      covered += reach;
+      cursor = (Math.floor(cursor / reach) + 1) * reach % 2 ** 32;
+    }
+  }
+
+  /**
+   * As `sample`, of the entries with EXTRA, whose pages carry a hint: up to `count` of them. They may
+   * be few and far between, so it looks only so far, and may find none.
+   */
+  sampleExtra(root: number, random: () => number, count: number, out: EntryList): void {
+    const i32 = this.#i32;
+    const wanted = out.length + count;
+    let cursor = Math.floor(random() * 2 ** 32);
+    let covered = 0;
+    for (let looks = 0; looks < SAMPLE_LOOKS && covered < 2 ** 32; looks++) {
+      const p = this.#pageOf(root, cursor | 0) * 2;
+      if (i32[p + P_HINT] !== 0) {
+        const mask = i32[p + P_MASK];
+        let slot = Math.floor(random() * (mask + 1));
+        for (let n = 0; n <= mask; n++, slot = (slot + 1) & mask) {
+          const a = i32[p + P_SLOTS + slot];
+          if (a === 0) continue;
+          looks++;
+          if (i32[a * 2 + E_KEY] >= 0) continue;
+          out.push(a);
+          if (out.length === wanted) return;
+        }
+      }
+      const reach = 2 ** (32 - i32[p + P_DEPTH]);
+      covered += reach;
+      cursor = (Math.floor(cursor / reach) + 1) * reach % 2 ** 32;
+    }
+  }
+
+  /**
    * Notes on the page of `hash` that an entry has a deadline at `seconds`. The note is no content:
    * a frozen page is noted in place.
    */
@@ -513,11 +596,25 @@ export class Dict {
     this.#i32[p + P_HINT] = earlierHint(this.#i32[p + P_HINT], seconds);
   }
 
+  /** The hint of the page at `cursor`, 0 for none. */
+  hintAt(root: number, cursor: number): number {
+    return this.#i32[this.#pageOf(root, cursor | 0) * 2 + P_HINT] >>> 0;
+  }
+
   /**
-   * Collects the entries of the page at `cursor` when its hint is at or before `seconds`, clears
-   * the hint (the caller notes what remains) and returns the next page's cursor, 0 at the end.
+   * Collects the entries of the page at `cursor` that may have a deadline when its hint is at or
+   * before `seconds`, clears the hint (the caller notes what remains) and returns the next page's
+   * cursor, 0 at the end. Those are the entries with EXTRA, and those whose second user word is
+   * `alsoWord` under `alsoMask`, for users who keep deadlines elsewhere.
    */
-  dueEntries(root: number, cursor: number, seconds: number, out: EntryList): number {
+  dueEntries(
+    root: number,
+    cursor: number,
+    seconds: number,
+    out: EntryList,
+    alsoMask: number,
+    alsoWord: number,
+  ): number {
     const i32 = this.#i32;
     const p = this.#pageOf(root, cursor | 0) * 2;
     const hint = i32[p + P_HINT] >>> 0;
@@ -526,7 +623,9 @@ export class Dict {
       const slots = i32[p + P_MASK] + 1;
       for (let i = 0; i < slots; i++) {
         const a = i32[p + P_SLOTS + i];
-        if (a !== 0 && i32[a * 2 + E_KEY] < 0) out.push(a);
+        if (a === 0) continue;
+        const isAlso = (i32[a * 2 + E_USER2] & alsoMask) === alsoWord;
+        if (isAlso || i32[a * 2 + E_KEY] < 0) out.push(a);
       }
     }
     const reach = 2 ** (32 - i32[p + P_DEPTH]);
@@ -620,6 +719,11 @@ export class DictWalker {
   /** Walks dicts in the arena behind `i32`. */
   constructor(i32: Int32Array) {
     this.#i32 = i32;
+  }
+
+  /** Number of entries of the dict at `root`; 0 is an empty dict. */
+  count(root: number): number {
+    return root === 0 ? 0 : this.#i32[root * 2 + R_COUNT];
   }
 
   /** Starts at the first entry of the dict at `root`; 0 is an empty dict. */

@@ -83,6 +83,8 @@ export interface ConnectionHost {
   beforeReplies(): Promise<void> | null;
   /** Called, in the order in which they came, when requests that were held may be tried again. */
   readonly held: Set<() => void>;
+  /** How often those requests were to be tried again so far. */
+  readonly retries: number;
   /** Calls `sendPushes` of the connection when the code that runs now is done. */
   sendSoon(connection: ClientConnection): void;
   /** A request of the connection threw, which none may: it will be closed. */
@@ -106,6 +108,8 @@ export class ClientConnection {
   #wasFilled = false;
   /** Whether the request that the parser describes waits to be tried again. */
   #held = false;
+  /** `retries` of the host when it was held: with more of them there is nothing to wait for. */
+  #heldAtRetry = 0;
   #closed = false;
   /** Why it is closed; "" while there is nothing to say but that the client left. */
   #reason = "";
@@ -425,7 +429,10 @@ export class ClientConnection {
       const outcome = executor.execute(session, buf, parser, this.#view);
       this.#held = outcome === HELD;
       if (outcome !== DONE) {
-        if (this.#held) break;
+        if (this.#held) {
+          this.#heldAtRetry = this.#host.retries;
+          break;
+        }
         untilClock = 1; // it took long
       }
       if (session.closing) break;
@@ -520,6 +527,7 @@ export class ClientConnection {
     const host = this.#host;
     const { suspension } = session;
     if (suspension === null && !this.#held) return true;
+    if (suspension === null && this.#heldAtRetry !== host.retries) return true;
     let wake!: () => void;
     const woken = new Promise<void>((resolve) => wake = resolve);
     session.wake = wake;

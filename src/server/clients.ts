@@ -51,6 +51,8 @@ export interface ClientsHost {
   readonly clock: Clock;
   /** After each turn: what was appended goes to the replicas. */
   endTurn(): void;
+  /** Awaited before replies leave; null when nothing has to reach the disk first. */
+  beforeReplies(): Promise<void> | null;
   /** What held requests back is over, and those who wait for keys may be served again. */
   unheld(): void;
 }
@@ -79,6 +81,8 @@ export class Clients implements ConnectionHost {
   requestLimits!: Readonly<RequestLimits>;
   /** See `ConnectionHost`. */
   readonly held: Set<() => void> = new Set();
+  /** See `ConnectionHost`. */
+  retries = 0;
   /** Connections accepted since the start. */
   accepted = 0;
   /** Connections refused because of `maxclients` or protected mode. */
@@ -149,9 +153,9 @@ export class Clients implements ConnectionHost {
     this.#host.endTurn();
   }
 
-  /** See `ConnectionHost`: nothing has to reach the disk before a reply. */
+  /** See `ConnectionHost`. */
   beforeReplies(): Promise<void> | null {
-    return null;
+    return this.#host.beforeReplies();
   }
 
   /** See `ConnectionHost`: all that one turn pushed to a client leaves in one write. */
@@ -322,6 +326,7 @@ export class Clients implements ConnectionHost {
 
   /** What was held is tried again, and held again if what held it is not over. */
   retryHeld(): void {
+    this.retries++;
     const held = [...this.held];
     this.held.clear();
     for (const wake of held) wake();

@@ -125,12 +125,6 @@ function addWarnings(config: Config): void {
   if (inert.length > 0) {
     config.warnings.push(`settings accepted for Redis's sake, without effect: ${inert.join(", ")}`);
   }
-  if (config.maxMemoryPolicy !== "noeviction") {
-    config.warnings.push(
-      `setting 'maxmemory-policy' is '${config.maxMemoryPolicy}', but nothing is evicted yet: ` +
-        "at maxmemory, writes are refused",
-    );
-  }
   if (config.maxMemoryBytes > config.arenaBytes) {
     config.warnings.push(
       `setting 'maxmemory' is ${formatBytes(config.maxMemoryBytes)}, above arena-size ` +

@@ -4,6 +4,8 @@
  *
  * @module
  */
+import type { EvictionPolicy } from "../keyspace/evict.ts";
+import type { FsyncPolicy } from "../persistence/aof_log.ts";
 import type { HostPort, OutputLimits, SavePoint } from "./setting_kinds_composite.ts";
 
 /** Who may use a guarded command: nobody, clients of this machine, everybody. */
@@ -11,17 +13,6 @@ export type Allowance = "no" | "local" | "yes";
 
 /** Least severe first; `nothing` silences the log. */
 export type LogLevelName = "debug" | "verbose" | "notice" | "warning" | "nothing";
-
-/** What to evict at `maxmemory`. */
-export type EvictionPolicy =
-  | "volatile-lru"
-  | "volatile-lfu"
-  | "volatile-random"
-  | "volatile-ttl"
-  | "allkeys-lru"
-  | "allkeys-lfu"
-  | "allkeys-random"
-  | "noeviction";
 
 /** What a shutdown signal asks for beside ending; none of them is Redis's `default`. */
 export type ShutdownFlag = "save" | "nosave" | "now" | "force";
@@ -48,6 +39,8 @@ export interface ServingValues {
   clientQueryBufferBytes: number;
   /** Largest argument of a request, in bytes. */
   protoMaxBulkBytes: number;
+  /** Keys remembered for clients that cache (CLIENT TRACKING); 0: up to the table's memory. */
+  trackingTableMaxKeys: number;
 
   /** Password of the default user; empty: none. */
   requirePass: string;
@@ -96,6 +89,12 @@ export interface DataValues {
   maxMemoryPolicy: EvictionPolicy;
   /** Keys looked at to choose one for eviction. */
   maxMemorySamples: number;
+  /** How long evicting may hold a command up, 0 to 100. */
+  maxMemoryTenacity: number;
+  /** How much rarer each step of a use counter is than the one before. */
+  lfuLogFactor: number;
+  /** Minutes of idleness for which a use counter loses one; 0: it loses none. */
+  lfuDecayMinutes: number;
   /** Address space reserved for data of all shards, in bytes. */
   arenaBytes: number;
 
@@ -188,5 +187,26 @@ export interface ReplicationValues {
   minReplicasMaxLagSeconds: number;
 }
 
+/** The append-only file. */
+export interface AppendOnlyValues {
+  /** Whether there is one. */
+  appendOnly: boolean;
+  /** What the names of its files begin with. */
+  appendFilename: string;
+  /** Directory of its files, inside `dir`. */
+  appendDirname: string;
+  /** When what was written is synced. */
+  appendFsync: FsyncPolicy;
+  /** Leave syncs out while a snapshot or a rewrite is written. */
+  noAppendFsyncOnRewrite: boolean;
+  /** Growth in percent since the last rewrite at which another is begun; 0: never. */
+  autoAofRewritePercentage: number;
+  /** Bytes below which no rewrite begins by itself. */
+  autoAofRewriteMinBytes: number;
+  /** Cut a torn tail off at a start, instead of not starting. */
+  aofLoadTruncated: boolean;
+}
+
 /** Every setting that has an effect. */
-export interface ConfigValues extends ServingValues, DataValues, ReplicationValues {}
+export interface ConfigValues
+  extends ServingValues, DataValues, AppendOnlyValues, ReplicationValues {}

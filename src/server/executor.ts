@@ -35,10 +35,14 @@ import {
   wrongArity,
 } from "../resp/errors.ts";
 import type { NodeSequence } from "../shard/commit.ts";
+import { MemoryLimit, NO_ROOM, ROOM, ROOM_LATER } from "./memory_limit.ts";
 
 /** Outcome of `execute`: the request is done, its reply written. */
 export const DONE = 0;
-/** Outcome of `execute`: clients are paused; the same request must be given again later. */
+/**
+ * Outcome of `execute`: clients are paused, or memory is being freed; the same request must be given
+ * again later.
+ */
 export const HELD = 1;
 
 /** Outcome of `execute`: as `DONE`, and it took long enough to look at the clock. */
@@ -61,6 +65,8 @@ export const GUARD_NOREPLICAS = 16;
 export const GUARD_PAUSE_ALL = 32;
 /** Guard: CLIENT PAUSE WRITE. */
 export const GUARD_PAUSE_WRITE = 64;
+/** Guard: the append-only file cannot be written. */
+export const GUARD_APPEND_ONLY = 128;
 
 /** Microseconds from which a command that is timed is told to have taken long. */
 const LATE_MICROSECONDS = 20;
@@ -101,6 +107,19 @@ export interface ExecutionObserver {
   errorReplied(buf: Uint8Array, at: number, stop: number): void;
 }
 
+/** Clients that wait for keys, served behind each command. */
+export interface WaitingClients {
+  /** Whether keys that somebody waits for have changed. */
+  readonly hasReady: boolean;
+  /** Serves those who wait for them; the time is that of the turn. */
+  serveReady(): void;
+}
+
+const NOBODY_WAITS: WaitingClients = { hasReady: false, serveReady() {} };
+
+/** A request that was put by: its bytes and where its arguments lie in them. */
+type PutBy = Pick<RequestQueue, "buf" | "view" | "starts" | "stops" | "argc">;
+
 /** Whether what a session is replied now is dropped (CLIENT REPLY). */
 function isSilent(session: Session): boolean {
   const mode = session.replyMode & REPLY_MODE_BITS;
@@ -111,16 +130,20 @@ function isSilent(session: Session): boolean {
 export class Executor {
   /** The one call. */
   readonly call: Call;
+  /** Whether commands may store more. */
+  readonly memory: MemoryLimit;
   /** Guards in force; 0 lets everything pass. */
   guards = 0;
   /** Least duration in microseconds that is told to the observer; negative for none. */
   slowerThanMicroseconds = 10_000;
-  /** `maxmemory` in bytes; 0: up to the arenas. */
-  maxMemoryBytes = 0;
   /** Bytes that a client may have queued since MULTI and watch: `client-query-buffer-limit`. */
   queueBytesMax: number = 1024 * 1024 * 1024;
   /** See `EXEC_REPLY_BYTES_MAX`. */
   execReplyBytesMax: number = EXEC_REPLY_BYTES_MAX;
+  /** Served behind each command. */
+  waiting: WaitingClients = NOBODY_WAITS;
+  /** What `GUARD_APPEND_ONLY` refuses writes with. */
+  appendOnlyError: Uint8Array = new Uint8Array(0);
   /** Commands run. */
   commands = 0;
   /** Requests refused before they ran. */
@@ -147,6 +170,14 @@ export class Executor {
     this.#observer = observer;
     this.#single = node.shards.length === 1;
     this.call = new Call(node);
+    this.memory = new MemoryLimit(node.shards.map((shard) => shard.keys));
+  }
+
+  /** The client whose command is being run, or null; null too while keys are evicted for it. */
+  get running(): Session | null {
+    if (this.memory.isFreeing) return null;
+    const { session } = this.call; // none before the first command
+    return session?.isRunning === true ? session : null;
   }
 
   /** All that follows happens at `nowMs` (Unix). */
@@ -225,9 +256,15 @@ export class Executor {
       }
     }
     const requestBytes = stops[argc - 1] - starts[0];
-    if (command.deniesOom && !this.#hasMemory(call, requestBytes)) {
-      reply.error(ERR_OOM);
-      return this.#finish(session, command, replyStart);
+    const { memory } = this;
+    const slices = memory.slices;
+    if (command.deniesOom) {
+      const room = memory.admit(call.keys, requestBytes + WRITE_SLACK_BYTES);
+      if (room === ROOM_LATER) return HELD;
+      if (room === NO_ROOM) {
+        reply.error(ERR_OOM);
+        return this.#finish(session, command, replyStart);
+      }
     }
     if (session.subscriptions !== null && !reply.resp3 && !command.runsListening) {
       reply.error(notWhileListening(command.spec.name));
@@ -247,27 +284,17 @@ export class Executor {
     } else {
       outcome = this.#runTimed(command, call);
     }
+    if (memory.slices !== slices) outcome = DONE_LATE;
+    if (session.tracker !== null) session.tracker.ran(call, command);
     if (command.isWrite) session.lastWriteSequence = this.#sequence.value;
     if (reply.errors !== errors) {
       command.failed++;
       this.#observer.errorReplied(reply.buf, reply.lastErrorAt, reply.at);
     }
+    // Who is served may cause pushes to the client, which follow its reply as well.
+    if (this.waiting.hasReady) this.waiting.serveReady();
     if (session.replyMode !== REPLY_ON) this.#settleReply(session, replyStart);
     return outcome;
-  }
-
-  /** Whether a command that may need memory can have it. */
-  #hasMemory(call: Call, requestBytes: number): boolean {
-    return !this.#isOverMaxMemory() && call.keys.arena.hasRoom(requestBytes + WRITE_SLACK_BYTES);
-  }
-
-  #isOverMaxMemory(): boolean {
-    const limit = this.maxMemoryBytes;
-    if (limit === 0) return false;
-    let used = 0;
-    const { shards } = this.#node;
-    for (let i = 0; i < shards.length; i++) used += shards[i].keys.arena.usedBytes;
-    return used > limit;
   }
 
   /**
@@ -287,13 +314,14 @@ export class Executor {
       if (!command.isExec) return PASS;
       const refusal = this.#refusal(transaction);
       if (refusal === HELD) return HELD;
-      const needs = queue.bytes + queue.count * WRITE_SLACK_BYTES;
       if (refusal !== DONE) reply.error(refusal);
       else if (!transaction.deniesOom) return PASS;
-      else if (this.#isOverMaxMemory()) reply.error(ERR_OOM);
-      // With several shards each command asks its own when it is run.
-      else if (this.#single && !call.keys.arena.hasRoom(needs)) reply.error(ERR_OOM);
-      else return PASS;
+      else {
+        const room = this.#roomForQueue(queue);
+        if (room === ROOM_LATER) return HELD;
+        if (room === ROOM) return PASS;
+        reply.error(ERR_OOM);
+      }
       return this.#finish(session, command, replyStart);
     }
     if (command.deniesMulti) {
@@ -302,14 +330,12 @@ export class Executor {
     }
     const refusal = this.#refusal(command);
     if (refusal === HELD) return HELD;
-    const { buf, starts, stops, argc } = call;
-    const hasMemory = command.deniesOom
-      ? this.#hasMemory(call, stops[argc - 1] - starts[0])
-      : !this.#isOverMaxMemory(); // to be queued takes memory, too
-    if (refusal !== DONE || !hasMemory) {
+    // To be queued takes memory, too; that of the shard is asked for by EXEC.
+    if (refusal !== DONE || !this.memory.keepsLimit()) {
       reply.error(refusal !== DONE ? refusal : ERR_OOM);
       return this.#finish(session, command, replyStart);
     }
+    const { buf, starts, stops, argc } = call;
     session.lastCommand = command.spec.name;
     // What will not be run is not kept (as in Redis).
     if (!transaction.isFlagged && session.watcher?.isTouched !== true) {
@@ -325,6 +351,15 @@ export class Executor {
     reply.queued();
     if (session.replyMode !== REPLY_ON) this.#dropReply(session, replyStart);
     return DONE;
+  }
+
+  /** As `MemoryLimit.admit` for all that a transaction has queued. */
+  #roomForQueue(queue: RequestQueue): number {
+    const { memory } = this;
+    const bytes = queue.bytes + queue.count * WRITE_SLACK_BYTES;
+    if (this.#single) return memory.admit(this.call.keys, bytes);
+    // With several shards each command asks its own when it is run.
+    return memory.keepsLimit() ? ROOM : NO_ROOM;
   }
 
   /** EXEC: runs what was queued, or says why not. */
@@ -386,29 +421,12 @@ export class Executor {
   #runQueued(session: Session, queue: RequestQueue): void {
     const { call } = this;
     const { reply } = session;
-    const { buf, starts, stops, argc } = queue;
     const { errors } = reply;
-    let command = this.#table.find(buf, starts[0], stops[0])!;
-    if (command.subcommands !== null && argc > 1) {
-      command = command.subcommands.find(buf, starts[1], stops[1])!;
-    }
-    call.buf = buf;
-    call.view = queue.view;
-    call.starts = starts;
-    call.stops = stops;
-    call.argc = argc;
-    call.db = session.db;
-    call.spec = command.spec;
-    const { firstKey } = command;
-    if (!this.#single) {
-      if (firstKey > 0 && firstKey < argc) call.route(firstKey);
-      else call.useShard(0);
-    }
-    call.keys.noTouch = session.noTouch;
+    const command = this.#take(session, queue);
     session.commands++;
     this.commands++;
     command.calls++;
-    const requestBytes = stops[argc - 1] - starts[0];
+    const requestBytes = queue.stops[queue.argc - 1] - queue.starts[0];
     if (command.deniesOom && !call.keys.arena.hasRoom(requestBytes + WRITE_SLACK_BYTES)) {
       reply.error(ERR_OOM);
     } else this.#runTimed(command, call);
@@ -419,9 +437,75 @@ export class Executor {
       suspension.expired(reply);
       if (!suspension.unblockable) reply.error(ERR_WAITS_IN_MULTI);
     }
+    if (session.tracker !== null) session.tracker.ran(call, command);
     if (reply.errors === errors) return;
     command.failed++;
     this.#observer.errorReplied(reply.buf, reply.lastErrorAt, reply.at);
+  }
+
+  /** Fills the call with a request that was put by, which names a command. */
+  #take(session: Session, request: PutBy): Command {
+    const { call } = this;
+    const { buf, starts, stops, argc } = request;
+    let command = this.#table.find(buf, starts[0], stops[0])!;
+    if (command.subcommands !== null && argc > 1) {
+      command = command.subcommands.find(buf, starts[1], stops[1])!;
+    }
+    call.buf = buf;
+    call.view = request.view;
+    call.starts = starts;
+    call.stops = stops;
+    call.argc = argc;
+    call.session = session;
+    call.reply = session.reply;
+    call.db = session.db;
+    call.spec = command.spec;
+    const { firstKey } = command;
+    if (!this.#single) {
+      if (firstKey > 0 && firstKey < argc) call.route(firstKey);
+      else call.useShard(0);
+    }
+    call.keys.noTouch = session.noTouch;
+    return command;
+  }
+
+  /**
+   * Runs the request of a client that waits once more, now that it may find what it waits for. What
+   * stands before every command stands before this as well. `isSilent` drops the reply. False when the
+   * request must not be run now, since clients are paused or memory is being freed.
+   */
+  runAgain(session: Session, request: PutBy, isSilent: boolean): boolean {
+    const { call } = this;
+    const { reply, isRunning } = session;
+    const { errors, at } = reply;
+    const command = this.#take(session, request);
+    const refusal = this.#refusal(command);
+    if (refusal === HELD) return false;
+    const requestBytes = call.stops[call.argc - 1] - call.starts[0];
+    const room = command.deniesOom && refusal === DONE
+      ? this.memory.admit(call.keys, requestBytes + WRITE_SLACK_BYTES)
+      : ROOM;
+    if (room === ROOM_LATER) return false;
+    session.isRunning = true; // what this makes others push to the client comes behind its reply
+    try {
+      if (refusal !== DONE) reply.error(refusal);
+      else if (room !== ROOM) reply.error(ERR_OOM);
+      else this.#runTimed(command, call);
+      if (session.tracker !== null) session.tracker.ran(call, command);
+    } finally {
+      session.isRunning = isRunning;
+    }
+    if (command.isWrite) session.lastWriteSequence = this.#sequence.value;
+    if (reply.errors !== errors) {
+      command.failed++;
+      this.#observer.errorReplied(reply.buf, reply.lastErrorAt, reply.at);
+    }
+    if (isSilent && !reply.overflowed) reply.at = at;
+    if ((session.replyMode & PUSHES_WAIT) !== 0) {
+      session.takePushes();
+      session.endPush();
+    }
+    return true;
   }
 
   /** An EXEC that was refused: its transaction is over, and its error says so (as in Redis). */
@@ -457,6 +541,7 @@ export class Executor {
     const reply = session.reply;
     if (command !== null && command.isExec) this.#abortExec(session, replyStart);
     else if (session.transaction !== null) session.transaction.isFlagged = true;
+    session.tracker?.refused(command);
     this.rejected++;
     if (command !== null) command.rejected++;
     this.#observer.errorReplied(reply.buf, reply.lastErrorAt, reply.at);
@@ -491,6 +576,7 @@ export class Executor {
     if ((guards & GUARD_LOADING) !== 0 && !command.runsLoading) return ERR_LOADING;
     if (!command.isWrite) return DONE;
     if ((guards & GUARD_MISCONF) !== 0) return ERR_MISCONF;
+    if ((guards & GUARD_APPEND_ONLY) !== 0) return this.appendOnlyError;
     if ((guards & GUARD_NOREPLICAS) !== 0) return ERR_NOREPLICAS;
     if ((guards & GUARD_READONLY) !== 0) return ERR_READONLY;
     return DONE;

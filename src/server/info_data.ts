@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { AppendOnly } from "./append_only.ts";
 import type { LoadProgress } from "../persistence/load_data.ts";
 import { CHANNELS, PATTERNS, SHARD_CHANNELS } from "../commands/pubsub.ts";
 import { type InfoLine, pairs } from "./info_format.ts";
@@ -33,15 +34,34 @@ export function persistenceLines(server: Server): InfoLine[] {
     ["rdb_saves", persistence.saves],
     ["rdb_last_load_keys_expired", persistence.lastLoad?.expired ?? 0],
     ["rdb_last_load_keys_loaded", persistence.lastLoad?.keys ?? 0],
-    ["aof_enabled", 0],
-    ["aof_rewrite_in_progress", 0],
-    ["aof_rewrite_scheduled", 0],
-    ["aof_last_rewrite_time_sec", -1],
-    ["aof_current_rewrite_time_sec", -1],
-    ["aof_last_bgrewrite_status", "ok"],
-    ["aof_last_write_status", "ok"],
+    ...appendOnlyLines(persistence.appendOnly),
   ];
   if (load !== null) lines.push(...loadLines(load));
+  return lines;
+}
+
+/** The append-only file, in Redis's fields. */
+function appendOnlyLines(file: AppendOnly): InfoLine[] {
+  const lines: InfoLine[] = [
+    ["aof_enabled", file.isOpen ? 1 : 0],
+    ["aof_rewrite_in_progress", file.isRewriting ? 1 : 0],
+    ["aof_rewrite_scheduled", file.isRewriteScheduled ? 1 : 0],
+    ["aof_last_rewrite_time_sec", file.lastRewriteSeconds],
+    ["aof_current_rewrite_time_sec", file.currentRewriteSeconds],
+    ["aof_last_bgrewrite_status", file.lastRewriteFailed ? "err" : "ok"],
+    ["aof_rewrites", file.rewrites],
+    ["aof_rewrites_consecutive_failures", file.failedRewrites],
+    ["aof_last_write_status", file.failure === null ? "ok" : "err"],
+  ];
+  if (!file.isOpen) return lines;
+  lines.push(
+    ["aof_current_size", file.currentBytes],
+    ["aof_base_size", file.rewrittenBytes],
+    ["aof_pending_rewrite", file.isRewriteScheduled ? 1 : 0],
+    ["aof_buffer_length", file.pendingBytes],
+    ["aof_pending_bio_fsync", file.pendingSyncs],
+    ["aof_delayed_fsync", file.delayedSyncs],
+  );
   return lines;
 }
 
@@ -58,16 +78,19 @@ function loadLines({ loadedBytes, totalBytes, keys }: LoadProgress): InfoLine[] 
 
 /** INFO stats. */
 export function statsLines(server: Server, stats: StatBaseline): InfoLine[] {
-  const { node, gate, lag } = server;
+  const { node, gate, lag, tracking } = server;
+  const { memory } = server.executor;
   const totals = stats.totals();
   const { syncs } = server.replication.status();
   let hits = 0;
   let misses = 0;
   let expired = 0;
+  let evicted = 0;
   for (const { keys } of node.shards) {
     hits += keys.hits;
     misses += keys.misses;
     expired += keys.expiredKeys;
+    evicted += keys.evictedKeys;
   }
   const kbps = (rate: number) => (rate / 1024).toFixed(2);
   return [
@@ -86,10 +109,11 @@ export function statsLines(server: Server, stats: StatBaseline): InfoLine[] {
     ["sync_partial_err", syncs.partialErr],
     ["sync_full_aborted", syncs.fullAborted],
     ["expired_keys", expired],
-    ["evicted_keys", 0],
+    ["evicted_keys", evicted],
     ["evicted_clients", 0],
-    ["total_eviction_exceeded_time", 0],
-    ["current_eviction_exceeded_time", 0],
+    ["evicted_scripts", 0],
+    ["total_eviction_exceeded_time", Math.round(memory.totalOverMs)],
+    ["current_eviction_exceeded_time", Math.round(memory.currentOverMs)],
     ["keyspace_hits", hits],
     ["keyspace_misses", misses],
     ["pubsub_channels", server.pubsub.topics[CHANNELS].size],
@@ -97,9 +121,10 @@ export function statsLines(server: Server, stats: StatBaseline): InfoLine[] {
     ["pubsubshard_channels", server.pubsub.topics[SHARD_CHANNELS].size],
     ["latest_fork_usec", 0],
     ["total_forks", 0],
-    ["tracking_total_keys", 0],
-    ["tracking_total_items", 0],
-    ["tracking_total_prefixes", 0],
+    ["tracking_total_keys", tracking.keys],
+    ["tracking_total_items", tracking.items],
+    ["tracking_total_prefixes", tracking.prefixes],
+    ["tracking_dropped_keys", tracking.droppedKeys],
     ["unexpected_error_replies", 0],
     ["total_error_replies", server.errorStats.total],
     ["eventloop_duration_sum", Math.round(gate.busyMs * 1000)],

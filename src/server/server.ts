@@ -10,14 +10,19 @@ import { Gate } from "../base/gate.ts";
 import { explainFailure } from "../base/permissions.ts";
 import { CommandTable } from "../commands/registry.ts";
 import type { Call } from "../commands/call.ts";
+import type { Session } from "../commands/session.ts";
 import { KeyspaceEvents } from "../commands/keyspace_events.ts";
 import { PubSub } from "../commands/pubsub.ts";
+import { Tracking } from "../commands/tracking.ts";
 import { Latency } from "../observability/latency.ts";
 import type { Log } from "../observability/log.ts";
 import { SlowLog } from "../observability/slowlog.ts";
+import { DISK } from "../persistence/disk.ts";
+import type { Storage } from "../persistence/storage.ts";
 import { Background } from "../shard/background.ts";
 import { Node } from "../shard/node.ts";
 import { Replication } from "../shard/replication.ts";
+import { BlockedClients } from "./blocked_clients.ts";
 import { Clients } from "./clients.ts";
 import { allCommands } from "./command_set.ts";
 import { COLLECTION_SETTINGS, collectionLimits } from "./collection_settings.ts";
@@ -26,12 +31,14 @@ import { replicationPortBase } from "./config_sources.ts";
 import {
   type ExecutionObserver,
   Executor,
+  GUARD_APPEND_ONLY,
   GUARD_LOADING,
   GUARD_MISCONF,
   GUARD_NOREPLICAS,
   GUARD_READONLY,
   GUARD_STALE,
 } from "./executor.ts";
+import { appendOnlyError } from "../resp/errors.ts";
 import { Persistence } from "./persistence.ts";
 import { secretArguments } from "./secrets.ts";
 import { ErrorStats, LoopLag, Rate } from "./stats.ts";
@@ -62,6 +69,8 @@ export class Server implements ExecutionObserver {
   readonly log: Log;
   /** System time. */
   readonly clock: Clock = SYSTEM_CLOCK;
+  /** Where files are kept. */
+  readonly storage: Storage = DISK;
   /** Lets everybody in. */
   readonly gate: Gate;
   /** The shards. */
@@ -72,10 +81,14 @@ export class Server implements ExecutionObserver {
   readonly pubsub: PubSub = new PubSub();
   /** Tells them what happens to keys. */
   readonly events: KeyspaceEvents = new KeyspaceEvents(this.pubsub);
+  /** Tells clients that cache keys which have changed. */
+  readonly tracking: Tracking;
   /** Runs requests. */
   readonly executor: Executor;
   /** The clients. */
   readonly clients: Clients;
+  /** Those of them that wait for keys. */
+  readonly blocked: BlockedClients;
   /** Work in slices. */
   readonly background: Background;
   /** Files. */
@@ -132,6 +145,14 @@ export class Server implements ExecutionObserver {
     this.executor = new Executor(this.table, this.node, this.node.sequence, this);
     this.executor.call.events = this.events;
     this.clients = new Clients(this);
+    this.tracking = new Tracking({
+      keyspaces: this.node.shards.map(({ keys }) => keys),
+      session: (id) => this.clients.session(id),
+      running: () => this.executor.running,
+      commandCount: () => this.executor.commands,
+    });
+    this.blocked = new BlockedClients(this);
+    this.executor.waiting = this.executor.call.blocking = this.blocked;
     this.persistence = new Persistence(this);
     this.replication = new Replication({
       node: this.node,
@@ -142,9 +163,18 @@ export class Server implements ExecutionObserver {
       table: this.table,
       events: this.events,
       workers: this.persistence.workers,
+      durability: this.persistence.appendOnly,
       clientPort: () => this.port,
       isLoading: () => (this.executor.guards & GUARD_LOADING) !== 0,
       guardsChanged: () => this.updateGuards(),
+    });
+    this.executor.memory.attach({
+      gate: this.gate,
+      clock: this.clock,
+      latency: this.latency,
+      isHeldBack: () => this.clients.isPaused || this.persistence.isLoading,
+      endTurn: () => this.endTurn(),
+      retryHeld: () => this.clients.retryHeld(),
     });
     this.background = new Background(this.node, this.gate, () => this.endTurn());
     this.stopped = new Promise((resolve) => this.#resolveStopped = resolve);
@@ -301,7 +331,7 @@ export class Server implements ExecutionObserver {
   #followSettings(): void {
     const { config } = this;
     this.executor.slowerThanMicroseconds = slowFromMicroseconds(config);
-    this.executor.maxMemoryBytes = config.maxMemoryBytes;
+    this.executor.memory.follow(config, this.clock.nowMs());
     this.executor.queueBytesMax = config.clientQueryBufferBytes;
     this.executor.call.limits.stringBytesMax = config.protoMaxBulkBytes;
     this.executor.call.limits.hllSparseBytesMax = config.hllSparseMaxBytes;
@@ -311,6 +341,11 @@ export class Server implements ExecutionObserver {
       return null;
     });
     config.onChange(["port", "bind"], () => this.#rebind());
+    this.tracking.keysMax = config.trackingTableMaxKeys;
+    config.onChange(["trackingTableMaxKeys"], () => {
+      this.tracking.keysMax = config.trackingTableMaxKeys;
+      return null;
+    });
     this.#chooseEvents();
     config.onChange(["notifyKeyspaceEvents"], () => {
       this.#chooseEvents();
@@ -322,6 +357,11 @@ export class Server implements ExecutionObserver {
         "slowlogMaxLen",
         "latencyMonitorThresholdMs",
         "maxMemoryBytes",
+        "maxMemoryPolicy",
+        "maxMemorySamples",
+        "maxMemoryTenacity",
+        "lfuLogFactor",
+        "lfuDecayMinutes",
         "protoMaxBulkBytes",
         "hllSparseMaxBytes",
         "clientQueryBufferBytes",
@@ -338,7 +378,7 @@ export class Server implements ExecutionObserver {
       ],
       () => {
         this.executor.slowerThanMicroseconds = slowFromMicroseconds(config);
-        this.executor.maxMemoryBytes = config.maxMemoryBytes;
+        this.executor.memory.follow(config, this.clock.nowMs());
         this.executor.queueBytesMax = config.clientQueryBufferBytes;
         this.executor.call.limits.stringBytesMax = config.protoMaxBulkBytes;
         this.executor.call.limits.hllSparseBytesMax = config.hllSparseMaxBytes;
@@ -370,8 +410,10 @@ export class Server implements ExecutionObserver {
   /** Works out what is refused now. */
   updateGuards(): void {
     const { config, executor, replication } = this;
+    // A replica has what its primary has, which evicts for both.
+    executor.memory.isIgnored = replication.isFollowing;
     const kept = executor.guards &
-      ~(GUARD_READONLY | GUARD_STALE | GUARD_MISCONF | GUARD_NOREPLICAS);
+      ~(GUARD_READONLY | GUARD_STALE | GUARD_MISCONF | GUARD_NOREPLICAS | GUARD_APPEND_ONLY);
     let guards = 0;
     if (replication.isFollowing) {
       if (config.replicaReadOnly) guards |= GUARD_READONLY;
@@ -380,6 +422,11 @@ export class Server implements ExecutionObserver {
     // Without save points nobody counts on a save (as in Redis).
     const countsOnSaves = config.stopWritesOnBgsaveError && config.save.length > 0;
     if (countsOnSaves && this.persistence.lastSaveFailed) guards |= GUARD_MISCONF;
+    const { failure } = this.persistence.appendOnly;
+    if (failure !== null) {
+      guards |= GUARD_APPEND_ONLY;
+      executor.appendOnlyError = appendOnlyError(failure);
+    }
     if (
       !replication.isFollowing && config.minReplicasToWrite > 0 &&
       replication.goodReplicas(config.minReplicasMaxLagSeconds) < config.minReplicasToWrite
@@ -392,6 +439,26 @@ export class Server implements ExecutionObserver {
   /** After each turn that may have written: frames go to the replicas. */
   endTurn(): void {
     this.replication.endTurn();
+  }
+
+  /** See `ClientsHost`. */
+  beforeReplies(): Promise<void> | null {
+    return this.persistence.appendOnly.beforeReplies();
+  }
+
+  /** See `ClientsHost`. */
+  unheld(): void {
+    this.blocked.lookAgain();
+  }
+
+  /** See `BlockedClientsHost`. */
+  unixMs(monotonicMs: number): number {
+    return this.clients.unixMs(monotonicMs);
+  }
+
+  /** See `BlockedClientsHost`. */
+  commandThrew(session: Session, error: unknown): void {
+    this.clients.failed({ session }, error);
   }
 
   /** See `ExecutionObserver`. */
@@ -424,8 +491,7 @@ export class Server implements ExecutionObserver {
     this.lag.note(this.#tickDueMs, now);
     const nowMs = this.clock.nowMs();
     this.clients.syncClock();
-    const seconds = Math.floor(nowMs / 1000) & 0xffffff;
-    for (const shard of this.node.shards) shard.keys.accessClock = seconds;
+    this.executor.memory.tick(nowMs);
     this.latency.note("event-loop", this.lag.lastMs, nowMs);
     this.commandRate.sample(this.executor.commands, now);
     this.readRate.sample(this.clients.readBytes(), now);
@@ -433,10 +499,12 @@ export class Server implements ExecutionObserver {
     this.peakBytes = Math.max(this.peakBytes, this.node.usedBytes());
     this.background.start(() => this.clock.nowMs());
     this.replication.tick();
+    this.persistence.appendOnly.tick();
     if (now - this.#lastSweepMs >= 1000) {
       this.#lastSweepMs = now;
       this.#warmWorker();
       this.clients.sweep(nowMs);
+      this.tracking.sweep();
       this.persistence.tick(nowMs);
       this.updateGuards();
     }

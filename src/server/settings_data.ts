@@ -33,13 +33,31 @@ export const DATA_SETTINGS: SettingTable<DataValues> = {
       "noeviction",
     ]),
     "noeviction",
-    "what is evicted at maxmemory (only noeviction is acted on so far)",
+    "what is evicted when memory runs short",
   ),
   maxMemorySamples: memory(
     "maxmemory-samples",
     integer(INT_FROM_1),
     5,
     "keys looked at to choose one for eviction",
+  ),
+  maxMemoryTenacity: memory(
+    "maxmemory-eviction-tenacity",
+    integer({ min: 0, max: 100 }),
+    10,
+    "how long evicting may hold a command up: 10 for 0.5 ms, 100 for as long as it takes",
+  ),
+  lfuLogFactor: memory(
+    "lfu-log-factor",
+    integer(INT_FROM_0),
+    10,
+    "how much rarer each step of a use counter is than the one before",
+  ),
+  lfuDecayMinutes: memory(
+    "lfu-decay-time",
+    integer(INT_FROM_0),
+    1,
+    "minutes of idleness for which a use counter loses one; 0: it loses none",
   ),
   arenaBytes: memory(
     "arena-size",

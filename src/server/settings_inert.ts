@@ -50,13 +50,11 @@ function unsupported(name: string, values: readonly [string, ...string[]], why: 
   return inert(name, only(values, why), values[0], RESTART);
 }
 
-const NO_AOF = "append-only files are not supported yet";
 const NO_CLUSTER = "Redis Cluster is not supported";
 const NO_TLS = "TLS is not supported";
 
 /** Directives that load, show and change like in Redis, and do nothing. */
 export const INERT_SETTINGS: readonly Setting[] = [
-  { ...unsupported("appendonly", ["no"], NO_AOF), change: "live" },
   unsupported("cluster-enabled", ["no"], NO_CLUSTER),
   { ...unsupported("tls-port", ["0"], NO_TLS), change: "live" },
   { ...unsupported("tls-replication", ["no"], NO_TLS), change: "live" },
@@ -66,14 +64,7 @@ export const INERT_SETTINGS: readonly Setting[] = [
   unsupported("unixsocket", [""], "Unix sockets are not supported"),
   unsupported("aclfile", [""], "ACL users are not supported yet"),
 
-  inert("appendfilename", fileName("appendfilename"), "appendonly.aof", RESTART),
-  inert("appenddirname", fileName("appenddirname"), "appendonlydir", RESTART),
-  inert("appendfsync", oneOf(["everysec", "always", "no"]), "everysec"),
-  inert("no-appendfsync-on-rewrite", yesNo(), false),
-  inert("auto-aof-rewrite-percentage", integer(INT_FROM_0), 100),
-  inert("auto-aof-rewrite-min-size", anyBytes(), 67_108_864),
-  inert("aof-load-truncated", yesNo(), true),
-  inert("aof-use-rdb-preamble", yesNo(), true),
+  unsupported("aof-use-rdb-preamble", ["yes"], "the base of an append-only file is an RDB image"),
   inert("aof-timestamp-enabled", yesNo(), false),
   inert("aof-rewrite-incremental-fsync", yesNo(), true),
   inert("aof-disable-auto-gc", yesNo(), false),
@@ -84,7 +75,6 @@ export const INERT_SETTINGS: readonly Setting[] = [
   inert("io-threads", integer({ min: 1, max: 128 }), 1, RESTART),
   inert("io-threads-do-reads", yesNo(), false, RESTART),
   inert("maxmemory-clients", bytesOrPercent(), 0),
-  inert("tracking-table-max-keys", integer(FROM_0), 1_000_000),
   inert("always-show-logo", yesNo(), false, RESTART),
   inert("set-proc-title", yesNo(), true, RESTART),
   inert("proc-title-template", text(), "{title} {listen-addr} {server-mode}"),
@@ -122,9 +112,6 @@ export const INERT_SETTINGS: readonly Setting[] = [
   inert("lazyfree-lazy-server-del", yesNo(), false),
   inert("lazyfree-lazy-user-del", yesNo(), false),
   inert("lazyfree-lazy-user-flush", yesNo(), false),
-  inert("maxmemory-eviction-tenacity", integer({ min: 0, max: 100 }), 10),
-  inert("lfu-log-factor", integer(INT_FROM_0), 10),
-  inert("lfu-decay-time", integer(INT_FROM_0), 1),
   inert("rdb-del-sync-files", yesNo(), false),
   inert("rdb-save-incremental-fsync", yesNo(), true),
   inert("sanitize-dump-payload", oneOf(["no", "yes", "clients"]), "no"),

@@ -83,11 +83,13 @@ export class StatBaseline {
     server.errorStats.reset();
     server.lag.reset();
     server.gate.longestMs = 0;
+    server.executor.memory.resetCounters();
     server.replication.stats.reset();
     for (const { keys } of server.node.shards) {
       keys.hits = 0;
       keys.misses = 0;
       keys.expiredKeys = 0;
+      keys.evictedKeys = 0;
     }
   }
 }

@@ -1,9 +1,10 @@
 import { ascii, latin1 } from "../../src/base/ascii.ts";
 import { Call, type ShardPort } from "../../src/commands/call.ts";
 import type { EffectSink } from "../../src/commands/effect.ts";
+import { effectFieldsExpired } from "../../src/commands/hash_expired.ts";
 import { type CommandSpec, CommandTable } from "../../src/commands/registry.ts";
 import { Session } from "../../src/commands/session.ts";
-import { Keyspace } from "../../src/keyspace/keyspace.ts";
+import { Keyspace, type KeyspaceListener } from "../../src/keyspace/keyspace.ts";
 import { Arena } from "../../src/memory/arena.ts";
 import { ReplyWriter } from "../../src/resp/reply_writer.ts";
 
@@ -12,6 +13,7 @@ type Word = string | Uint8Array;
 /** An effect sink that keeps what it hears as `db: NAME arg arg`, bytes as latin-1; units as they are. */
 export class RecordingEffects implements EffectSink {
   active = true;
+  inUnit = false;
   readonly heard: string[] = [];
   #open: string[] = [];
   #left = 0;
@@ -44,9 +46,13 @@ export class RecordingEffects implements EffectSink {
     this.heard.push(this.#open.join(" "));
   }
 
-  beginUnit(): void {}
+  beginUnit(): void {
+    this.inUnit = true;
+  }
 
-  endUnit(): void {}
+  endUnit(): void {
+    this.inUnit = false;
+  }
 
   /** What was heard since the last call. */
   take(): string[] {
@@ -81,12 +87,16 @@ export class Shell {
       );
       const effects = new RecordingEffects();
       const db = () => effects;
+      const deleted: KeyspaceListener["expired"] = (d, u8, start, stop) => {
+        db().begin(d, ascii("DEL"), 1, stop - start);
+        db().arg(u8, start, stop);
+        db().end();
+      };
       keys.listener = {
-        expired(d, u8, start, stop) {
-          db().begin(d, ascii("DEL"), 1, stop - start);
-          db().arg(u8, start, stop);
-          db().end();
-        },
+        expired: deleted,
+        evicted: deleted,
+        fieldsExpired: (d, u8, start, stop, fields) =>
+          effectFieldsExpired(effects, keys.arena, d, u8, start, stop, fields),
       };
       this.keys.push(keys);
       this.effects.push(effects);
