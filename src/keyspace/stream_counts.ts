@@ -48,9 +48,14 @@ function assign(to: Int64, from: Int64): void {
   to.lo = from.lo;
 }
 
-/** Whether entries at or behind `id` may have been deleted out of the middle. */
+/** Whether entries behind the first were deleted. */
+function hasGaps(stream: CountedStream): boolean {
+  return !stream.maxDeletedId.isMin && stream.maxDeletedId.compare(stream.firstId) >= 0;
+}
+
+/** Whether entries may have been deleted at or behind `id`. */
 function mayHaveGaps(stream: CountedStream, id: StreamId): boolean {
-  return stream.length > 0 && !stream.maxDeletedId.isMin && id.compare(stream.maxDeletedId) <= 0;
+  return stream.length > 0 && hasGaps(stream) && id.compare(stream.maxDeletedId) <= 0;
 }
 
 /** Sets `count` to the number of entries that were added up to `id`, or to unknown. */
@@ -60,8 +65,7 @@ export function countUpTo(stream: CountedStream, id: StreamId, count: Int64): vo
   const toLast = id.compare(stream.lastId);
   if (toLast === 0 || (toLast < 0 && stream.length === 0)) return;
   const toFirst = id.compare(stream.firstId);
-  const hasGaps = !stream.maxDeletedId.isMin && stream.maxDeletedId.compare(stream.firstId) >= 0;
-  if (toLast > 0 || hasGaps || toFirst > 0) {
+  if (toLast > 0 || toFirst > 0 || hasGaps(stream)) {
     setUnknown(count);
     return;
   }
