@@ -16,13 +16,17 @@ import { HYPERLOGLOG_COMMANDS } from "../commands/hyperloglog.ts";
 import { introspectionCommands } from "../commands/introspection.ts";
 import { KEY_COMMANDS } from "../commands/keys.ts";
 import { LCS_COMMANDS } from "../commands/lcs.ts";
+import { LIST_COMMANDS } from "../commands/lists.ts";
 import { OBJECT_COMMANDS } from "../commands/object.ts";
 import { publishCommands } from "../commands/publish.ts";
 import type { CommandSpec } from "../commands/registry.ts";
 import { SCAN_COMMANDS } from "../commands/scan.ts";
 import { SET_TYPE_COMMANDS } from "../commands/sets.ts";
+import { SORT_COMMANDS } from "../commands/sort.ts";
+import { STREAM_COMMANDS } from "../commands/streams.ts";
 import { STRING_COMMANDS } from "../commands/strings.ts";
 import { subscribeCommands } from "../commands/subscribe.ts";
+import { ZSET_COMMANDS } from "../commands/zsets.ts";
 import { authCommands } from "./commands_auth.ts";
 import { clientCommands } from "./commands_client.ts";
 import { configCommands } from "./commands_config.ts";
@@ -51,9 +55,13 @@ export function allCommands(server: Server): CommandSpec[] {
     ...HYPERLOGLOG_COMMANDS,
     ...HASH_COMMANDS,
     ...SET_TYPE_COMMANDS,
+    ...LIST_COMMANDS,
+    ...ZSET_COMMANDS,
+    ...STREAM_COMMANDS,
     ...KEY_COMMANDS,
     ...EXPIRY_COMMANDS,
     ...SCAN_COMMANDS,
+    ...SORT_COMMANDS,
     ...DUMP_COMMANDS,
     ...OBJECT_COMMANDS,
     ...connectionCommands(() => passwordIsSet(server.config)),
