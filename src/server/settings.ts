@@ -11,6 +11,7 @@
  */
 import type { ConfigValues } from "./config_values.ts";
 import type { SettingTable } from "./setting.ts";
+import { APPEND_ONLY_SETTINGS } from "./settings_append_only.ts";
 import { DATA_SETTINGS } from "./settings_data.ts";
 import { REPLICATION_SETTINGS } from "./settings_replication.ts";
 import { SERVING_SETTINGS } from "./settings_serving.ts";
@@ -19,5 +20,6 @@ import { SERVING_SETTINGS } from "./settings_serving.ts";
 export const SETTINGS: SettingTable<ConfigValues> = {
   ...SERVING_SETTINGS,
   ...DATA_SETTINGS,
+  ...APPEND_ONLY_SETTINGS,
   ...REPLICATION_SETTINGS,
 };
