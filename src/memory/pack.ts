@@ -5,213 +5,57 @@
  * value, member and score) is known to its users.
  *
  * ```text
- * payload  total bytes u32 | elements u16 | element ... | 0xff | room
+ * payload  total bytes u16 | gap u16 | elements u16 | gap bytes | element ... | 0xff | room
  * ```
  *
- * A position is a byte offset from the payload's start, and 0 is none. Positions behind an edit are
- * gone with it; `Packs.at` says where the edited place is. Bytes that are stored may lie anywhere but
- * in the pack that is edited.
+ * The gap is what takings from the front leave and what is put there fills, so that neither moves all
+ * the rest: queues are eaten from the front, and moving bytes of shared memory costs more than it
+ * looks (V8 does it byte by byte unless source and target are aligned alike). A pack that was only
+ * ever appended to and edited in place has none: it is a listpack to the byte.
+ *
+ * A position is a byte offset in that listpack, gap or not, and 0 is none. Positions behind an edit
+ * are gone with it; `Packs.at` says where the edited place is. Bytes that are stored may lie anywhere
+ * but in the pack that is edited.
  *
  * @module
  */
 
-import { equalsBytes } from "../base/ascii.ts";
 import { Int64 } from "../base/int64.ts";
 import { invariant } from "../base/invariant.ts";
-import { type Arena, byteAt, PAYLOAD_BYTES_MAX, type ReadMemory, SPAN_BYTES } from "./arena.ts";
+import { type Arena, byteAt, HEADER_BYTES, PAYLOAD_BYTES_MAX, SPAN_BYTES } from "./arena.ts";
 import {
   backBytes,
   COUNT_UNKNOWN,
   encodedBytes,
   integerBytes,
-  isStringCode,
   LISTPACK_END,
   LISTPACK_HEADER_BYTES,
-  ListpackElement,
   putBack,
   putIntegerElement,
   putStringHead,
-  readBack,
-  readInt32,
-  readSmallInteger,
-  SHORT_STRING_STOP,
   stringBytes,
-  stringHeadBytes,
 } from "./listpack.ts";
+import { EMPTY_PACK_BYTES, GAP_SHIFT, PACK_COUNT, PACK_TOTAL, PackReader } from "./pack_reader.ts";
+
+export { EMPTY_PACK_BYTES, PackReader } from "./pack_reader.ts";
 
 /** Bytes of the largest pack: a block's payload. */
 export const PACK_BYTES_MAX: number = PAYLOAD_BYTES_MAX;
-/** Bytes of an empty pack. */
-export const EMPTY_PACK_BYTES: number = LISTPACK_HEADER_BYTES + 1;
-
 /** Up to so many bytes are copied in a loop: it beats the call, and allocates nothing. */
 const LOOP_COPY_BYTES_MAX = 96;
-/** Up to so many bytes are shifted in a loop. */
-const LOOP_MOVE_BYTES_MAX = 32;
+/** Up to so many bytes are shifted in loops, eight at a time. */
+const LOOP_MOVE_BYTES_MAX = 1_024;
+/** A gap is closed, and no larger block taken, where it is more than 1/16 of the pack. */
+const CLOSE_SHIFT = 4;
+/** Moves by a multiple of this are fast at any length. */
+const ALIGNMENT = 8;
 /** Blocks below this are never worth shrinking. */
 const SHRINK_ABOVE_BYTES = 128;
 /** Bytes of uncut spans without which a pack stays in its block, however empty that is. */
 const SHRINK_ROOM_BYTES: number = 16 * SPAN_BYTES;
 
-const PACK_TOTAL = 2;
-const PACK_COUNT = 3;
-
-/** The bytes that are looked for or stored, as the integer they may spell. */
+/** The element to be written, as the integer it may be. */
 const PROBE = new Int64();
-
-/** Whether the element at `u8[i]` is `buf[s..s + length)`, which is the integer `PROBE` if it spells one. */
-function matches(
-  u8: Uint8Array,
-  i: number,
-  buf: Uint8Array,
-  s: number,
-  length: number,
-  isInteger: boolean,
-): boolean {
-  const c = u8[i];
-  if (isStringCode(c)) {
-    const head = stringHeadBytes(c);
-    return encodedBytes(u8, i) - head === length && equalsBytes(u8, i + head, buf, s, length);
-  }
-  if (!isInteger) return false;
-  if (c === 0xf4) return readInt32(u8, i + 1) === PROBE.lo && readInt32(u8, i + 5) === PROBE.hi;
-  return PROBE.isInt32 && readSmallInteger(u8, i) === PROBE.lo;
-}
-
-/** Reads packs in a live arena or a frozen one. */
-export class PackReader extends ListpackElement {
-  readonly #memory: ReadMemory;
-  readonly #i32: Int32Array;
-
-  /** Reads packs in `memory`. */
-  constructor(memory: ReadMemory) {
-    super();
-    this.#memory = memory;
-    this.#i32 = memory.i32;
-  }
-
-  /** Number of elements. */
-  count(p: number): number {
-    return this.#i32[p * 2 + PACK_COUNT] & 0xffff;
-  }
-
-  /** Bytes of the listpack: header, elements and end mark. */
-  byteLength(p: number): number {
-    return this.#i32[p * 2 + PACK_TOTAL];
-  }
-
-  /** Position of the first element, or 0. */
-  first(p: number): number {
-    return this.byteLength(p) > EMPTY_PACK_BYTES ? LISTPACK_HEADER_BYTES : 0;
-  }
-
-  /** Position of the last element, or 0. */
-  last(p: number): number {
-    return this.previous(p, this.byteLength(p) - 1);
-  }
-
-  /** Position of the element behind the one at `at`, or 0. */
-  next(p: number, at: number): number {
-    const u8 = this.#memory.bytes(p);
-    const base = byteAt(p) + 8;
-    const bytes = encodedBytes(u8, base + at);
-    at += bytes + backBytes(bytes);
-    return u8[base + at] === LISTPACK_END ? 0 : at;
-  }
-
-  /** Position of the element before the one at `at`, or 0. */
-  previous(p: number, at: number): number {
-    if (at <= LISTPACK_HEADER_BYTES) return 0;
-    const bytes = readBack(this.#memory.bytes(p), byteAt(p) + 8 + at);
-    return at - bytes - backBytes(bytes);
-  }
-
-  /** Position of element `index`, counted from the end if negative (-1 is the last), or 0. */
-  seek(p: number, index: number): number {
-    const count = this.count(p);
-    if (index < 0) index += count;
-    if (index < 0 || index >= count) return 0;
-    if (index > count >> 1) {
-      let at = this.last(p);
-      for (let left = count - 1 - index; left > 0; left--) at = this.previous(p, at);
-      return at;
-    }
-    return this.skip(p, LISTPACK_HEADER_BYTES, index);
-  }
-
-  /** Position `elements` further than `at`, the end mark's if there are no more. */
-  protected skip(p: number, at: number, elements: number): number {
-    const u8 = this.#memory.bytes(p);
-    const base = byteAt(p) + 8;
-    let i = base + at;
-    for (; elements > 0 && u8[i] !== LISTPACK_END; elements--) {
-      const bytes = encodedBytes(u8, i);
-      i += bytes + backBytes(bytes);
-    }
-    return i - base;
-  }
-
-  /** Number of elements from position `from` up to position `to`. */
-  countBetween(p: number, from: number, to: number): number {
-    const u8 = this.#memory.bytes(p);
-    const base = byteAt(p) + 8;
-    let count = 0;
-    for (let i = base + from; i < base + to; count++) {
-      const bytes = encodedBytes(u8, i);
-      i += bytes + backBytes(bytes);
-    }
-    return count;
-  }
-
-  /** Reads the element at `at` into the reader's fields. */
-  read(p: number, at: number): void {
-    this.decode(this.#memory.bytes(p), byteAt(p) + 8 + at);
-  }
-
-  /** Whether the element at `at` is `buf[s..e)`. */
-  equals(p: number, at: number, buf: Uint8Array, s: number, e: number): boolean {
-    const isInteger = PROBE.parse(buf, s, e);
-    return matches(this.#memory.bytes(p), byteAt(p) + 8 + at, buf, s, e - s, isInteger);
-  }
-
-  /**
-   * Position of the first element at or after `at` that is `buf[s..e)`, or 0. After each element
-   * that is looked at, `skip` are passed over.
-   */
-  find(p: number, at: number, buf: Uint8Array, s: number, e: number, skip: number): number {
-    if (at === 0) return 0;
-    const u8 = this.#memory.bytes(p);
-    const base = byteAt(p) + 8;
-    const length = e - s;
-    const isInteger = PROBE.parse(buf, s, e);
-    // The two commonest encodings are decided here, with -1 for "cannot be it".
-    const tiny = isInteger && PROBE.hi === 0 && PROBE.lo >= 0 && PROBE.lo < 128 ? PROBE.lo : -1;
-    const short = length < SHORT_STRING_STOP ? 0x80 | length : -1;
-    let i = base + at;
-    let pass = 0;
-    while (true) {
-      const c = u8[i];
-      if (c === LISTPACK_END) return 0;
-      let bytes: number;
-      if (c < 0x80) {
-        if (pass === 0 && c === tiny) return i - base;
-        bytes = 1;
-      } else if (c < 0xc0) {
-        if (pass === 0 && c === short) {
-          let j = 0;
-          while (j < length && u8[i + 1 + j] === buf[s + j]) j++;
-          if (j === length) return i - base;
-        }
-        bytes = 1 + (c & 63);
-      } else {
-        if (pass === 0 && matches(u8, i, buf, s, length, isInteger)) return i - base;
-        bytes = encodedBytes(u8, i);
-      }
-      i += bytes + backBytes(bytes);
-      pass = pass === 0 ? skip : pass - 1;
-    }
-  }
-}
 
 /** Reads and edits packs of one arena. A pack is its block's address; edits return it anew. */
 export class Packs extends PackReader {
@@ -241,7 +85,7 @@ export class Packs extends PackReader {
   fromBytes(buf: Uint8Array, start: number, stop: number): number {
     invariant(stop - start <= PACK_BYTES_MAX, `a pack cannot hold ${stop - start} bytes`);
     const p = this.#arena.allocate(stop - start);
-    this.#arena.bytes(p).set(buf.subarray(start, stop), byteAt(p) + 8);
+    this.#arena.bytes(p).set(buf.subarray(start, stop), byteAt(p) + HEADER_BYTES);
     if (this.count(p) === COUNT_UNKNOWN) {
       this.#setCount(p, this.countBetween(p, LISTPACK_HEADER_BYTES, stop - start - 1));
     }
@@ -250,9 +94,7 @@ export class Packs extends PackReader {
 
   /** A second pack with the same elements. */
   copy(p: number): number {
-    const twin = this.#arena.allocate(this.byteLength(p));
-    this.#copyWords(p, twin);
-    return twin;
+    return this.#rebuilt(p, LISTPACK_HEADER_BYTES, 0, 0, this.byteLength(p), 0);
   }
 
   /** Frees the pack. */
@@ -289,7 +131,7 @@ export class Packs extends PackReader {
 
   /** Puts an element in the place of the one at `at`. */
   replace(p: number, at: number, buf: Uint8Array, s: number, e: number): number {
-    const held = encodedBytes(this.#arena.bytes(p), byteAt(p) + 8 + at);
+    const held = encodedBytes(this.#arena.bytes(p), this.base(p) + at);
     return this.#put(p, at, held + backBytes(held), this.#measure(buf, s, e), buf, s, e);
   }
 
@@ -320,14 +162,9 @@ export class Packs extends PackReader {
     const at = this.byteLength(p) - 1;
     p = this.#splice(p, at, 0, stop - from);
     this.#setCount(p, count);
-    const source = byteAt(q) + 8;
-    copyBytes(
-      this.#arena.bytes(q),
-      source + from,
-      source + stop,
-      this.#arena.bytes(p),
-      byteAt(p) + 8 + at,
-    );
+    const source = this.base(q);
+    const target = this.base(p) + at;
+    copyBytes(this.#arena.bytes(q), source + from, source + stop, this.#arena.bytes(p), target);
     this.at = at;
     return p;
   }
@@ -351,7 +188,7 @@ export class Packs extends PackReader {
     p = this.#splice(p, at, held, bytes + backBytes(bytes));
     if (held === 0) this.#setCount(p, this.count(p) + 1);
     const u8 = this.#arena.bytes(p);
-    const i = byteAt(p) + 8 + at;
+    const i = this.base(p) + at;
     if (this.#isInteger) {
       putIntegerElement(u8, i, PROBE, bytes);
     } else {
@@ -367,6 +204,15 @@ export class Packs extends PackReader {
     this.#i32[word] = (this.#i32[word] & ~0xffff) | count;
   }
 
+  /** Bytes between header and first element. */
+  #gap(p: number): number {
+    return this.#i32[p * 2 + PACK_TOTAL] >>> GAP_SHIFT;
+  }
+
+  #setTotal(p: number, total: number, gap: number): void {
+    this.#i32[p * 2 + PACK_TOTAL] = total | (gap << GAP_SHIFT);
+  }
+
   /**
    * Makes `fresh` bytes of undefined content of the `held` ones at `at`, in a block that may be
    * written and is of a fitting size. The total is kept, the count is the caller's.
@@ -374,47 +220,113 @@ export class Packs extends PackReader {
   #splice(p: number, at: number, held: number, fresh: number): number {
     const arena = this.#arena;
     const before = this.byteLength(p);
-    const total = before + fresh - held;
+    const more = fresh - held;
+    const total = before + more;
     invariant(total <= PACK_BYTES_MAX, `a pack cannot hold ${total} bytes`);
+    if (more === 0) return arena.own(p);
     const capacity = arena.capacity(p);
-    if (total > capacity) {
-      p = this.#move(p, Math.min(total + (total >> 4), PACK_BYTES_MAX));
+    const gap = this.#gap(p);
+    const front = at - LISTPACK_HEADER_BYTES;
+    const tail = before - at - held - 1;
+    // The shorter side moves. An edit in place makes no gap where there was none.
+    const isEdit = held > 0 && fresh > 0;
+    let movesFront = front < tail && more <= gap && (gap > 0 || !isEdit);
+    if (!movesFront && gap + total > capacity) {
+      if (gap < more || gap < total >> CLOSE_SHIFT) return this.#grown(p, at, held, fresh);
+      p = arena.own(p);
+      this.#moveAll(p, (gap & -ALIGNMENT) + capacity < gap + total ? 0 : gap & (ALIGNMENT - 1));
     } else {
       p = arena.own(p);
+      if (!movesFront && !isEdit && front === 0 && tail > 0) {
+        movesFront = this.#widenGap(p, more, capacity);
+      }
     }
-    if (fresh !== held) {
-      const base = byteAt(p) + 8;
-      moveBytes(arena.bytes(p), base + at + held, base + before, base + at + fresh);
-      this.#i32[p * 2 + PACK_TOTAL] = total;
-    }
-    const isLoose = fresh < held && total < capacity >> 1 && capacity > SHRINK_ABOVE_BYTES;
-    return isLoose ? this.#shrink(p, total + (total >> 4)) : p;
+    if (movesFront) this.#moveFront(p, at, more);
+    else this.#moveTail(p, at, held, fresh);
+    const isLoose = more < 0 && total < capacity >> 1 && capacity > SHRINK_ABOVE_BYTES;
+    return isLoose ? this.#shrunk(p, total + (total >> 4)) : p;
   }
 
-  /** Moves a pack to a block for `bytes`, if that is a smaller one and memory is not scarce. */
-  #shrink(p: number, bytes: number): number {
+  /** Moves what is before `at` down by `more`, into the gap, or up. */
+  #moveFront(p: number, at: number, more: number): void {
+    const base = this.base(p);
+    const first = base + LISTPACK_HEADER_BYTES;
+    moveBytes(this.#arena, p, first, base + at, first - more);
+    this.#setTotal(p, this.byteLength(p) + more, this.#gap(p) - more);
+  }
+
+  /** Moves what is behind the `held` bytes at `at` behind `fresh` ones. */
+  #moveTail(p: number, at: number, held: number, fresh: number): void {
+    const before = this.byteLength(p);
+    const base = this.base(p);
+    moveBytes(this.#arena, p, base + at + held, base + before, base + at + fresh);
+    this.#setTotal(p, before + fresh - held, this.#gap(p));
+  }
+
+  /** Moves all elements so that the gap is `gap`. */
+  #moveAll(p: number, gap: number): void {
+    const total = this.byteLength(p);
+    const base = this.base(p);
+    const first = base + LISTPACK_HEADER_BYTES;
+    moveBytes(this.#arena, p, first, base + total, first + gap - this.#gap(p));
+    this.#setTotal(p, total, gap);
+  }
+
+  /** Moves all elements half of the way to the block's end; false if that makes no gap of `bytes`. */
+  #widenGap(p: number, bytes: number, capacity: number): boolean {
+    const gap = this.#gap(p);
+    const room = capacity - gap - this.byteLength(p);
+    const by = Math.max(room >> 1, Math.min(room, bytes + ALIGNMENT)) & -ALIGNMENT;
+    if (gap + by < bytes) return false;
+    this.#moveAll(p, gap + by);
+    return true;
+  }
+
+  /** As `#splice` in a larger block; the room goes to the front if that is where it is needed. */
+  #grown(p: number, at: number, held: number, fresh: number): number {
+    const total = this.byteLength(p) + fresh - held;
+    const isInsert = held === 0 && total - fresh > EMPTY_PACK_BYTES;
+    const isPrepend = isInsert && at === LISTPACK_HEADER_BYTES;
+    const wanted = Math.min(total + (total >> (isPrepend ? 3 : 4)), PACK_BYTES_MAX);
+    let gap = isPrepend ? wanted - total : 0;
+    // What is copied should lie as it lay, which is fast.
+    if (gap >= ALIGNMENT) gap -= (gap + fresh - this.#gap(p) - held) & (ALIGNMENT - 1);
+    const grown = this.#rebuilt(p, at, held, fresh, wanted, gap);
+    this.#arena.release(p);
+    return grown;
+  }
+
+  /** The pack in a block for `bytes`, if that is a smaller one and memory is not scarce. */
+  #shrunk(p: number, bytes: number): number {
     const arena = this.#arena;
     // A removal must never fail: the reserve of a full arena is not spent on saving memory.
     if (arena.sizeBytes - arena.spanBytes < SHRINK_ROOM_BYTES || arena.fits(p, bytes)) return p;
-    return this.#move(p, bytes);
+    const shrunk = this.#rebuilt(p, LISTPACK_HEADER_BYTES, 0, 0, bytes, 0);
+    arena.release(p);
+    return shrunk;
   }
 
-  /** The pack in another block with room for `bytes` in all. */
-  #move(p: number, bytes: number): number {
-    const fresh = this.#arena.allocate(bytes);
-    this.#copyWords(p, fresh);
-    this.#arena.release(p);
-    return fresh;
-  }
-
-  /** Copies a pack's bytes, and up to three behind them, into a block that has room for them. */
-  #copyWords(from: number, to: number): void {
-    const i32 = this.#i32;
-    const words = (this.byteLength(from) + 3) >> 2;
-    const source = from * 2 + PACK_TOTAL;
-    const target = to * 2 + PACK_TOTAL;
-    if (words * 4 > LOOP_COPY_BYTES_MAX) i32.copyWithin(target, source, source + words);
-    else for (let w = 0; w < words; w++) i32[target + w] = i32[source + w];
+  /** A new block for `bytes` with the pack behind a gap of `gap`, `fresh` bytes for the `held` at `at`. */
+  #rebuilt(
+    p: number,
+    at: number,
+    held: number,
+    fresh: number,
+    bytes: number,
+    gap: number,
+  ): number {
+    const arena = this.#arena;
+    const before = this.byteLength(p);
+    const q = arena.allocate(bytes);
+    const src = arena.bytes(p);
+    const out = arena.bytes(q);
+    const from = this.base(p);
+    this.#i32[q * 2 + PACK_COUNT] = this.#i32[p * 2 + PACK_COUNT];
+    this.#setTotal(q, before + fresh - held, gap);
+    const to = this.base(q);
+    copyBytes(src, from + LISTPACK_HEADER_BYTES, from + at, out, to + LISTPACK_HEADER_BYTES);
+    copyBytes(src, from + at + held, from + before, out, to + at + fresh);
+    return q;
   }
 }
 
@@ -427,14 +339,25 @@ function copyBytes(src: Uint8Array, s: number, e: number, out: Uint8Array, at: n
   for (; s < e; s++, at++) out[at] = src[s];
 }
 
-/** Moves `u8[s..e)` to `at`, ranges overlapping as they may. */
-function moveBytes(u8: Uint8Array, s: number, e: number, at: number): void {
-  if (e - s > LOOP_MOVE_BYTES_MAX) {
-    u8.copyWithin(at, s, e);
-  } else if (at < s) {
-    for (; s < e; s++, at++) u8[at] = u8[s];
-  } else {
-    at += e - s;
-    while (e > s) u8[--at] = u8[--e];
+/** Moves bytes `[s, e)` of a block's window to `at`, ranges overlapping as they may. */
+function moveBytes(arena: Arena, p: number, s: number, e: number, at: number): void {
+  if (e - s > LOOP_MOVE_BYTES_MAX || (at - s) % ALIGNMENT === 0 && e - s > LOOP_COPY_BYTES_MAX) {
+    arena.bytes(p).copyWithin(at, s, e);
+    return;
   }
+  const view = arena.view(p);
+  if (at < s) {
+    for (const last = e - 8; s <= last; s += 8, at += 8) {
+      view.setBigUint64(at, view.getBigUint64(s, true), true);
+    }
+    for (; s < e; s++, at++) view.setUint8(at, view.getUint8(s));
+    return;
+  }
+  at += e - s;
+  while (e - s >= 8) {
+    e -= 8;
+    at -= 8;
+    view.setBigUint64(at, view.getBigUint64(e, true), true);
+  }
+  while (e > s) view.setUint8(--at, view.getUint8(--e));
 }

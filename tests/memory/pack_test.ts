@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { ascii, latin1 } from "../../src/base/ascii.ts";
-import { Arena, FrozenMemory } from "../../src/memory/arena.ts";
-import { ListpackIterator } from "../../src/memory/listpack.ts";
+import { Arena, byteAt, FrozenMemory } from "../../src/memory/arena.ts";
+import { isValidListpack, ListpackIterator } from "../../src/memory/listpack.ts";
 import { EMPTY_PACK_BYTES, PACK_BYTES_MAX, PackReader, Packs } from "../../src/memory/pack.ts";
 import { Random, testSeed } from "../support/random.ts";
 
@@ -23,6 +23,15 @@ function elementsBackwards(reader: PackReader, p: number): string[] {
     out.push(latin1(reader.u8, reader.start, reader.stop));
   }
   return out.reverse();
+}
+
+/** The last element and the end mark behind it lie in the pack's own block. */
+function assertInBlock(arena: Arena, packs: Packs, p: number, where: string): void {
+  const last = packs.last(p);
+  if (last === 0) return;
+  packs.read(p, last);
+  if (packs.isInteger) return;
+  assert(packs.stop + 2 <= byteAt(p) + arena.blockBytes(p), `${where}: past the block's end`);
 }
 
 function bytesOf(element: string): Uint8Array<ArrayBuffer> {
@@ -112,6 +121,7 @@ Deno.test("a pack is its elements in order, whatever is done to it and whatever 
         packs.release(source);
       }
       assertEquals(packs.count(p), model.length, where);
+      assertInBlock(arena, packs, p, where);
       const probe = random.below(2) === 0 || model.length === 0 ? element : random.pick(model);
       const skip = random.below(3);
       const wanted = model.findIndex((x, i) => i % (skip + 1) === 0 && x === probe);
@@ -168,6 +178,63 @@ Deno.test("a pack is moved rarely while it grows and gives memory back when it s
   assertEquals(packs.byteLength(p), EMPTY_PACK_BYTES);
 });
 
+Deno.test("packs that are eaten and fed at either end move rarely, and stay as small as they are", () => {
+  const seed = testSeed(55);
+  const random = new Random(seed);
+  const arena = new Arena(8 * 2 ** 20);
+  const packs = new Packs(arena);
+  const cases = [["append", "first"], ["prepend", "last"], ["append", "last"], [
+    "prepend",
+    "first",
+  ]];
+  for (const [add, end] of cases) {
+    for (const size of [0, 1, 10, 200, 3_000]) {
+      let p = packs.create();
+      let model: string[] = [];
+      let blocks = 0;
+      for (let i = 0; i < size + 4_000; i++) {
+        const element = `${seed}:${i}:${"x".repeat(random.below(12))}`;
+        const bytes = ascii(element);
+        const added = add === "append"
+          ? packs.append(p, bytes, 0, bytes.length)
+          : packs.prepend(p, bytes, 0, bytes.length);
+        if (add === "append") model.push(element);
+        else model.unshift(element);
+        const isFull = model.length > size;
+        const removed = isFull
+          ? packs.remove(added, end === "first" ? packs.first(added) : packs.last(added), 1)
+          : added;
+        if (isFull && end === "first") model.shift();
+        if (isFull && end === "last") model.pop();
+        if (i > size && removed !== p) blocks++;
+        p = removed;
+        const room = arena.capacity(p) - packs.byteLength(p);
+        assert(room <= packs.byteLength(p) * 1.4 + 128, `seed ${seed}: ${room} bytes of room`);
+      }
+      assertEquals(elements(packs, p), model, `seed ${seed}: ${add}, ${end}, ${size}`);
+      assertEquals(elementsBackwards(packs, p), model, `seed ${seed}: ${add}, ${end}, ${size}`);
+      if (size > 100) {
+        assert(blocks < 400, `seed ${seed}: ${add}, ${end}, ${size}: ${blocks} blocks`);
+      }
+      packs.release(p);
+      model = [];
+    }
+  }
+});
+
+Deno.test("a pack that was only appended to and edited in place has its bytes in one run", () => {
+  const arena = new Arena(8 * 2 ** 20);
+  const packs = new Packs(arena);
+  let p = packs.create();
+  for (let i = 0; i < 500; i++) {
+    const bytes = ascii(String(2 ** (i % 50)));
+    p = packs.append(p, bytes, 0, bytes.length);
+    p = packs.replace(p, packs.first(p), bytes, 0, bytes.length);
+    const start = byteAt(p) + 8;
+    assert(isValidListpack(arena.bytes(p), start, start + packs.byteLength(p)), `after ${i}`);
+  }
+});
+
 Deno.test("a pack is full at one block's payload", () => {
   const arena = new Arena(8 * 2 ** 20);
   const packs = new Packs(arena);
@@ -185,7 +252,7 @@ Deno.test("a pack is full at one block's payload", () => {
   assert(!packs.canHold(p, 2));
   const copy = packs.copy(p);
   assertEquals(elements(packs, copy), elements(packs, p));
-  const start = (copy & ((1 << 27) - 1)) * 8 + 8;
+  const start = byteAt(copy) + 8;
   const iterator = new ListpackIterator();
   iterator.open(arena.bytes(copy), start, start + PACK_BYTES_MAX);
   let count = 0;
