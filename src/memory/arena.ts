@@ -450,12 +450,21 @@ export class Arena implements ReadMemory {
     this.#spanFree[span] = a;
     this.usedBytes -= CLASS_WORDS[sizeClass] * WORD_BYTES;
     const live = --this.#spanLive[span];
-    if (this.#spanListed[span] === 0) this.#list(span, sizeClass);
     // The head of the list stays, so that a lone block coming and going does not move spans.
-    if (live === 0 && this.#open[sizeClass] !== span) {
-      this.#unlist(span, sizeClass);
-      this.#pool[this.#pooled++] = span;
+    const head = this.#open[sizeClass];
+    if (this.#spanListed[span] === 0) {
+      this.#list(span, sizeClass);
+      // No longer at the head, an empty span would wait for its class for ever.
+      if (head !== 0 && this.#spanLive[head] === 0) this.#giveBack(head, sizeClass);
+    } else if (live === 0 && head !== span) {
+      this.#giveBack(span, sizeClass);
     }
+  }
+
+  /** Returns a listed, empty span to the pool. */
+  #giveBack(span: number, sizeClass: number): void {
+    this.#unlist(span, sizeClass);
+    this.#pool[this.#pooled++] = span;
   }
 
   #defer(a: number): void {
