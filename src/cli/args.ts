@@ -9,6 +9,7 @@
  *
  * @module
  */
+import type { CheckRequest } from "./check.ts";
 import { ConfigError, shown } from "../server/config_error.ts";
 import type { Directive } from "../server/config_file.ts";
 import type { ConfigSources } from "../server/config_sources.ts";
@@ -17,12 +18,18 @@ import type { ConfigSources } from "../server/config_sources.ts";
 export type Invocation =
   | { readonly do: "help" }
   | { readonly do: "version" }
+  | { readonly do: "check"; readonly request: CheckRequest }
   | { readonly do: "serve"; readonly sources: ConfigSources };
 
 /** Words kept for commands to come, so that none of them is taken for a config file today. */
 export const RESERVED_WORDS: readonly string[] = ["bench", "check", "cli", "inspect"];
 
 const WHERE = "command line";
+const CHECKS: ReadonlyMap<string, CheckRequest["what"]> = new Map([
+  ["check-aof", "aof"],
+  ["check-rdb", "rdb"],
+]);
+const FIX = "--fix";
 
 /**
  * Reads the arguments behind the program's name.
@@ -34,6 +41,8 @@ export function parseArguments(argv: readonly string[]): Invocation {
   const first = args[0] ?? "";
   if (first === "help" || first === "-h") return { do: "help" };
   if (first === "version" || first === "-v") return { do: "version" };
+  const what = CHECKS.get(first);
+  if (what !== undefined) return { do: "check", request: readCheck(first, what, args.slice(1)) };
   if (RESERVED_WORDS.includes(first)) {
     throw new ConfigError(
       `argument '${first}' is kept for a later command: for a config file of that name, ` +
@@ -52,6 +61,17 @@ export function parseArguments(argv: readonly string[]): Invocation {
     if (name === "version") return { do: "version" };
   }
   return { do: "serve", sources: { configFile, stdin: leading || trailing, directives } };
+}
+
+function readCheck(
+  name: string,
+  what: CheckRequest["what"],
+  args: readonly string[],
+): CheckRequest {
+  const fix = what === "aof" && args.includes(FIX);
+  const paths = args.filter((arg) => !fix || arg !== FIX);
+  if (paths.length === 1 && !paths[0].startsWith("-")) return { what, path: paths[0], fix };
+  throw new ConfigError(`usage: shoal ${name} ${what === "aof" ? "[--fix] " : ""}FILE`);
 }
 
 function readOptions(args: readonly string[]): Directive[] {

@@ -10,7 +10,9 @@ import { LogFileError, StreamSink } from "../observability/log_sink.ts";
 import { LoadError } from "../persistence/load_error.ts";
 import { ConfigError } from "../server/config_error.ts";
 import { StartError } from "../server/server.ts";
+import { SaveError } from "../persistence/save_error.ts";
 import { parseArguments } from "./args.ts";
+import { check } from "./check.ts";
 import { helpText } from "./help.ts";
 import { serve } from "./serve.ts";
 import { versionLine } from "./version.ts";
@@ -21,7 +23,14 @@ export const EXIT_OK = 0;
 export const EXIT_FAILED = 1;
 
 /** What an operator can mend; the message is one line and says all there is to say. */
-const OPERATORS = [ConfigError, StartError, DataDirectoryError, LoadError, LogFileError];
+const OPERATORS = [
+  ConfigError,
+  StartError,
+  DataDirectoryError,
+  LoadError,
+  SaveError,
+  LogFileError,
+];
 
 /** Runs the program until it ends. */
 export async function run(args: readonly string[]): Promise<number> {
@@ -35,6 +44,10 @@ export async function run(args: readonly string[]): Promise<number> {
       case "version":
         out.write(versionLine());
         return EXIT_OK;
+      case "check": {
+        const isWell = await check(invocation.request, (line) => out.write(line));
+        return isWell ? EXIT_OK : EXIT_FAILED;
+      }
       case "serve":
         return await serve(invocation.sources);
     }

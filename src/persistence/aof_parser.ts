@@ -45,6 +45,8 @@ export class AofDamage extends Error {
   override readonly name = "AofDamage";
   /** The byte of the file at which it cannot be understood. */
   readonly byteOffset: number;
+  /** Bytes of the file that are whole; known once it was read as far as it goes. */
+  wholeBytes = 0;
 
   /** At `byteOffset`, for `why`. */
   constructor(byteOffset: number, why: string) {

@@ -74,6 +74,7 @@ export async function readIncrement(
     }
   } catch (error) {
     if (!(error instanceof AofDamage)) throw error;
+    error.wholeBytes = parser.wholeBytes;
     if (!await endsTornInZeros(file, from + parser.wholeBytes, from + bytes)) throw error;
   }
   return { bytes, wholeBytes: parser.wholeBytes, commands: parser.wholeCommands };

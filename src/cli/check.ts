@@ -1,0 +1,67 @@
+/**
+ * `shoal check-aof` and `shoal check-rdb`: what is in a file, where it breaks, and, if asked to, the
+ * end that does not count cut off.
+ *
+ * @module
+ */
+
+import { checkAof, cutFile, type FileReport } from "../persistence/check_aof.ts";
+import { checkRdb } from "../persistence/check_rdb.ts";
+import { DISK } from "../persistence/disk.ts";
+import { loadError } from "../persistence/load_error.ts";
+import { saveError } from "../persistence/save_error.ts";
+
+/** What is to be checked. */
+export interface CheckRequest {
+  /** Kind of file. */
+  readonly what: "aof" | "rdb";
+  /** The file; of an append-only file also its manifest. */
+  readonly path: string;
+  /** Cut off what is not whole at the end, after a copy was kept. */
+  readonly fix: boolean;
+}
+
+/**
+ * Checks, tells `say` line by line, and gives whether all is well, or is now.
+ *
+ * @throws {LoadError} when a file cannot be read at all.
+ */
+export async function check(request: CheckRequest, say: (line: string) => void): Promise<boolean> {
+  const path = request.path.includes("/") ? request.path : `./${request.path}`;
+  const reports = request.what === "aof" ? await checkAof(DISK, path) : [await checkImage(path)];
+  let isWell = true;
+  for (const report of reports) {
+    say(`${report.path}: ${report.bytes} bytes`);
+    for (const line of report.lines) say(`  ${line}`);
+    if (report.fault === null) {
+      say("  sound");
+    } else {
+      say(`  ${report.fault}`);
+      const lost = report.bytes - report.soundBytes;
+      if (request.fix) await fix(report, say);
+      else isWell = false;
+      if (!request.fix && request.what === "aof") {
+        say(`  --fix cuts off the last ${lost} bytes and keeps a copy of the file`);
+      }
+    }
+  }
+  return isWell;
+}
+
+async function checkImage(path: string): Promise<FileReport> {
+  try {
+    using file = await DISK.open(path);
+    return { path, bytes: await file.size(), isTorn: false, ...await checkRdb(path, file) };
+  } catch (error) {
+    throw loadError(path, error);
+  }
+}
+
+async function fix(report: FileReport, say: (line: string) => void): Promise<void> {
+  try {
+    const copy = await cutFile(DISK, report.path, report.soundBytes);
+    say(`  cut to ${report.soundBytes} bytes; as it was: ${copy}`);
+  } catch (error) {
+    throw saveError(report.path, error);
+  }
+}

@@ -1,0 +1,160 @@
+/**
+ * What is in an append-only file, and where it breaks: for `shoal check-aof`. A manifest stands for
+ * all files that it lists.
+ *
+ * @module
+ */
+
+import { Gate } from "../base/gate.ts";
+import { latin1 } from "../base/ascii.ts";
+import { parseAnnotation } from "./aof_annotation.ts";
+import { ManifestError, parseManifest } from "./aof_manifest.ts";
+import { AofDamage, type AofParser } from "./aof_parser.ts";
+import { type AofReadResult, type AofSink, readIncrement } from "./aof_read.ts";
+import { checkRdb, type CheckReport } from "./check_rdb.ts";
+import { LoadError, loadError } from "./load_error.ts";
+import { type Storage, type StorageFile, writeAll } from "./storage.ts";
+
+/** Commands of different names that are counted each; a sound file has a few dozen. */
+const NAMES_MAX = 256;
+const RDB_MAGIC = "REDIS";
+const COPY_BYTES = 1_048_576;
+/** Appended to the name of the copy that is kept of a file before it is cut. */
+export const DAMAGED_SUFFIX = ".damaged";
+
+/** What was found in a file. */
+export interface FileReport extends CheckReport {
+  /** Its path. */
+  readonly path: string;
+  /** Its size. */
+  readonly bytes: number;
+  /** Whether what is wrong is a torn tail alone, which a start cuts off by itself. */
+  readonly isTorn: boolean;
+}
+
+/** Counts commands, and follows what annotations say. */
+class CountingSink implements AofSink {
+  readonly names = new Map<string, number>();
+  readonly history: string[] = [];
+  offset = -1;
+  commands = 0;
+
+  command({ buf, starts, stops }: AofParser): void {
+    const name = latin1(buf, starts[0], Math.min(stops[0], starts[0] + 64)).toUpperCase();
+    const count = this.names.get(name);
+    if (count !== undefined || this.names.size < NAMES_MAX) this.names.set(name, (count ?? 0) + 1);
+    this.commands++;
+    if (this.offset >= 0) this.offset++;
+  }
+
+  annotation(text: string, byteOffset: number): void {
+    const said = parseAnnotation(text);
+    if (said.kind === "bad") throw new AofDamage(byteOffset, `not understood: #${text}`);
+    if (said.kind !== "history") return;
+    this.history.push(`history ${said.id} from offset ${said.offset}`);
+    this.offset = said.offset;
+  }
+}
+
+/**
+ * Checks a file, or all files that a manifest lists.
+ *
+ * @throws {LoadError} when a file cannot be read at all.
+ */
+export async function checkAof(storage: Storage, path: string): Promise<FileReport[]> {
+  if (!path.endsWith(".manifest")) return [await checkFile(storage, path)];
+  const dir = path.slice(0, path.lastIndexOf("/"));
+  try {
+    using file = await storage.open(path);
+    const text = new Uint8Array(await file.size());
+    for (let at = 0; at < text.length;) at += await file.read(text.subarray(at)) ?? text.length;
+    const { base, increments } = parseManifest(new TextDecoder().decode(text));
+    const reports: FileReport[] = [];
+    for (const part of [...(base === null ? [] : [base]), ...increments]) {
+      reports.push(await checkFile(storage, `${dir}/${part.name}`));
+    }
+    return reports;
+  } catch (error) {
+    if (error instanceof ManifestError) throw new LoadError(`${path}: ${error.message}`);
+    throw loadError(path, error);
+  }
+}
+
+async function checkFile(storage: Storage, path: string): Promise<FileReport> {
+  try {
+    using file = await storage.open(path);
+    const bytes = await file.size();
+    const magic = new Uint8Array(RDB_MAGIC.length);
+    const read = await file.read(magic) ?? 0;
+    let from = 0;
+    const lines: string[] = [];
+    if (latin1(magic, 0, read) === RDB_MAGIC) {
+      await file.seek(0);
+      const image = await checkRdb(path, file);
+      lines.push(...image.lines);
+      from = image.soundBytes;
+      if (image.fault !== null || from === bytes) {
+        return { path, bytes, isTorn: false, ...image, lines };
+      }
+    }
+    return await checkCommands(path, file, from, bytes, lines);
+  } catch (error) {
+    throw loadError(path, error);
+  }
+}
+
+async function checkCommands(
+  path: string,
+  file: StorageFile,
+  from: number,
+  bytes: number,
+  lines: string[],
+): Promise<FileReport> {
+  const sink = new CountingSink();
+  let result: AofReadResult | null = null;
+  let fault: string | null = null;
+  let soundBytes = from;
+  try {
+    result = await readIncrement(file, from, sink, {
+      gate: new Gate(1),
+      onBytes: () => {},
+      cancelled: () => null,
+    });
+  } catch (error) {
+    if (!(error instanceof AofDamage)) throw error;
+    soundBytes += error.wholeBytes;
+    fault = `${path}: damaged at byte ${from + error.byteOffset}: ${error.message}`;
+  }
+  if (result !== null) soundBytes += result.wholeBytes;
+  const isTorn = result !== null && soundBytes < bytes;
+  if (isTorn) fault = `${path}: torn: ends inside a command or unit behind byte ${soundBytes}`;
+  lines.push(`${sink.commands} commands`);
+  const byCount = [...sink.names].sort((a, b) => b[1] - a[1]);
+  for (const [name, count] of byCount) lines.push(`${name}: ${count}`);
+  lines.push(...sink.history);
+  if (sink.offset >= 0) lines.push(`next offset ${sink.offset}`);
+  return { path, bytes, lines, fault, soundBytes, isTorn };
+}
+
+/**
+ * Cuts a file to what is whole at its beginning, after it was copied beside itself.
+ *
+ * @throws what the storage throws; the file is cut only when its copy is safe.
+ */
+export async function cutFile(storage: Storage, path: string, bytes: number): Promise<string> {
+  const copyPath = `${path}${DAMAGED_SUFFIX}`;
+  {
+    using file = await storage.open(path);
+    using copy = await storage.create(copyPath);
+    const buf = new Uint8Array(COPY_BYTES);
+    for (let read = await file.read(buf); read !== null; read = await file.read(buf)) {
+      await writeAll(copy, buf.subarray(0, read));
+    }
+    await copy.sync();
+  }
+  await storage.syncDirectory(path.slice(0, path.lastIndexOf("/")));
+  using file = await storage.append(path);
+  await file.truncate(bytes);
+  await file.sync();
+  return copyPath;
+}
