@@ -6,7 +6,7 @@
 
 import { ascii } from "../base/ascii.ts";
 import { unreachable } from "../base/invariant.ts";
-import { usesSince } from "../keyspace/access.ts";
+import { withUses } from "../keyspace/access.ts";
 import { type BuildRefusal, ValueBuilder } from "../keyspace/builder.ts";
 import { KEY_BYTES_MAX, NO_DEADLINE, TYPE_STRING } from "../keyspace/entry.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
@@ -257,7 +257,7 @@ class RestoreSink extends BuildingSink {
 
   #stored(a: number): void {
     const call = this.#call;
-    setAccess(call.keys, a, this.#options, call.nowMs);
+    setAccess(call.keys, a, this.#options);
     effectRestore(call, this.#deadline, this.#options);
     call.notify(GENERIC_EVENT, RESTORE_HAPPENED, 1);
     call.reply.ok();
@@ -265,10 +265,10 @@ class RestoreSink extends BuildingSink {
 }
 
 /** Sets the access clock where the option is of the kind that the eviction policy reads. */
-function setAccess(keys: Keyspace, a: number, options: RestoreOptions, nowMs: number): void {
+function setAccess(keys: Keyspace, a: number, options: RestoreOptions): void {
   if (keys.accessCountsUses) {
     const isGiven = options.frequency >= 0;
-    keys.setAccess(a, isGiven ? usesSince(nowMs, options.frequency) : keys.accessClock);
+    keys.setAccess(a, isGiven ? withUses(keys.accessClock, options.frequency) : keys.accessClock);
   } else if (options.idleSeconds >= 0) {
     const usedAt = keys.accessClock - options.idleSeconds;
     // Longer ago than the clock can tell: as long ago as keeps clear of its wrap.

@@ -23,12 +23,13 @@ const MINUTES_MASK = 0xffff;
 
 /** What a key that is new at `nowMs` (Unix) is stamped with. */
 export function accessClockAt(nowMs: number, countsUses: boolean): number {
-  return countsUses ? usesSince(nowMs, NEW_USES) : Math.floor(nowMs / 1000) % (SECONDS_MASK + 1);
+  if (!countsUses) return Math.floor(nowMs / 1000) % (SECONDS_MASK + 1);
+  return (Math.floor(nowMs / 60_000) & MINUTES_MASK) << 8 | NEW_USES;
 }
 
-/** The bits of a key that was last used at `nowMs` (Unix) and counts `uses`. */
-export function usesSince(nowMs: number, uses: number): number {
-  return (Math.floor(nowMs / 60_000) & MINUTES_MASK) << 8 | uses;
+/** The bits of a key that counts `uses`, the last of them at the time of `clock`. */
+export function withUses(clock: number, uses: number): number {
+  return (clock & ~USES_MAX) | uses;
 }
 
 /** Seconds since a use at `access`, both of them by time. */
@@ -60,5 +61,5 @@ export function afterUse(
 ): number {
   let uses = usesOf(access, clock, decayMinutes);
   if (uses < USES_MAX && random * (Math.max(0, uses - NEW_USES) * logFactor + 1) < 1) uses++;
-  return (clock & ~USES_MAX) | uses;
+  return withUses(clock, uses);
 }

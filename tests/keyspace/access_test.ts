@@ -5,7 +5,7 @@ import {
   idleSeconds,
   NEW_USES,
   usesOf,
-  usesSince,
+  withUses,
 } from "../../src/keyspace/access.ts";
 import { Random, testSeed } from "../support/random.ts";
 
@@ -20,7 +20,7 @@ Deno.test("idle time is told across the wrap of the clock", () => {
 });
 
 Deno.test("a use counter loses one for each decay time, never below 0", () => {
-  const access = usesSince(NOW_MS, 7);
+  const access = withUses(accessClockAt(NOW_MS, true), 7);
   const after = (minutes: number) => accessClockAt(NOW_MS + minutes * MINUTE_MS, true);
   assertEquals(usesOf(access, after(0), 1), 7);
   assertEquals(usesOf(access, after(3), 1), 4);

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertGreater } from "@std/assert";
 import { ascii, latin1 } from "../../src/base/ascii.ts";
-import { usesSince } from "../../src/keyspace/access.ts";
+import { accessClockAt, withUses } from "../../src/keyspace/access.ts";
 import { NO_DEADLINE } from "../../src/keyspace/entry.ts";
 import {
   EVICTED,
@@ -17,6 +17,11 @@ const SEED = testSeed(7);
 const DATABASES = 4;
 const NOW_MS = 1_700_000_000_000;
 const DAY_SECONDS = 86_400;
+
+/** The access bits of a key last used at `nowMs`. */
+function usesSince(nowMs: number, uses: number): number {
+  return withUses(accessClockAt(nowMs, true), uses);
+}
 
 /** Keyspaces whose evictions are noted, in order. */
 class Subject {

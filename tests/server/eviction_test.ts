@@ -107,19 +107,26 @@ Deno.test("a limit lowered at run time is reached in slices, while clients are s
   assertEquals(await fill(client, "k", 50_000, { value: "v".repeat(100) }), []);
   const before = usedBytes(server);
   const { gate } = server.server;
-  gate.longestMs = 0;
+  // What is evicted before the network is looked at again, whatever else the machine does meanwhile.
+  let largestSlice = 0;
+  let slices = 0;
+  let evicted = 0;
+  const rest = gate.rest.bind(gate);
+  gate.rest = () => {
+    largestSlice = Math.max(largestSlice, evictedKeys(server) - evicted);
+    evicted = evictedKeys(server);
+    slices++;
+    return rest();
+  };
   assertEquals(await client.ask("CONFIG", "SET", "maxmemory", String(before >> 1)), "OK");
   let asked = 0;
-  let slowestMs = 0;
   while (usedBytes(server) > before / 2) {
-    const began = performance.now();
     assertEquals(await client.line("PING"), "PONG");
-    slowestMs = Math.max(slowestMs, performance.now() - began);
     asked++;
   }
-  assertGreater(asked, 5, "the limit was reached in one piece");
-  // A slice is a millisecond; the rest is for a busy machine.
-  assert(gate.longestMs < 20, `a slice took ${gate.longestMs} ms`);
+  assertGreater(asked, 3, "the limit was reached while nobody was served");
+  assertGreater(slices, 5);
+  assert(largestSlice < 5_000, `a slice had ${largestSlice} keys`);
   assertGreater(evictedKeys(server), 15_000);
   await until(
     "the time above the limit ends",
@@ -179,7 +186,7 @@ Deno.test("a full arena evicts as well: no write is refused, small or large", as
       "maxmemory-policy": "allkeys-lru",
     });
     const client = await server.connect();
-    assertEquals(await fill(client, "small", 30_000, { value: VALUE + VALUE }), []);
+    assertEquals(await fill(client, "small", 45_000, { value: VALUE + VALUE }), []);
     assertGreater(evictedKeys(server), 1_000);
     const large = "x".repeat(MiB / 2);
     assertEquals(await fill(client, "large", 50, { value: large }), []);
