@@ -17,16 +17,23 @@ import { effectMessage, PUBLISH, SPUBLISH } from "../commands/publish.ts";
 import type { RequestQueue } from "../commands/request_queue.ts";
 import type { Command, CommandTable } from "../commands/registry.ts";
 import { Session } from "../commands/session.ts";
+import { BuildRefusedError } from "../keyspace/builder.ts";
 import { ReplyWriter } from "../resp/reply_writer.ts";
+import {
+  type AcrossKey,
+  endsOf,
+  keysAcross,
+  moveAcross,
+  NoRoomToLendError,
+  runAcross,
+} from "./across.ts";
 import { overlaps, ownedKeys, type SlotRange, within } from "./owned_keys.ts";
+import { retell } from "./retell.ts";
 
 const SELECT = ascii("SELECT");
 const FLUSHDB = ascii("FLUSHDB");
 const SWAPDB = ascii("SWAPDB");
 const DEL = ascii("DEL");
-const DB = ascii("DB");
-/** Commands of two keys that can be carried out where the keys lie on different shards. */
-const ACROSS: ReadonlySet<string> = new Set(["rename", "renamenx", "copy"]);
 /** Frames that are no writes by their flags, yet change a value: PFCOUNT keeps what it worked out. */
 const WRITING_READS: ReadonlySet<string> = new Set(["pfcount"]);
 /** Commands that read each of their keys where it lies, and tell of the result if that is elsewhere. */
@@ -160,7 +167,10 @@ export class Applier {
     frame: FrameArguments,
   ): ApplyFailure | null {
     const { argc, starts, stops } = frame;
-    const command = this.#table.find(buf, starts[0], stops[0]);
+    const named = this.#table.find(buf, starts[0], stops[0]);
+    const command = named === null || named.subcommands === null || argc < 2
+      ? named
+      : named.subcommands.find(buf, starts[1], stops[1]);
     if (argc === 2 && !place.lenient && equalsFolded(buf, starts[0], stops[0], SELECT)) {
       return this.#select(target, place, buf, frame);
     }
@@ -252,62 +262,42 @@ export class Applier {
     const reply = this.#reply;
     reply.at = 0;
     const { errors } = reply;
-    if (
-      command.checksSlots && target.shards.length > 1 && !READS_ACROSS.has(command.spec.name)
-    ) {
-      const to = target.shardOf(buf, starts[2], stops[2]);
-      if (to !== call.shardIndex) return this.#acrossShards(target, call, to);
+    const across = command.checksSlots && target.shards.length > 1 &&
+        !READS_ACROSS.has(command.spec.name)
+      ? keysAcross(target, call, command)
+      : null;
+    if (across !== null) {
+      const failure = this.#runAcross(target, call, command, across);
+      if (failure !== null) return failure;
+    } else {
+      command.run(call);
     }
-    command.run(call);
     if (reply.errors === errors) return null;
     const said = latin1(reply.buf, reply.lastErrorAt, Math.min(reply.at, reply.lastErrorAt + 128));
     return { name: "ApplyFailed", detail: `${command.spec.name}: ${said.trim()}` };
   }
 
-  /** RENAME, RENAMENX, COPY within one upstream shard whose two keys lie on different shards here. */
-  #acrossShards(target: ShardsPort, call: Call, to: number): ApplyFailure | null {
-    const { buf, starts, stops, db } = call;
-    const source = call.keys;
-    const destination = target.shards[to];
-    if (!ACROSS.has(call.spec.name)) {
-      return { name: "ApplyFailed", detail: `${call.spec.name} over several shards here` };
+  /** Runs a command whose keys lie on different shards here; what it replies is not looked at. */
+  #runAcross(
+    target: ShardsPort,
+    call: Call,
+    command: Command,
+    across: readonly AcrossKey[],
+  ): ApplyFailure | null {
+    const ends = endsOf(call);
+    if (ends !== null) {
+      if (moveAcross(this.#table, call, ends)) return null;
+      return { name: "ApplyFailed", detail: `${command.spec.name} of a missing list` };
     }
-    const a = source.peek(db, buf, starts[1], stops[1]);
-    if (a === 0) return { name: "ApplyFailed", detail: `${call.spec.name} of a missing key` };
-    let toDb = db;
-    for (let i = 3; i + 1 < call.argc; i++) {
-      if (equalsFolded(buf, starts[i], stops[i], DB)) toDb = call.integer(i + 1);
+    try {
+      runAcross(target, call, command, across);
+      return null;
+    } catch (error) {
+      const isFull = error instanceof NoRoomToLendError ||
+        (error instanceof BuildRefusedError && error.why === "noRoom");
+      if (isFull) return NO_MEMORY;
+      throw error;
     }
-    destination.keys.importEntry(source, a, toDb, buf, starts[2], stops[2]);
-    destination.keys.dirty++;
-    this.#retell(destination, toDb, buf, starts[2], stops[2]);
-    if (call.spec.name === "copy") return null;
-    source.remove(db, a);
-    call.effectKey(DEL, 1);
-    return null;
-  }
-
-  /** Tells those who follow us of a key that was put here without a command. */
-  #retell(
-    shard: ShardPort,
-    db: number,
-    buf: Uint8Array,
-    start: number,
-    stop: number,
-  ): void {
-    const { keys, effects } = shard;
-    if (!effects.active) return;
-    const a = keys.peek(db, buf, start, stop);
-    const value = new Uint8Array(keys.stringBytes(a));
-    keys.readString(a, 0, value.length, value, 0);
-    const deadline = keys.deadlineOf(a);
-    const digits = ascii(String(deadline));
-    const args = deadline < 0
-      ? [buf.slice(start, stop), value]
-      : [buf.slice(start, stop), value, ascii("PXAT"), digits];
-    effects.begin(db, ascii("SET"), args.length, args.reduce((n, arg) => n + arg.length, 0));
-    for (const arg of args) effects.arg(arg, 0, arg.length);
-    effects.end();
   }
 
   /** Empties the upstream shard's part of database `only`, or of all with -1. */
@@ -397,7 +387,7 @@ export class Applier {
         effects.end();
       }
     }
-    for (const key of ofOther) this.#retell(shard, one, key, 0, key.length);
-    for (const key of ofOne) this.#retell(shard, other, key, 0, key.length);
+    for (const key of ofOther) retell(shard, one, key, 0, key.length);
+    for (const key of ofOne) retell(shard, other, key, 0, key.length);
   }
 }

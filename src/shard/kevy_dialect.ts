@@ -8,27 +8,38 @@
  * SET k v PXAT ms         SET k v, PEXPIREAT k ms
  * SET k v KEEPTTL         SET k v [, PEXPIREAT k ms as the key has it now]
  * MSET k v ...            SET k v each
- * RENAME, RENAMENX a b    DEL a, DEL b, SET b v [, PEXPIREAT]
- * COPY, RESTORE           DEL b, SET b v [, PEXPIREAT]
- * SETRANGE, SETBIT, ...   SET k v [, PEXPIREAT], whole: edits that kevy does not know
+ * RENAME, RENAMENX a b    DEL a, DEL b, what b is
+ * COPY, RESTORE, ...      DEL b, what b is: every command that is not named here is said like this
+ * SETRANGE, SETBIT, ...   SET k v [, PEXPIREAT], whole: edits of strings that kevy does not know
+ * LPUSHX, RPUSHX, HSETNX  LPUSH, RPUSH, HSET: they have done what those do
+ * LPOP, RPOP k n          LTRIM, or DEL where nothing is left
+ * LMOVE, RPOPLPUSH a b    the pop from a, the push of the item to b
+ * SMOVE a b member        SREM a member, SADD b member
+ * ZADD with options       ZADD k score member, as these are now
+ * XCLAIM, XGROUP          without LASTID and ENTRIESREAD, which kevy does not know
+ * HPEXPIREAT, HPERSIST    nothing: a field that expires is an HDEL when it does
  * FLUSHDB                 FLUSHALL
  * PUBLISH, SPUBLISH       nothing: kevy's replicas hear no messages
  * MULTI, effects, EXEC    the effects: kevy's replicas apply each as it comes
  * ```
  *
- * Under this dialect the server has one database, so nothing else needs saying.
+ * What a key is, is said by the commands that make it (`value_commands.ts`). Under this dialect the
+ * server has one database, so nothing else needs saying.
  *
- * The rebuilt value is read from the keyspace, which holds the effect's outcome when it is told.
+ * What is said anew is read from the keyspace, which holds the effect's outcome when it is told.
  *
  * @module
  */
 
 import { ascii, equalsFolded, latin1 } from "../base/ascii.ts";
+import { putScore, SCORE_TEXT_BYTES_MAX } from "../base/score_text.ts";
 import { integerBytes } from "../commands/call.ts";
 import type { EffectSink } from "../commands/effect.ts";
 import { NO_DEADLINE } from "../keyspace/entry.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import type { Commit } from "./commit.ts";
+import { endItem } from "./end_item.ts";
+import { ValueCommands } from "./value_commands.ts";
 
 const SET = ascii("SET");
 const DEL = ascii("DEL");
@@ -36,6 +47,22 @@ const FLUSHALL = ascii("FLUSHALL");
 const KEEPTTL = ascii("KEEPTTL");
 const PXAT = ascii("PXAT");
 const PEXPIREAT = ascii("PEXPIREAT");
+const LPUSH = ascii("LPUSH");
+const RPUSH = ascii("RPUSH");
+const LPOP = ascii("LPOP");
+const RPOP = ascii("RPOP");
+const LTRIM = ascii("LTRIM");
+const LEFT = ascii("LEFT");
+const SADD = ascii("SADD");
+const SREM = ascii("SREM");
+const HSET = ascii("HSET");
+const ZADD = ascii("ZADD");
+const SCORE_OPTIONS: readonly Uint8Array[] = ["NX", "XX", "GT", "LT", "CH", "INCR"].map(ascii);
+const ENTRIESREAD = ascii("ENTRIESREAD");
+const LASTID = ascii("LASTID");
+/** First argument of XCLAIM and XGROUP that may be one of these options. */
+const PLAIN_OPTIONS_FROM = 4;
+const SCORE = new Uint8Array(SCORE_TEXT_BYTES_MAX);
 
 /** kevy does the same with the same words. */
 const SAY = 0;
@@ -55,14 +82,34 @@ const RESTATE_SECOND = 7;
 const SAY_FLUSH = 8;
 /** Nothing that concerns a replica's data. */
 const SAY_NOTHING = 9;
+/** Under the name of the command that does the same to a key that is there, or to a field that is not. */
+const SAY_LPUSH = 10;
+const SAY_RPUSH = 11;
+const SAY_HSET = 12;
+/** A pop of one item, or of several, which kevy may not know. */
+const SAY_LPOP = 13;
+const SAY_RPOP = 14;
+/** An item goes from an end of one list to an end of another. */
+const SAY_LMOVE = 15;
+const SAY_RPOPLPUSH = 16;
+/** A member goes from one set to another. */
+const SAY_SMOVE = 17;
+/** Scores, after options that decide which of them count. */
+const SAY_SCORES = 18;
+/** Without the options that kevy does not know, each of which has one argument. */
+const SAY_PLAIN = 19;
 
-/** How effects are said that kevy's replicas do not know, or understand otherwise. */
+/** How effects are said; one that is not named may be of any kind, and is a `REBUILD_FIRST`. */
 const PLANS: ReadonlyMap<string, number> = new Map([
+  ...["DEL", "PEXPIREAT", "PERSIST", "APPEND", "INCR", "DECR", "INCRBY", "DECRBY"].map(say),
+  ...["LPUSH", "RPUSH", "LSET", "LREM", "LTRIM", "SADD", "SREM", "HSET", "HDEL", "HINCRBY"].map(
+    say,
+  ),
+  ...["ZREM", "XADD", "XDEL", "XTRIM", "XACK", "XSETID"].map(say),
   ["SET", SAY_SET],
   ["MSET", SAY_PAIRS],
   ["RENAME", SAY_MOVED],
   ["RENAMENX", SAY_MOVED],
-  ["RESTORE", REBUILD_FIRST],
   ["COPY", REBUILD_SECOND],
   ["SETRANGE", RESTATE_FIRST],
   ["SETBIT", RESTATE_FIRST],
@@ -72,11 +119,28 @@ const PLANS: ReadonlyMap<string, number> = new Map([
   ["PFMERGE", RESTATE_FIRST],
   ["PFDEBUG", RESTATE_SECOND],
   ["BITOP", RESTATE_SECOND],
+  ["LPUSHX", SAY_LPUSH],
+  ["RPUSHX", SAY_RPUSH],
+  ["HSETNX", SAY_HSET],
+  ["LPOP", SAY_LPOP],
+  ["RPOP", SAY_RPOP],
+  ["LMOVE", SAY_LMOVE],
+  ["RPOPLPUSH", SAY_RPOPLPUSH],
+  ["SMOVE", SAY_SMOVE],
+  ["ZADD", SAY_SCORES],
+  ["XCLAIM", SAY_PLAIN],
+  ["XGROUP", SAY_PLAIN],
+  ["HPEXPIREAT", SAY_NOTHING],
+  ["HPERSIST", SAY_NOTHING],
   ["FLUSHDB", SAY_FLUSH],
   ["FLUSHALL", SAY_FLUSH],
   ["PUBLISH", SAY_NOTHING],
   ["SPUBLISH", SAY_NOTHING],
 ]);
+
+function say(name: string): [string, number] {
+  return [name, SAY];
+}
 
 /** A buffer above this is given back after its effect. */
 const KEPT_BYTES_MAX = 1_048_576;
@@ -90,6 +154,7 @@ export class KevyDialect implements EffectSink {
   #held = new Uint8Array(HELD_BYTES);
   #used = 0;
   #ends: number[] = [];
+  readonly #values: ValueCommands;
   /** Plans by the commands' own names, which are few and never made anew. */
   readonly #plans = new Map<Uint8Array, number>();
 
@@ -97,6 +162,7 @@ export class KevyDialect implements EffectSink {
   constructor(commit: Commit, keys: Keyspace) {
     this.#commit = commit;
     this.#keys = keys;
+    this.#values = new ValueCommands(commit, true);
   }
 
   /** See `EffectSink`. */
@@ -134,7 +200,7 @@ export class KevyDialect implements EffectSink {
   #planOf(name: Uint8Array): number {
     let plan = this.#plans.get(name);
     if (plan === undefined) {
-      plan = PLANS.get(latin1(name, 0, name.length).toUpperCase()) ?? SAY;
+      plan = PLANS.get(latin1(name, 0, name.length).toUpperCase()) ?? REBUILD_FIRST;
       this.#plans.set(name, plan);
     }
     return plan;
@@ -164,9 +230,109 @@ export class KevyDialect implements EffectSink {
         return this.#sayWords(FLUSHALL, 0, 0);
       case SAY_NOTHING:
         return;
+      case SAY_LPUSH:
+        return this.#sayWords(LPUSH, 0, this.#ends.length);
+      case SAY_RPUSH:
+        return this.#sayWords(RPUSH, 0, this.#ends.length);
+      case SAY_HSET:
+        return this.#sayWords(HSET, 0, this.#ends.length);
+      case SAY_LPOP:
+      case SAY_RPOP:
+        return this.#sayPop(plan === SAY_LPOP);
+      case SAY_LMOVE:
+        return this.#sayMove(this.#isArg(2, LEFT), this.#isArg(3, LEFT));
+      case SAY_RPOPLPUSH:
+        return this.#sayMove(false, true);
+      case SAY_SMOVE:
+        this.#sayPair(SREM, 0, 2);
+        return this.#sayPair(SADD, 1, 2);
+      case SAY_SCORES:
+        return this.#sayScores();
+      case SAY_PLAIN:
+        return this.#sayPlain();
       default:
         this.#sayWords(this.#name, 0, this.#ends.length);
     }
+  }
+
+  /** A pop of several items leaves what a trim leaves. */
+  #sayPop(isHead: boolean): void {
+    if (this.#ends.length === 1) return this.#sayWords(this.#name, 0, 1);
+    if (this.#entryOf(0) === 0) return this.#sayWords(DEL, 0, 1);
+    const popped = Number(this.#text(1));
+    const [from, to] = isHead ? [popped, -1] : [0, -1 - popped];
+    const stop = this.#ends[0];
+    this.#commit.begin(0, LTRIM, 3, stop + integerBytes(from) + integerBytes(to));
+    this.#commit.arg(this.#held, 0, stop);
+    this.#commit.argInteger(from);
+    this.#commit.argInteger(to);
+    this.#commit.end();
+  }
+
+  /** The item is where it went: at an end of the second list. */
+  #sayMove(fromHead: boolean, toHead: boolean): void {
+    this.#sayWords(fromHead ? LPOP : RPOP, 0, 1);
+    const a = this.#entryOf(1);
+    if (a === 0) return;
+    const item = endItem(this.#keys, a, toHead);
+    const start = this.#startOf(1), stop = this.#ends[1];
+    this.#commit.begin(0, toHead ? LPUSH : RPUSH, 2, stop - start + item.length);
+    this.#commit.arg(this.#held, start, stop);
+    this.#commit.arg(item, 0, item.length);
+    this.#commit.end();
+  }
+
+  /** The command `name` with arguments `i` and `j` of what is held. */
+  #sayPair(name: Uint8Array, i: number, j: number): void {
+    const bytes = this.#ends[i] - this.#startOf(i) + this.#ends[j] - this.#startOf(j);
+    this.#commit.begin(0, name, 2, bytes);
+    this.#commit.arg(this.#held, this.#startOf(i), this.#ends[i]);
+    this.#commit.arg(this.#held, this.#startOf(j), this.#ends[j]);
+    this.#commit.end();
+  }
+
+  /** ZADD: its words, or with options what the members' scores are now. */
+  #sayScores(): void {
+    let from = 1;
+    while (from < this.#ends.length && this.#isOption(from)) from++;
+    if (from === 1) return this.#sayWords(this.#name, 0, this.#ends.length);
+    const a = this.#entryOf(0);
+    if (a === 0) return;
+    const keys = this.#keys;
+    const { zsets } = keys;
+    zsets.open(keys.formOf(a), keys.valueRoot(a));
+    for (let i = from + 1; i < this.#ends.length; i += 2) {
+      const start = this.#startOf(i), stop = this.#ends[i];
+      if (!zsets.find(this.#held, start, stop)) continue;
+      const scoreBytes = putScore(SCORE, 0, zsets.score);
+      this.#commit.begin(0, ZADD, 3, this.#ends[0] + scoreBytes + stop - start);
+      this.#commit.arg(this.#held, 0, this.#ends[0]);
+      this.#commit.arg(SCORE, 0, scoreBytes);
+      this.#commit.arg(this.#held, start, stop);
+      this.#commit.end();
+    }
+  }
+
+  #isOption(i: number): boolean {
+    return SCORE_OPTIONS.some((option) => this.#isArg(i, option));
+  }
+
+  /** The words without options that kevy does not know, and without the argument of each. */
+  #sayPlain(): void {
+    const kept: number[] = [];
+    let bytes = 0;
+    for (let i = 0; i < this.#ends.length; i++) {
+      // Names may spell anything: the options stand behind them.
+      if (i >= PLAIN_OPTIONS_FROM && (this.#isArg(i, ENTRIESREAD) || this.#isArg(i, LASTID))) {
+        i++;
+        continue;
+      }
+      kept.push(i);
+      bytes += this.#ends[i] - this.#startOf(i);
+    }
+    this.#commit.begin(0, this.#name, kept.length, bytes);
+    for (const i of kept) this.#commit.arg(this.#held, this.#startOf(i), this.#ends[i]);
+    this.#commit.end();
   }
 
   /** See `EffectSink`. */
@@ -185,22 +351,20 @@ export class KevyDialect implements EffectSink {
     else if (this.#isArg(2, KEEPTTL)) this.#sayKeptDeadline(0);
   }
 
-  /** The string that a key now holds, and its deadline. */
+  /** What a key now holds, and its deadline. */
   #restate(key: number): void {
-    const start = this.#startOf(key);
-    const a = this.#keys.peek(0, this.#held, start, this.#ends[key]);
+    const a = this.#entryOf(key);
     if (a === 0) return;
-    const value = new Uint8Array(this.#keys.stringBytes(a));
-    this.#keys.readString(a, 0, value.length, value, 0);
-    this.#commit.begin(0, SET, 2, this.#ends[key] - start + value.length);
-    this.#commit.arg(this.#held, start, this.#ends[key]);
-    this.#commit.arg(value, 0, value.length);
-    this.#commit.end();
-    this.#sayKeptDeadline(key);
+    this.#values.tell(this.#keys, a, 0, this.#held, this.#startOf(key), this.#ends[key]);
+  }
+
+  /** Entry of the key that is argument `i`, or 0. */
+  #entryOf(i: number): number {
+    return this.#keys.peek(0, this.#held, this.#startOf(i), this.#ends[i]);
   }
 
   #sayKeptDeadline(key: number): void {
-    const a = this.#keys.peek(0, this.#held, this.#startOf(key), this.#ends[key]);
+    const a = this.#entryOf(key);
     const deadline = a === 0 ? NO_DEADLINE : this.#keys.deadlineOf(a);
     if (deadline !== NO_DEADLINE) this.#sayDeadline(key, deadline);
   }
