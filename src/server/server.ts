@@ -17,6 +17,7 @@ import { Tracking } from "../commands/tracking.ts";
 import { Latency } from "../observability/latency.ts";
 import type { Log } from "../observability/log.ts";
 import { SlowLog } from "../observability/slowlog.ts";
+import { DataLock } from "../persistence/data_lock.ts";
 import { DISK } from "../persistence/disk.ts";
 import type { Storage } from "../persistence/storage.ts";
 import { Background } from "../shard/background.ts";
@@ -124,6 +125,7 @@ export class Server implements ExecutionObserver {
 
   /** Open for clients, by host and port. */
   #listeners = new Map<string, Deno.TcpListener>();
+  readonly #locks: DataLock[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   #tickDueMs = 0;
   #lastSweepMs = 0;
@@ -209,8 +211,18 @@ export class Server implements ExecutionObserver {
 
   async #load(): Promise<void> {
     this.executor.guards |= GUARD_LOADING;
+    await this.#lockData();
     await this.persistence.load();
     this.executor.guards &= ~GUARD_LOADING;
+  }
+
+  /** Two servers on one data set would overwrite what the other wrote. */
+  async #lockData(): Promise<void> {
+    const { dir, dbFilename, appendOnly, appendDirname } = this.config;
+    const names = appendOnly ? [dbFilename, appendDirname] : [dbFilename];
+    for (const name of names) {
+      this.#locks.push(await DataLock.take(this.storage, `${dir}/${name}.lock`, Deno.pid));
+    }
   }
 
   /** Binds the client port and a replication port per shard. */
@@ -588,6 +600,7 @@ export class Server implements ExecutionObserver {
     await this.clients.closeAll(CLOSE_GRACE_MS);
     await this.background.settled();
     await this.persistence.close();
+    for (const lock of this.#locks) lock.release();
   }
 }
 
