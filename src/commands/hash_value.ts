@@ -6,8 +6,8 @@
  */
 
 import { ascii } from "../base/ascii.ts";
-import { KEY_BYTES_MAX, NO_DEADLINE, TYPE_HASH } from "../keyspace/entry.ts";
-import { type Hashes, HIDES_NOTHING } from "../keyspace/hash.ts";
+import { FORM_EXPIRING, KEY_BYTES_MAX, NO_DEADLINE, TYPE_HASH } from "../keyspace/entry.ts";
+import type { Hashes } from "../keyspace/hash.ts";
 import { EntryList } from "../memory/dict.ts";
 import type { Call } from "./call.ts";
 import type { ArgumentDoc } from "./registry.ts";
@@ -32,9 +32,14 @@ const expired = new EntryList();
 export function openHash(call: Call, a: number): Hashes {
   const { keys } = call;
   const { hashes } = keys;
-  const hiddenUpToMs = keys.hidesExpired ? keys.nowMs : HIDES_NOTHING;
-  if (a === 0) hashes.begin();
-  else hashes.openAt(keys.formOf(a), keys.valueRoot(a), hiddenUpToMs);
+  if (a === 0) {
+    hashes.begin();
+    return hashes;
+  }
+  const form = keys.formOf(a);
+  // The time is no small integer: it is not passed on where nothing can be hidden, at the cost of an allocation.
+  if (form !== FORM_EXPIRING || !keys.hidesExpired) hashes.open(form, keys.valueRoot(a));
+  else hashes.openAt(form, keys.valueRoot(a), keys.nowMs);
   return hashes;
 }
 
