@@ -15,7 +15,8 @@ const DEL = ascii("DEL");
 /**
  * Stores the sorted set `result`, which the caller then has no more, under the key in argument `key`,
  * whatever was there, or removes the key if it has no members; replies with their number. `name` is
- * the command's, whose request is the effect, `event` what happened to the key.
+ * the command's, whose request is the effect and counts as so many `changes`, `event` what happened to
+ * the key.
  */
 export function storeResult(
   call: Call,
@@ -23,6 +24,7 @@ export function storeResult(
   result: Zsets,
   name: Uint8Array,
   event: Uint8Array,
+  changes = 1,
 ): void {
   const { keys, db, buf, starts, stops, reply } = call;
   const { count } = result;
@@ -39,7 +41,7 @@ export function storeResult(
   if (a === 0 && !call.keyFits(key)) return result.abandon(keys);
   const { form, root } = result;
   keys.putCollection(db, a, buf, starts[key], stops[key], TYPE_ZSET, form, root, NO_DEADLINE);
-  call.asSent(name, 1);
+  call.asSent(name, changes);
   call.notify(ZSET_EVENT, event, key);
   reply.integer(count);
 }

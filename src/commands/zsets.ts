@@ -6,200 +6,23 @@
  */
 
 import { ascii } from "../base/ascii.ts";
-import { NO_DEADLINE, TYPE_ZSET } from "../keyspace/entry.ts";
-import type { Zsets } from "../keyspace/zset.ts";
-import { ERR_OOM, ERR_SYNTAX, type ErrorLine, wrongArity } from "../resp/errors.ts";
+import { TYPE_ZSET } from "../keyspace/entry.ts";
+import { ERR_SYNTAX, wrongArity } from "../resp/errors.ts";
 import { type Call, WRONG_TYPE } from "./call.ts";
-import { ZSET_EVENT } from "./keyspace_events.ts";
 import type { CommandSpec } from "./registry.ts";
 import { KEY, ONE_KEY } from "./string_docs.ts";
+import { zadd, zincrby } from "./zset_add.ts";
 import { ZSET_ALGEBRA_COMMANDS } from "./zset_algebra.ts";
 import { ZSET_POP_COMMANDS } from "./zset_pops.ts";
 import { ZSET_RANDOM_COMMANDS } from "./zset_random.ts";
 import { ZSET_RANGE_COMMANDS } from "./zset_ranges.ts";
 import { ZSET_REMOVE_COMMANDS } from "./zset_removals.ts";
 import { ZSET_SCAN_COMMANDS } from "./zset_scan.ts";
-import {
-  effectScore,
-  membersFit,
-  openZset,
-  replyScore,
-  scoreArgument,
-  storeRest,
-} from "./zset_value.ts";
+import { openZset, replyScore, storeRest } from "./zset_value.ts";
 
-const ZADD = ascii("ZADD");
-const ZINCRBY = ascii("ZINCRBY");
 const ZREM = ascii("ZREM");
-
-const ZADD_HAPPENED = ascii("zadd");
-const ZINCR_HAPPENED = ascii("zincr");
 const ZREM_HAPPENED = ascii("zrem");
-
-const ERR_NX_XX: ErrorLine = ascii("ERR XX and NX options at the same time are not compatible");
-const ERR_GT_LT_NX: ErrorLine = ascii(
-  "ERR GT, LT, and/or NX options at the same time are not compatible",
-);
-const ERR_INCR_PAIRS: ErrorLine = ascii("ERR INCR option supports a single increment-element pair");
-const ERR_NAN: ErrorLine = ascii("ERR resulting score is not a number (NaN)");
-
-const ONLY_NEW = 1;
-const ONLY_OLD = 2;
-const ONLY_GREATER = 4;
-const ONLY_LESS = 8;
-const COUNT_CHANGED = 16;
-const INCREMENT = 32;
-
-const OPTIONS: readonly (readonly [Uint8Array, number])[] = [
-  [ascii("NX"), ONLY_NEW],
-  [ascii("XX"), ONLY_OLD],
-  [ascii("GT"), ONLY_GREATER],
-  [ascii("LT"), ONLY_LESS],
-  [ascii("CH"), COUNT_CHANGED],
-  [ascii("INCR"), INCREMENT],
-];
-/** Bytes of the longest option. */
-const OPTION_BYTES_MAX = 4;
 const WITHSCORE = ascii("WITHSCORE");
-
-/** Pairs up to which what every command may take is enough for a table's growth. */
-const FEW_PAIRS = 4;
-/** Scores of more pairs are kept room for by one command only. */
-const SCORES_KEPT = 4_096;
-
-/** The scores of the running command. */
-let scores = new Float64Array(64);
-
-/** The option that argument `i` names, 0 if none. */
-function optionAt(call: Call, i: number): number {
-  const bytes = call.bytes(i);
-  if (bytes < 2 || bytes > OPTION_BYTES_MAX) return 0;
-  // Scores, which most often stand here, do not begin with a letter.
-  if (call.buf[call.starts[i]] < 65) return 0;
-  for (const [word, option] of OPTIONS) if (call.is(i, word)) return option;
-  return 0;
-}
-
-function zadd(call: Call): void {
-  const { argc, reply } = call;
-  let flags = 0;
-  let from = 2;
-  for (let option; from < argc && (option = optionAt(call, from)) !== 0; from++) flags |= option;
-  const values = argc - from;
-  if (values === 0 || values % 2 !== 0) return reply.error(ERR_SYNTAX);
-  if ((flags & ONLY_NEW) !== 0 && (flags & ONLY_OLD) !== 0) return reply.error(ERR_NX_XX);
-  const limits = flags & (ONLY_NEW | ONLY_GREATER | ONLY_LESS);
-  if ((limits & (limits - 1)) !== 0) return reply.error(ERR_GT_LT_NX);
-  if ((flags & INCREMENT) !== 0 && values > 2) return reply.error(ERR_INCR_PAIRS);
-  addPairs(call, flags, from, ZADD);
-}
-
-function zincrby(call: Call): void {
-  addPairs(call, INCREMENT, 2, ZINCRBY);
-}
-
-/** Adds the pairs of score and member in the arguments from `from` on. `name` is the command's. */
-function addPairs(call: Call, flags: number, from: number, name: Uint8Array): void {
-  const { argc, keys, db, reply, buf, starts, stops } = call;
-  const pairs = (argc - from) >> 1;
-  if (pairs > scores.length) scores = new Float64Array(pairs);
-  for (let i = 0; i < pairs; i++) {
-    const score = scores[i] = scoreArgument(call, from + i * 2);
-    if (Number.isNaN(score)) return;
-  }
-  if (!membersFit(call, from + 1, 2)) return;
-  let a = call.writeAs(1, TYPE_ZSET);
-  if (a === WRONG_TYPE) return;
-  const isNew = a === 0;
-  if (isNew) {
-    if ((flags & ONLY_OLD) !== 0) return (flags & INCREMENT) !== 0 ? reply.nil() : reply.zero();
-    if (!call.keyFits(1)) return;
-  }
-  const zset = take(call, a, from, pairs);
-  if (zset === null) return reply.error(ERR_OOM);
-  let added = 0;
-  let updated = 0;
-  let isDone = false;
-  let outcome = 0;
-  for (let i = 0; i < pairs; i++) {
-    const member = from + i * 2 + 1;
-    let score = scores[i];
-    if (!zset.find(buf, starts[member], stops[member])) {
-      if ((flags & ONLY_OLD) !== 0) continue;
-      zset.add(score);
-      added++;
-    } else {
-      if ((flags & ONLY_NEW) !== 0) continue;
-      const held = zset.score;
-      if ((flags & INCREMENT) !== 0) score += held;
-      if (Number.isNaN(score)) return reply.error(ERR_NAN);
-      if ((flags & ONLY_GREATER) !== 0 && score <= held) continue;
-      if ((flags & ONLY_LESS) !== 0 && score >= held) continue;
-      if (score !== held) {
-        zset.setScore(score);
-        updated++;
-      }
-    }
-    isDone = true;
-    outcome = score;
-  }
-  if (pairs > SCORES_KEPT) scores = new Float64Array(64);
-  if (added + updated > 0) {
-    a = isNew
-      ? keys.putCollection(
-        db,
-        0,
-        buf,
-        starts[1],
-        stops[1],
-        TYPE_ZSET,
-        zset.form,
-        zset.root,
-        NO_DEADLINE,
-      )
-      : keys.setValue(db, a, zset.form, zset.root);
-    if ((flags & INCREMENT) !== 0) effectScore(call, ZADD, 1, outcome, from + 1);
-    else call.asSent(name, added + updated);
-    const event = (flags & INCREMENT) !== 0 ? ZINCR_HAPPENED : ZADD_HAPPENED;
-    call.notify(ZSET_EVENT, event, 1);
-  }
-  if ((flags & INCREMENT) === 0) {
-    reply.integer((flags & COUNT_CHANGED) !== 0 ? added + updated : added);
-  } else if (isDone) {
-    replyScore(reply, outcome);
-  } else {
-    reply.nil();
-  }
-}
-
-/**
- * Takes the sorted set of entry `a` (0: a new one) in hand to add `pairs` to it, as a table if they
- * make it one; null if there is no room for them.
- */
-function take(call: Call, a: number, from: number, pairs: number): Zsets | null {
-  const { keys, starts, stops, argc } = call;
-  const { zsetMaxListpackEntries, zsetMaxListpackValue } = keys.limits;
-  let bytes = 0;
-  let isTable = pairs > zsetMaxListpackEntries;
-  for (let i = from + 1; i < argc; i += 2) {
-    const member = stops[i] - starts[i];
-    bytes += member;
-    if (member > zsetMaxListpackValue) isTable = true;
-  }
-  const { zsets: zset, arena } = keys;
-  if (a === 0) {
-    if (pairs > FEW_PAIRS && !arena.hasRoom(zset.bytesOfNew(pairs, bytes))) return null;
-    if (isTable) zset.beginTable();
-    else zset.begin();
-    return zset;
-  }
-  zset.open(keys.formOf(a), keys.valueRoot(a));
-  if ((zset.isPacked || pairs > FEW_PAIRS) && !arena.hasRoom(zset.growthBytes(pairs, bytes))) {
-    return null;
-  }
-  if (isTable) zset.convert();
-  return zset;
-}
 
 function zrem(call: Call): void {
   const { argc, reply, buf, starts, stops } = call;

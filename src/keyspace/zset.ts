@@ -420,6 +420,17 @@ export class Zsets implements CollectionKind {
     this.score = this.#arena.f64[entry + 3];
   }
 
+  /** Where the member read last is, good until the value changes. */
+  get place(): number {
+    return this.form === FORM_TABLE ? this.#walker.item : this.#at;
+  }
+
+  /** Reads the member at a place into the fields. */
+  readPlace(place: number): void {
+    if (this.form === FORM_TABLE) this.readEntry(place);
+    else this.#readPack(place);
+  }
+
   #readPack(at: number): boolean {
     if (at === 0) return false;
     const packs = this.#reader;
