@@ -11,6 +11,7 @@ import { connectionCommands } from "../commands/connection.ts";
 import { COUNTER_COMMANDS } from "../commands/counters.ts";
 import { DUMP_COMMANDS } from "../commands/dump.ts";
 import { EXPIRY_COMMANDS } from "../commands/expiry.ts";
+import { GEO_COMMANDS } from "../commands/geo.ts";
 import { HASH_COMMANDS } from "../commands/hashes.ts";
 import { HYPERLOGLOG_COMMANDS } from "../commands/hyperloglog.ts";
 import { introspectionCommands } from "../commands/introspection.ts";
@@ -57,6 +58,7 @@ export function allCommands(server: Server): CommandSpec[] {
     ...SET_TYPE_COMMANDS,
     ...LIST_COMMANDS,
     ...ZSET_COMMANDS,
+    ...GEO_COMMANDS,
     ...STREAM_COMMANDS,
     ...KEY_COMMANDS,
     ...EXPIRY_COMMANDS,
