@@ -91,13 +91,15 @@ function popFromFirst(call: Call, at: number): void {
   if (end < 0) return;
   let count = 1;
   if (where + 1 < argc) {
-    if (argc !== where + 3 || !call.is(where + 1, COUNT)) return reply.error(ERR_SYNTAX);
+    if (argc < where + 3 || !call.is(where + 1, COUNT)) return reply.error(ERR_SYNTAX);
     count = integerFrom(call, where + 2, 1, ERR_COUNT);
     if (Number.isNaN(count)) return;
+    if (argc > where + 3) return reply.error(ERR_SYNTAX);
   }
   const waits = at > 1;
   const timeoutMs = waits ? timeoutArgument(call, at - 1) : 0;
   if (Number.isNaN(timeoutMs)) return;
+  call.route(at + 1); // whose place the table cannot know
   for (let i = at + 1; i < where; i++) {
     const a = call.writeAs(i, TYPE_LIST);
     if (a === WRONG_TYPE) return;

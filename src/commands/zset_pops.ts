@@ -187,8 +187,9 @@ function zmpop(call: Call): void {
 }
 
 function bzmpop(call: Call): void {
+  if (!readOptions(call, 2)) return;
   const timeoutMs = timeoutArgument(call, 1);
-  if (Number.isNaN(timeoutMs) || !readOptions(call, 2)) return;
+  if (Number.isNaN(timeoutMs)) return;
   if (!popOfMany(call, 3)) wait(call, 3, options.keys, timeoutMs);
 }
 
