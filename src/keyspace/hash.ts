@@ -20,7 +20,7 @@
 import type { Arena } from "../memory/arena.ts";
 import type { Blobs } from "../memory/blob.ts";
 import { type Dict, DictWalker, type EntryList } from "../memory/dict.ts";
-import { PACK_BYTES_MAX, type Packs } from "../memory/pack.ts";
+import { EMPTY_PACK_BYTES, PACK_BYTES_MAX, type Packs } from "../memory/pack.ts";
 import type { CollectionKind, CollectionParts, Grave } from "./collection.ts";
 import type { CollectionLimits } from "./collection_limits.ts";
 import { FORM_EXPIRING, FORM_PACK, FORM_TABLE, keyAt, keyBytes, NO_DEADLINE } from "./entry.ts";
@@ -28,7 +28,7 @@ import { HashDeadlines } from "./hash_deadlines.ts";
 import { HashFields } from "./hash_fields.ts";
 
 /** `openAt`, as the time: no field is hidden, whatever its deadline. */
-export const HIDES_NOTHING = -1;
+export const HIDES_NOTHING: number = -1;
 
 /** Bytes that a pair takes in a pack beyond field and value, at most. */
 const PACKED_PAIR_BYTES = 20;
@@ -262,7 +262,8 @@ export class Hashes implements CollectionKind {
   /** Whether a pair of `bytes` in all, new or not, leaves the pack within its block. */
   #canPack(bytes: number): boolean {
     const more = bytes + PACKED_PAIR_BYTES;
-    return this.root === 0 ? more < PACK_BYTES_MAX / 2 : this.#packs.canHold(this.root, more);
+    const held = this.root === 0 ? EMPTY_PACK_BYTES : this.#packs.byteLength(this.root);
+    return held + more <= PACK_BYTES_MAX;
   }
 
   #putPacked(
@@ -304,7 +305,7 @@ export class Hashes implements CollectionKind {
     if (ms !== NO_DEADLINE) this.#deadlines.note(this.root, this.#at, ms);
   }
 
-  /** Brings the value at hand, which has fields, into the form that can hold deadlines; the field at hand is lost if it was packed. */
+  /** Brings the value at hand into the form that can hold deadlines. If it was packed, no field is at hand any more. */
   allowDeadlines(): void {
     if (this.form === FORM_PACK) this.#makeTable();
     if (this.form === FORM_EXPIRING) return;
