@@ -167,7 +167,7 @@ export function effectScore(
 
 /**
  * The effect `ZREM <key> <member>...` of the members at the ranks `[from, to)` of the sorted set at
- * hand, which are about to be removed; counts them as changes.
+ * hand, which are about to be removed; several of them if they are very many. Counts them as changes.
  */
 export function effectRemoval(
   call: Call,
@@ -177,8 +177,17 @@ export function effectRemoval(
   to: number,
 ): void {
   call.changed(to - from);
+  if (!call.effects.active) return;
+  if (to - from <= EFFECT_MEMBERS) return effectOne(call, zset, key, from, to);
+  call.beginEffects();
+  for (; from < to; from += EFFECT_MEMBERS) {
+    effectOne(call, zset, key, from, Math.min(to, from + EFFECT_MEMBERS));
+  }
+  call.endEffects();
+}
+
+function effectOne(call: Call, zset: Zsets, key: number, from: number, to: number): void {
   const { effects, buf, starts, stops } = call;
-  if (!effects.active) return;
   let bytes = call.bytes(key);
   let left = to - from;
   for (let more = zset.seekRank(from); more && left > 0; more = zset.next(), left--) {
@@ -194,3 +203,5 @@ export function effectRemoval(
 }
 
 const ZREM = ascii("ZREM");
+/** Members that one ZREM tells of at most. */
+const EFFECT_MEMBERS = 1_024;
