@@ -123,6 +123,7 @@ function streamWithNews(call: Call, key: number): Streams | null {
 function xread(call: Call): void {
   const { reply } = call;
   if (!options.read(call, false)) return;
+  call.route(options.firstKey);
   const { firstKey, streams: count } = options;
   for (let key = firstKey; key < firstKey + count; key++) {
     if (call.readAs(key, TYPE_STREAM) === WRONG_TYPE) return;
@@ -216,8 +217,10 @@ function takeUp(call: Call, key: number): number {
 }
 
 function xreadgroup(call: Call): void {
-  const { reply, keys } = call;
+  const { reply } = call;
   if (!options.read(call, true)) return;
+  call.route(options.firstKey);
+  const { keys } = call;
   const { firstKey, streams: count } = options;
   for (let key = firstKey; key < firstKey + count; key++) {
     if (findGroup(call, key) === WRONG_TYPE) return;
