@@ -342,7 +342,7 @@ export class Lists extends ListCursor implements CollectionKind {
     }
     const trees = this.#trees;
     if (trees.itemWeight === 1) {
-      if (!keepsBlob) this.#releaseSlot();
+      if (!keepsBlob || trees.key !== BLOB_SLOT) this.#releaseSlot();
       this.root = trees.remove(this.root);
       return this.onSlot(trees.position() < trees.weight(this.root), false);
     }
