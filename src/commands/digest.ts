@@ -96,8 +96,7 @@ function mixValue(digest: Uint8Array, keys: Keyspace, a: number): void {
   const type = keys.typeOf(a);
   mix(digest, TYPE_MARKS[type]);
   if (type === TYPE_STRING) mixString(digest, keys, a);
-  else if (type === TYPE_STREAM) mixStream(digest, keys.arena, keys.valueRoot(a));
-  else mixElements(digest, keys.arena, type, keys.formOf(a), keys.valueRoot(a));
+  else mixCollection(digest, keys.arena, type, keys.formOf(a), keys.valueRoot(a));
   if (keys.deadlineOf(a) !== NO_DEADLINE) xor(digest, EXPIRE_MARK);
 }
 
@@ -118,6 +117,18 @@ function mixString(digest: Uint8Array, keys: Keyspace, a: number): void {
   }
   sha1.end(scratch, 0);
   mix(digest, scratch);
+}
+
+/** Mixes in a value that is no string, its type left out. */
+export function mixCollection(
+  digest: Uint8Array,
+  memory: ReadMemory,
+  type: number,
+  form: number,
+  root: number,
+): void {
+  if (type === TYPE_STREAM) mixStream(digest, memory, root);
+  else mixElements(digest, memory, type, form, root);
 }
 
 /** What values of a memory are read through. */

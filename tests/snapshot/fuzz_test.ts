@@ -1,11 +1,19 @@
 import { assert } from "@std/assert";
 import { ascii } from "../../src/base/ascii.ts";
+import { valueDigest } from "../../src/commands/digest.ts";
+import { BuildRefusedError } from "../../src/keyspace/builder.ts";
+import { TYPE_LIST, TYPE_STREAM } from "../../src/keyspace/entry.ts";
+import type { Keyspace } from "../../src/keyspace/keyspace.ts";
 import { BuildingSink } from "../../src/snapshot/building_sink.ts";
+import { collectionDump, DUMP_OK, restoreDump } from "../../src/snapshot/dump_payload.ts";
 import { KevySnapError, RdbError } from "../../src/snapshot/errors.ts";
 import { KevySnapReader } from "../../src/snapshot/kevysnap_reader.ts";
 import { KevySnapWriter } from "../../src/snapshot/kevysnap.ts";
 import { RdbReader } from "../../src/snapshot/rdb_reader.ts";
 import { RdbWriter } from "../../src/snapshot/rdb_writer.ts";
+import { testSeed } from "../support/random.ts";
+import { image, intset, length, listpack, payload, string, ziplist, zipmap } from "./encodings.ts";
+import { KeyspaceSink, newKeyspace, someValue, store } from "./values.ts";
 import { concat, FakeEntries, hex, item, pullAll, Random } from "./support.ts";
 
 const IMAGES = 25_000;
@@ -126,4 +134,112 @@ Deno.test("25,000 mutated KEVYSNAP images give nothing but KevySnapError, in bou
   ];
   const options = { nowMs: 0 };
   fuzz(102, originals, () => new KevySnapReader(new NoSink(), options), KevySnapError);
+});
+
+// ---- values of every type, into a keyspace -------------------------------------------------------
+
+const VALUES = 8_000;
+
+/** Bytes of values in every encoding, by type byte. */
+function everyBody(): [type: number, body: Uint8Array[]][] {
+  const random = new Random(303);
+  const strings = ["a", "b", "", "12", "-70000", "9223372036854775807", "x".repeat(70)];
+  const pairs = strings.map((text, i): [string, string] => [`f${i}`, text]);
+  const scored = strings.flatMap((text, i) => [text, String(i * 1.5 - 3)]);
+  const stream = someValue(random, TYPE_STREAM, "k", 12, 20);
+  const keys = newKeyspace(8);
+  store(keys, [stream, someValue(random, TYPE_LIST, "l", 3, 20_000)]);
+  const dumped = ["k", "l"].map((name): [number, Uint8Array[]] => {
+    const a = keys.peek(0, ascii(name), 0, 1);
+    const type = keys.typeOf(a);
+    const dump = collectionDump(keys.arena, type, keys.formOf(a), keys.valueRoot(a))!;
+    return [dump[0], [dump.slice(1, -10)]];
+  });
+  return [
+    ...dumped,
+    [1, [length(7), ...strings.map(string)]],
+    [2, [length(7), ...strings.map(string)]],
+    [3, [length(2), string("a"), string("1.5"), string("b"), hex("fe")]],
+    [4, [length(7), ...pairs.flat().map(string)]],
+    [5, [length(2), string("a"), hex("000000000000f83f"), string("b"), hex("000000000000f07f")]],
+    [9, [string(zipmap(pairs, 2))]],
+    [10, [string(ziplist(strings))]],
+    [11, [string(intset([-5n, 7n, 99_999n]))]],
+    [12, [string(ziplist(scored))]],
+    [13, [string(ziplist(pairs.flat(), true))]],
+    [14, [length(2), string(ziplist(strings)), string(ziplist(["z"]))]],
+    [16, [string(listpack(pairs.flat()))]],
+    [17, [string(listpack(scored))]],
+    [18, [length(2), length(2), string(listpack(strings)), length(1), string("plain")]],
+    [20, [string(listpack(strings))]],
+    [24, [hex("0010a5d4e8000000"), length(1), length(5), string("a"), string("b")]],
+    [25, [hex("0010a5d4e8000000"), string(listpack(["a", "b", "1000000000000"]))]],
+  ];
+}
+
+/** What a value's building may throw besides `RdbError`: it was sound, and cannot be kept here. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof BuildRefusedError;
+}
+
+function assertNothingIsLeft(keys: Keyspace, where: string): void {
+  for (let db = 0; db < keys.databases; db++) keys.flush(db);
+  while (keys.reclaim());
+  if (keys.arena.usedBytes !== 0) throw new Error(`${where}: ${keys.arena.usedBytes} bytes left`);
+}
+
+Deno.test(`${VALUES} mutated payloads of every type are refused or sound, and leave nothing`, () => {
+  const seed = testSeed(104);
+  const random = new Random(seed);
+  const bodies = everyBody();
+  const keys = newKeyspace(8);
+  let sound = 0;
+  for (let round = 0; round < VALUES; round++) {
+    const [type, body] = bodies[round % bodies.length];
+    // The footer is right, so that the value itself is looked at.
+    const bytes = payload(type, [mutate(concat(body), random)], 12);
+    const where = `seed ${seed} round ${round} type ${type}`;
+    const sink = new KeyspaceSink(keys);
+    try {
+      if (restoreDump(bytes, 0, bytes.length, ascii("k"), 0, 1, -1, sink) === DUMP_OK) {
+        sound++;
+        const a = keys.peek(0, ascii("k"), 0, 1);
+        if (a === 0) throw new Error("sound, and not there");
+        valueDigest(keys, a); // what was taken can be read to its end
+        if (type !== 0) {
+          collectionDump(keys.arena, keys.typeOf(a), keys.formOf(a), keys.valueRoot(a));
+        }
+      }
+    } catch (error) {
+      if (!isRefusal(error)) throw new Error(where, { cause: error });
+    }
+    assertNothingIsLeft(keys, where);
+  }
+  assert(sound > VALUES / 100 && sound < VALUES / 2, `${sound} of ${VALUES} were sound`);
+});
+
+Deno.test(`${VALUES} mutated images with every type give RdbError or load, and leave nothing`, () => {
+  const seed = testSeed(105);
+  const random = new Random(seed);
+  const whole = image(everyBody().map(([type, body], i) => [type, `key${i}`, body] as const));
+  const keys = newKeyspace(8);
+  for (let round = 0; round < VALUES; round++) {
+    const bytes = mutate(whole, random);
+    const where = `seed ${seed} round ${round}`;
+    const reader = new RdbReader(new KeyspaceSink(keys), { checksum: false });
+    const step = 1 + random.below(300);
+    try {
+      for (let at = 0; at < bytes.length; at += step) {
+        reader.push(bytes, at, Math.min(bytes.length, at + step));
+        if (reader.finished) break;
+      }
+      reader.end();
+    } catch (error) {
+      const isDatabase = error instanceof RangeError && error.message.startsWith("database");
+      if (!(error instanceof RdbError) && !isRefusal(error) && !isDatabase) {
+        throw new Error(where, { cause: error });
+      }
+    }
+    assertNothingIsLeft(keys, where);
+  }
 });

@@ -59,6 +59,7 @@ export class KeyspaceSink extends BuildingSink {
   override aux(): void {}
 
   override selectDb(db: number): void {
+    if (db >= this.keys.databases) throw new RangeError(`database ${db} of ${this.keys.databases}`);
     this.#db = db;
   }
 
@@ -228,9 +229,10 @@ function distinct(random: Random, count: number, bytesMax: number): string[] {
   return [...found];
 }
 
-const SCORES = [0, "-0", Infinity, -Infinity, 5e-324, 1.5, -2.25, 1e300, 0.1, 9007199254740993, 3];
+/** Without -0, which a packed sorted set keeps as 0 (as in Redis). */
+const SCORES = [0, Infinity, -Infinity, 5e-324, 1.5, -2.25, 1e300, 0.1, 9007199254740993, 3];
 
-function someScore(random: Random): number | string {
+function someScore(random: Random): number {
   const score = random.below(3) > 0 ? random.below(100) - 50 : SCORES[random.below(SCORES.length)];
   return score;
 }

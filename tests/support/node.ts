@@ -15,17 +15,27 @@
 import { ascii, latin1 } from "../../src/base/ascii.ts";
 import { SYSTEM_CLOCK } from "../../src/base/clock.ts";
 import { Gate } from "../../src/base/gate.ts";
+import { SHA1_BYTES } from "../../src/base/sha1.ts";
 import { BITFIELD_COMMANDS } from "../../src/commands/bitfield.ts";
 import { BIT_COMMANDS } from "../../src/commands/bits.ts";
 import { COUNTER_COMMANDS } from "../../src/commands/counters.ts";
+import { mixCollection } from "../../src/commands/digest.ts";
+import { DUMP_COMMANDS } from "../../src/commands/dump.ts";
 import { EXPIRY_COMMANDS } from "../../src/commands/expiry.ts";
+import { HASH_COMMANDS } from "../../src/commands/hashes.ts";
 import { HYPERLOGLOG_COMMANDS } from "../../src/commands/hyperloglog.ts";
 import { KEY_COMMANDS } from "../../src/commands/keys.ts";
 import { KeyspaceEvents } from "../../src/commands/keyspace_events.ts";
+import { LIST_COMMANDS } from "../../src/commands/lists.ts";
 import { CommandTable } from "../../src/commands/registry.ts";
 import { Session } from "../../src/commands/session.ts";
+import { SET_TYPE_COMMANDS } from "../../src/commands/sets.ts";
+import { STREAM_COMMANDS } from "../../src/commands/streams.ts";
 import { STRING_COMMANDS } from "../../src/commands/strings.ts";
+import { ZSET_COMMANDS } from "../../src/commands/zsets.ts";
+import { TYPE_STRING } from "../../src/keyspace/entry.ts";
 import { FrozenEntries } from "../../src/keyspace/frozen_view.ts";
+import type { ReadMemory } from "../../src/memory/arena.ts";
 import { Log } from "../../src/observability/log.ts";
 import { ReplyWriter } from "../../src/resp/reply_writer.ts";
 import { RequestParser } from "../../src/resp/request_parser.ts";
@@ -54,6 +64,20 @@ export interface TestNodeOptions {
   expires?: boolean;
   /** How much its clock is ahead of others', in ms. */
   clockAheadMs?: number;
+}
+
+/** A digest of a value that is no string. */
+function digestOf(
+  { memory, type, form, root }: { memory: ReadMemory; type: number; form: number; root: number },
+): Uint8Array {
+  const digest = new Uint8Array(SHA1_BYTES);
+  mixCollection(digest, memory, type, form, root);
+  return digest;
+}
+
+/** Pieces that a string lies in; 0 of any other value. */
+function piecesOf(e: FrozenEntries): number {
+  return e.type === TYPE_STRING ? e.pieces : 0;
 }
 
 /** See the module's text. */
@@ -102,6 +126,12 @@ export class TestNode implements AsyncDisposable {
       ...BIT_COMMANDS,
       ...BITFIELD_COMMANDS,
       ...HYPERLOGLOG_COMMANDS,
+      ...DUMP_COMMANDS,
+      ...LIST_COMMANDS,
+      ...SET_TYPE_COMMANDS,
+      ...ZSET_COMMANDS,
+      ...HASH_COMMANDS,
+      ...STREAM_COMMANDS,
       ...KEY_COMMANDS,
       ...EXPIRY_COMMANDS,
     ]);
@@ -211,13 +241,14 @@ export class TestNode implements AsyncDisposable {
     return this.node.shards.reduce((sum, shard) => sum + shard.keys.totalSize(), 0);
   }
 
-  /** Everything in it: `db:key` to `value@deadline`. For small data. */
+  /** Everything in it: `db:key` to `value@deadline`, or to `type T digest@deadline`. For small data. */
   content(): Map<string, string> {
     const content = new Map<string, string>();
     for (const e of this.#entries()) {
       const key = `${e.db}:${latin1(e.u8, e.keyStart, e.keyStop)}`;
       let value = "";
-      for (let i = 0; i < e.pieces; i++) {
+      if (e.type !== TYPE_STRING) value = `type ${e.type} ${digestOf(e).toHex()}`;
+      for (let i = 0; i < piecesOf(e); i++) {
         e.piece(i);
         value += latin1(e.u8, e.pieceStart, e.pieceStop);
       }
@@ -238,7 +269,8 @@ export class TestNode implements AsyncDisposable {
     for (const e of this.#entries(shard)) {
       let hash = digest(e.db ^ 0x811c9dc5, e.u8, e.keyStart, e.keyStop);
       hash = Math.imul(hash ^ (e.expireAtMs % 2 ** 31), 0x85ebca6b);
-      for (let i = 0; i < e.pieces; i++) {
+      if (e.type !== TYPE_STRING) hash = digest(hash ^ e.type, digestOf(e), 0, SHA1_BYTES);
+      for (let i = 0; i < piecesOf(e); i++) {
         e.piece(i);
         hash = digest(hash, e.u8, e.pieceStart, e.pieceStop);
       }
@@ -272,6 +304,13 @@ export class TestNode implements AsyncDisposable {
       if (a === 0) return `key ${name()} is missing there`;
       if (keys.deadlineOf(a) !== e.expireAtMs) {
         return `key ${name()} has the deadline ${e.expireAtMs} here, ${keys.deadlineOf(a)} there`;
+      }
+      if (keys.typeOf(a) !== e.type) return `key ${name()} is of another type there`;
+      if (e.type !== TYPE_STRING) {
+        const form = keys.formOf(a), root = keys.valueRoot(a);
+        const other = digestOf({ memory: keys.arena, type: e.type, form, root });
+        if (other.toHex() !== digestOf(e).toHex()) return `key ${name()} has another value there`;
+        continue;
       }
       const bytes = keys.stringBytes(a);
       if (bytes !== e.valueBytes) return `key ${name()} has ${e.valueBytes} and ${bytes} bytes`;
