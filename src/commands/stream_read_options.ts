@@ -35,7 +35,7 @@ const ERR_UNBALANCED = unbalanced("xread", "$");
 const ERR_UNBALANCED_OF_GROUP = unbalanced("xreadgroup", ">");
 
 /** Timeout of a request that does not wait. */
-export const DOES_NOT_BLOCK = -1;
+export const DOES_NOT_BLOCK: -1 = -1;
 
 /** The options of one request. */
 export class ReadOptions {
