@@ -27,7 +27,7 @@ export class ZsetSource {
   /** Behind its last byte. */
   stop = 0;
   /** Its score, or that of the member found. */
-  score = SET_SCORE;
+  score: number = SET_SCORE;
 
   readonly #keys: Keyspace;
   readonly #isSet: boolean;
