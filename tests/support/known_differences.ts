@@ -1,0 +1,108 @@
+/**
+ * Where shoal's replies are known to differ from those of the redis-server that it is compared with
+ * (7.0.15): each with its reason. Whatever differs beyond these is a bug.
+ */
+
+import type { Command } from "./random_commands.ts";
+import { partsOfReply } from "./reply_text.ts";
+
+/** A difference that is meant. */
+export interface KnownDifference {
+  /** What differs. */
+  readonly what: string;
+  /** Why. */
+  readonly reason: string;
+  /** Whether this is why the replies to a command differ; absent: no random command shows it. */
+  readonly explains?: (words: Command, redis: string, ours: string) => boolean;
+}
+
+const named = (words: Command, name: string) => words.slice(0, 2).join(" ").toLowerCase() === name;
+
+/** Whether two replies differ only in how they write numbers. */
+function isSameInNumbers(redis: string, ours: string): boolean {
+  const lines = redis.split("\r\n");
+  const own = ours.split("\r\n");
+  if (lines.length !== own.length) return false;
+  return lines.every((line, i) => {
+    const other = own[i];
+    if (line === other) return true;
+    // A bulk's length differs with its text.
+    if (/^\$\d+$/.test(line) && /^\$\d+$/.test(other)) return true;
+    const [n, m] = [line, other].map((text) => Number(text.replace(/^,/, "")));
+    return line !== "" && other !== "" && n === m;
+  });
+}
+
+const isSort = (words: Command) => /^sort(_ro)?$/i.test(words[0]);
+
+/** Whether two arrays hold the same elements in any order. */
+function hasSameElements(redis: string, ours: string): boolean {
+  const elements = (reply: string) => partsOfReply(reply)?.parts.sort().join("");
+  return elements(redis) !== undefined && elements(redis) === elements(ours);
+}
+
+/** A reply of XINFO GROUPS without the numbers of consumers. */
+function withoutConsumers(reply: string): string {
+  return reply.replaceAll(/consumers\r\n:\d+/g, "consumers");
+}
+
+export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
+  {
+    what: "OBJECT ENCODING of small lists is `listpack`, of small sets of texts `listpack`",
+    reason: "Redis 7.2 has these encodings, 7.0 has not.",
+    explains: (words, redis, ours) =>
+      named(words, "object encoding") && ours.includes("listpack") &&
+      /quicklist|hashtable/.test(redis),
+  },
+  {
+    what: "OBJECT ENCODING of an integer that INCRBYFLOAT made is `int`",
+    reason: "It is one; Redis looks only at what is stored otherwise.",
+    explains: (words, redis, ours) =>
+      named(words, "object encoding") && redis.includes("embstr") && ours.includes("int"),
+  },
+  {
+    what:
+      "XCLAIM and XAUTOCLAIM make the consumer that they name, whether they claim anything or not",
+    reason: "As in Redis 7.2; in 7.0 only when they do.",
+    explains: (words, redis, ours) =>
+      (named(words, "xinfo groups") && withoutConsumers(redis) === withoutConsumers(ours)) ||
+      (named(words, "xgroup createconsumer") && redis === ":1\r\n" && ours === ":0\r\n"),
+  },
+  {
+    what: "LREM refuses a count of -9223372036854775808",
+    reason: "As in Redis 7.2; 7.0 takes it.",
+  },
+  {
+    what: "XSETID refuses an ID below the greatest that was deleted",
+    reason: "As in Redis 7.2; 7.0 takes it.",
+  },
+  {
+    what: "scores are written with as many digits as tell them from others",
+    reason: "As in Redis 7.2; 7.0 writes 17 digits, and an exponent from 1e17 on.",
+    explains: (words, redis, ours) => /^b?(z|geo)/i.test(words[0]) && isSameInNumbers(redis, ours),
+  },
+  {
+    what: "CLIENT TRACKING: SWAPDB tells clients that everything may have changed",
+    reason: "Redis tells nothing, and what clients have cached of either database is stale.",
+  },
+  {
+    what: "CLIENT TRACKING: prefixes given together that overlap are refused",
+    reason: "Redis replies the error and OK, and tracks, if the first of them does not overlap.",
+  },
+  {
+    what:
+      "CLIENT TRACKING: a client has up to 1,024 prefixes of 256 KiB together, the table 256 MiB",
+    reason: "Nothing that clients ask for may take memory without bound.",
+  },
+  {
+    what: "SORT: elements that sort alike keep the order in which they came; ALPHA compares bytes",
+    reason: "Redis leaves their order to the C library, and with LIMIT to chance.",
+    explains: (words, redis, ours) => isSort(words) && hasSameElements(redis, ours),
+  },
+  {
+    what: "SORT of a small sorted set leaves it packed",
+    reason: "Redis makes a skip list of it on the way, which only OBJECT ENCODING shows.",
+    explains: (words, redis, ours) =>
+      named(words, "object encoding") && redis.includes("skiplist") && ours.includes("listpack"),
+  },
+];
