@@ -416,3 +416,41 @@ Deno.test("streams stay the same as redis-server's through random commands, to t
     await redis.stop();
   }
 });
+
+Deno.test("an entry larger than a block is kept as redis-server keeps it", async () => {
+  const redis = await RedisServer.start(REDIS_ARGUMENTS);
+  if (redis === null) {
+    console.log("LEFT OUT: no redis-server on PATH to compare large entries with");
+    return;
+  }
+  const connection = await redis.connect();
+  const shell = new Shell(SPECS);
+  useSmallNodes(shell);
+  const numbers = ["0", "127", "128", "-1", "4095", "-4096", "4096", "32767", "-32769", "8388607"];
+  numbers.push("-8388609", "2147483647", "-2147483649", "9223372036854775807", "007", "");
+  const texts = ["x".repeat(63), "x".repeat(64), "x".repeat(4_095), "x".repeat(4_096)];
+  const words = [...numbers, ...texts, "x".repeat(70_000)];
+  const many = Array.from({ length: 30_000 }, (_, i) => `${i}`);
+  try {
+    for (
+      const [id, fields] of [
+        ["1-1", ["a", "b"]],
+        ["1-2", words.flatMap((word) => [word, word])],
+        ["1-3", many],
+        ["1-4", ["a", "b"]],
+        ["1-5", ["a", "c"]],
+      ] as const
+    ) {
+      const line = ["XADD", "sa", id, ...fields];
+      assertEquals(shell.run(...line), await connection.run(...line), id);
+    }
+    await compareNodes(connection, shell, "large entries");
+    for (const line of ["XRANGE sa - +", "XDEL sa 1-2 1-1", "XREVRANGE sa + -"]) {
+      assertEquals(shell.run(...line.split(" ")), await connection.run(...line.split(" ")), line);
+    }
+    await compareNodes(connection, shell, "large entries, some deleted");
+  } finally {
+    connection.close();
+    await redis.stop();
+  }
+});
