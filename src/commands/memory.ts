@@ -1,6 +1,6 @@
 /**
- * MEMORY: what keys and the arenas take. Everything here is exact, and about the shards' arenas
- * alone; what the process takes beside them is in INFO.
+ * MEMORY: what keys and the arenas take. It is about the shards' arenas alone; what the process takes
+ * beside them is in INFO. Everything is exact but what USAGE says of large collections.
  *
  * @module
  */
@@ -17,6 +17,8 @@ import { KEY } from "./string_docs.ts";
 const SAMPLES = ascii("SAMPLES");
 const MIB = 2 ** 20;
 
+/** Elements that USAGE looks at however few are asked for: up to as many it is exact. */
+const SAMPLES_MIN = 1_024;
 /** Blocks that PURGE frees at once of those that an ended view had held; the rest goes by itself. */
 const PURGE_BLOCKS = 8_192;
 /** Share of the reserved memory that is cut into blocks from which on DOCTOR warns. */
@@ -28,16 +30,17 @@ const IDLE_BYTES_MIN: number = 16 * MIB;
 
 function usage(call: Call): void {
   const { keys, reply, argc } = call;
+  let samples = SAMPLES_MIN;
   for (let i = 3; i < argc; i++) {
     if (!call.is(i, SAMPLES) || i + 1 === argc) return reply.error(ERR_SYNTAX);
-    // Nothing is sampled, since counting all is cheap; the number is only checked.
-    const samples = int64Argument(call, ++i);
-    if (Number.isNaN(samples)) return;
-    if (samples < 0) return reply.error(ERR_SYNTAX);
+    const asked = int64Argument(call, ++i);
+    if (Number.isNaN(asked)) return;
+    if (asked < 0) return reply.error(ERR_SYNTAX);
+    samples = asked === 0 ? 0 : Math.max(asked, SAMPLES_MIN);
   }
   const a = call.look(2);
   if (a === 0) reply.nil();
-  else reply.integer(keys.memoryBytes(a));
+  else reply.integer(keys.memoryBytes(a, samples));
 }
 
 /** Sums over the arenas of a node, in bytes. */
@@ -220,7 +223,10 @@ export const MEMORY_COMMANDS: readonly CommandSpec[] = [
       ["MALLOC-STATS", "Show the counters of each shard's arena."],
       ["PURGE", "Free what ended snapshots had held; the rest is freed by itself."],
       ["STATS", "Show the use of memory over all shards."],
-      ["USAGE <key> [SAMPLES <count>]", "Tell the bytes that a key and its value take."],
+      [
+        "USAGE <key> [SAMPLES <count>]",
+        "Tell the bytes that a key and its value take: exactly with SAMPLES 0, or when it is small.",
+      ],
     ],
   }, [
     plain("doctor", "Reports problems with memory.", OF_EACH, doctor),
@@ -239,7 +245,7 @@ export const MEMORY_COMMANDS: readonly CommandSpec[] = [
       group: "server",
       since: "4.0.0",
       summary: "Tells the bytes that a key and its value take.",
-      complexity: "O(N) in the number of blocks of the value",
+      complexity: "O(N) in the number of samples, and in the number of large blocks of the value",
       arguments: [KEY, { name: "count", type: "integer", token: "SAMPLES", optional: true }],
       run: usage,
     },

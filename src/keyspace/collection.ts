@@ -57,6 +57,9 @@ export interface CollectionKind {
   bury(form: number, root: number): Grave;
   /** A second value with the same elements and form. The caller has asked for room. Returns its root. */
   copy(form: number, root: number): number;
-  /** Bytes of all its blocks. */
-  memoryBytes(form: number, root: number): number;
+  /**
+   * Bytes of all its blocks. Where more than `samples` elements have blocks of their own, about as
+   * many are looked at and stand for the others; with 0 all are.
+   */
+  memoryBytes(form: number, root: number, samples: number): number;
 }

@@ -534,9 +534,10 @@ export class Hashes implements CollectionKind {
     return form === FORM_TABLE ? table : this.#deadlines.copy(root, table);
   }
 
-  /** Bytes of all its blocks. */
-  memoryBytes(form: number, root: number): number {
+  /** See `CollectionKind`. */
+  memoryBytes(form: number, root: number, samples = 0): number {
     const head = form === FORM_TABLE ? 0 : this.#arena.blockBytes(root);
-    return form === FORM_PACK ? head : head + this.#fields.memoryBytes(this.#tableOf(form, root));
+    if (form === FORM_PACK) return head;
+    return head + this.#fields.memoryBytes(this.#tableOf(form, root), samples);
   }
 }

@@ -29,6 +29,7 @@ import {
 import type { CollectionParts, Grave } from "./collection.ts";
 import { BLOB, INLINE_BYTES_MAX, keyAt, keyBytes, NO_DEADLINE } from "./entry.ts";
 import { hintOf } from "./hint.ts";
+import { tableBytes } from "./table_bytes.ts";
 import { copyBytes, newTableEntry } from "./table_entry.ts";
 
 /** Bytes of EXTRA. */
@@ -210,17 +211,15 @@ export class HashFields {
     return twin;
   }
 
-  /** Bytes of all blocks of a table. */
-  memoryBytes(table: number): number {
-    const arena = this.#arena;
-    const walker = new DictWalker(arena.i32);
-    let bytes = this.#dict.overheadBytes(table);
-    walker.start(table);
-    for (let a = walker.next(); a !== 0; a = walker.next()) {
-      bytes += arena.blockBytes(a);
-      if (this.isBlob(a)) bytes += this.#blobs.memoryBytes(this.valueWord(a));
-    }
-    return bytes;
+  /** Bytes of all blocks of a table; see `CollectionKind` for `samples`. */
+  memoryBytes(table: number, samples: number): number {
+    return tableBytes(
+      this.#arena,
+      this.#dict,
+      table,
+      samples,
+      (a) => this.isBlob(a) ? this.#blobs.memoryBytes(this.valueWord(a)) : 0,
+    );
   }
 
   /** Takes a table apart to which nothing points any more. */

@@ -423,6 +423,11 @@ export class Keyspace implements WatchedKeys, CollectionParts {
     this.#countInterested();
   }
 
+  /** Number of watches on its keys (WATCH). */
+  get watched(): number {
+    return this.#watches.size;
+  }
+
   /** Has `listener` told of every change from now on. */
   addChangeListener(listener: KeyChangeListener): void {
     this.#listeners = [...this.#listeners, listener];
@@ -992,14 +997,17 @@ export class Keyspace implements WatchedKeys, CollectionParts {
     return fresh;
   }
 
-  /** Bytes that an entry takes in the arena: its block, its value, its slot. */
-  memoryBytes(a: number): number {
+  /**
+   * Bytes that an entry takes in the arena: its block, its value, its slot. With `samples` other than
+   * 0, of a large collection only about as many elements are looked at (`CollectionKind`).
+   */
+  memoryBytes(a: number, samples = 0): number {
     const e = a * 2;
     const meta = this.#i32[e + E_USER2];
     const word = this.#i32[e + E_USER];
     const kind = this.#kinds[meta & TYPE_MASK];
     let value = 0;
-    if (kind !== undefined) value = kind.memoryBytes(meta & FORM_MASK, word);
+    if (kind !== undefined) value = kind.memoryBytes(meta & FORM_MASK, word, samples);
     else if ((meta & BLOB) !== 0) value = this.blobs.memoryBytes(word);
     return this.arena.blockBytes(a) + value + SLOT_BYTES;
   }

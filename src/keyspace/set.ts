@@ -24,6 +24,7 @@ import type { CollectionKind, CollectionParts, Grave } from "./collection.ts";
 import type { CollectionLimits } from "./collection_limits.ts";
 import { FORM_INTS, FORM_PACK, FORM_TABLE, keyAt, keyBytes } from "./entry.ts";
 import { SetCursor } from "./set_cursor.ts";
+import { tableBytes } from "./table_bytes.ts";
 import { newTableEntry } from "./table_entry.ts";
 
 /** Most bytes that an integer takes as an element of a pack. */
@@ -370,14 +371,10 @@ export class Sets implements CollectionKind {
     return form === FORM_PACK ? this.#packs.copy(root) : this.#ints.copy(root);
   }
 
-  /** See `CollectionKind`. O(N) of a table. */
-  memoryBytes(form: number, root: number): number {
+  /** See `CollectionKind`. */
+  memoryBytes(form: number, root: number, samples = 0): number {
     const arena = this.#arena;
     if (form !== FORM_TABLE) return arena.blockBytes(root);
-    let bytes = this.#dict.overheadBytes(root);
-    const cursor = this.#converter;
-    cursor.open(form, root);
-    while (cursor.next()) bytes += arena.blockBytes(cursor.entry);
-    return bytes;
+    return tableBytes(arena, this.#dict, root, samples);
   }
 }

@@ -22,6 +22,7 @@ import { TreeReader, type Trees } from "../memory/tree.ts";
 import type { CollectionKind, CollectionParts, Grave } from "./collection.ts";
 import type { CollectionLimits } from "./collection_limits.ts";
 import { FORM_PACK, FORM_TABLE, keyAt, keyBytes, TYPE_ZSET } from "./entry.ts";
+import { tableBytes } from "./table_bytes.ts";
 import { newTableEntry } from "./table_entry.ts";
 import { ZsetGrave } from "./zset_grave.ts";
 import { compareBytes, MemberOrder } from "./zset_order.ts";
@@ -580,16 +581,11 @@ export class Zsets implements CollectionKind {
   }
 
   /** See `CollectionKind`. */
-  memoryBytes(form: number, root: number): number {
+  memoryBytes(form: number, root: number, samples = 0): number {
     const arena = this.#arena;
     if (form === FORM_PACK) return arena.blockBytes(root);
-    const tree = arena.i32[root * 2 + Z_TREE];
-    let bytes = arena.blockBytes(root) + this.#trees.nodeBytes(tree) +
-      this.#dict.overheadBytes(arena.i32[root * 2 + Z_DICT]);
-    const walker = this.#walker;
-    for (let more = walker.first(tree); more; more = walker.next()) {
-      bytes += arena.blockBytes(walker.item);
-    }
-    return bytes;
+    const { i32 } = arena;
+    return arena.blockBytes(root) + this.#trees.nodeBytes(i32[root * 2 + Z_TREE]) +
+      tableBytes(arena, this.#dict, i32[root * 2 + Z_DICT], samples);
   }
 }
