@@ -42,6 +42,10 @@ export class Client {
   /** Runs one command. @throws {Error} for an error reply. */
   async ask(...words: string[]): Promise<Reply> {
     await writeAll(this.#conn, encode(words));
+    return await this.#reply(words);
+  }
+
+  async #reply(words: readonly string[]): Promise<Reply> {
     while (true) {
       const reply = this.#parser.next();
       if (reply instanceof ReplyError) throw new Error(`${words.join(" ")}: ${reply.message}`);
@@ -50,6 +54,15 @@ export class Client {
       if (n === null) throw new Error(`${words.join(" ")}: the connection was closed`);
       this.#parser.push(this.#buffer.slice(0, n));
     }
+  }
+
+  /** Runs commands that are sent in one go. @throws {Error} for an error reply. */
+  async askAll(commands: readonly (readonly string[])[]): Promise<void> {
+    const requests = new Blob(commands.map((words) => encode(words)));
+    const replies = async () => {
+      for (const words of commands) await this.#reply(words.slice(0, 2));
+    };
+    await Promise.all([writeAll(this.#conn, await requests.bytes()), replies()]);
   }
 
   /** Runs one command; its reply as text. */

@@ -13,6 +13,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { versionLine } from "../../src/cli/version.ts";
 import { ATTACH } from "./attach.ts";
+import { BIG_VALUES } from "./big_values.ts";
 import type { Bench, Measurement } from "./bench.ts";
 import { FLOOD } from "./flood.ts";
 import { FREEZE } from "./freeze.ts";
@@ -31,6 +32,7 @@ const MEASUREMENTS: readonly Measurement[] = [
   ATTACH,
   LAG,
   FLOOD,
+  BIG_VALUES,
 ];
 const NAMES = MEASUREMENTS.map(({ name }) => name).join(", ");
 const ROUNDS = 5;
