@@ -37,7 +37,7 @@ export interface ShardsPort {
 }
 
 /** `Call.readAs`, `Call.writeAs`: the key holds a value of another type. */
-export const WRONG_TYPE = -1;
+export const WRONG_TYPE: -1 = -1;
 
 /** See the module's text. Argument 0 is the command's name. */
 export class Call {

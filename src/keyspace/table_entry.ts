@@ -6,15 +6,7 @@
  */
 
 import { type Arena, byteAt } from "../memory/arena.ts";
-import {
-  E_HASH,
-  E_KEY,
-  E_USER,
-  E_USER2,
-  ENTRY_HEAD_BYTES,
-  EXTRA,
-  KEY_AT,
-} from "../memory/dict.ts";
+import { E_HASH, E_KEY, E_USER, E_USER2, ENTRY_HEAD_BYTES, EXTRA, KEY_AT } from "../memory/dict.ts";
 
 /** Bytes of EXTRA. */
 const EXTRA_BYTES = 8;

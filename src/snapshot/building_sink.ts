@@ -19,7 +19,7 @@ export abstract class BuildingSink implements SnapshotSink {
   /** See `key`. */
   protected keyBytes = 0;
   /** Deadline of the value at hand in Unix ms, or -1. */
-  protected expireAtMs = -1;
+  protected expireAtMs: number = -1;
   /** Where the value at hand is built; null for one that is to be ignored. */
   #builder: ValueBuilder | null = null;
 
