@@ -19,7 +19,7 @@ import {
   text,
   yesNo,
 } from "./setting_kinds.ts";
-import { anyBytes, fileName, freeWords } from "./setting_kinds_composite.ts";
+import { anyBytes, freeWords } from "./setting_kinds_composite.ts";
 
 const DISABLED_BY_DEFAULT = ["no", "local", "yes"] as const;
 const PERCENT = { min: 1, max: 99 } as const;

@@ -29,7 +29,6 @@ import { FakeEntries, type Item, pullAll } from "../snapshot/support.ts";
 export type Content = Map<string, { readonly value: Uint8Array; readonly expireAtMs: number }>;
 
 const SET = ascii("SET");
-const DEL = ascii("DEL");
 /** Commands that an append-only file of these tests may hold. */
 const TABLE = new CommandTable([
   ...STRING_COMMANDS,
