@@ -854,6 +854,16 @@ export class Keyspace implements WatchedKeys, CollectionParts {
    * who watches the key. To be called after every edit. Returns the entry.
    */
   setValue(db: number, a: number, form: number, root: number): number {
+    a = this.setValueUnseen(db, a, form, root);
+    if (this.#interested !== 0) this.#touchEntry(db, a, false);
+    return a;
+  }
+
+  /**
+   * As `setValue`, and tells nobody: for edits of what is kept beside the value, such as the groups of a
+   * stream.
+   */
+  setValueUnseen(db: number, a: number, form: number, root: number): number {
     const i32 = this.#i32;
     const e = a * 2;
     const meta = i32[e + E_USER2];
@@ -869,7 +879,6 @@ export class Keyspace implements WatchedKeys, CollectionParts {
       if (form !== had) this.#expiringHashes[db]++;
       this.#noteFieldDeadlines(db, a);
     }
-    if (this.#interested !== 0) this.#touchEntry(db, a, false);
     return a;
   }
 
