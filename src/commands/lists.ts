@@ -151,7 +151,7 @@ function ltrim(call: Call): void {
       removeEmptied(call, 1, a);
     }
     call.asSent(LTRIM, removed);
-  }
+  } else keys.noteChange(call.db, a); // who watches the key hears of it all the same (as in Redis)
   reply.ok();
 }
 
