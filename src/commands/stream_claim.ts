@@ -33,7 +33,7 @@ import {
   replyId,
   replyNoGroup,
   replyQuoting,
-  storeStream,
+  storeGroups,
   STREAM_KEY,
 } from "./stream_values.ts";
 import { ONE_KEY } from "./string_docs.ts";
@@ -168,7 +168,7 @@ function xclaim(call: Call): void {
   // A claim says what the group's last ID is; without one it has to be said.
   if (advances && claimed === 0) effectSetId(call, AT, groups);
   call.endEffects();
-  if (hasChanged || claimed > 0) storeStream(call, a, 1);
+  if (hasChanged || claimed > 0) storeGroups(call, a, 1);
 }
 
 /** The entry `id` is not in the stream: it is not pending any more if it was. Returns whether it was. */
@@ -226,7 +226,7 @@ function xautoclaim(call: Call): void {
   const deleted: string[] = [];
   const claimed = claimIdle(call, count, leastIdleMs, justId, deleted);
   call.endEffects();
-  if (isNew || claimed > 0 || deleted.length > 0) storeStream(call, a, 1);
+  if (isNew || claimed > 0 || deleted.length > 0) storeGroups(call, a, 1);
   reply.array(3);
   replyId(reply, id);
   reply.array(claimed);

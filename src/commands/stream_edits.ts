@@ -17,6 +17,7 @@ import {
   idArgument,
   isId,
   openStream,
+  storeGroups,
   storeStream,
   STREAM_KEY,
 } from "./stream_values.ts";
@@ -104,7 +105,7 @@ function xsetid(call: Call): void {
   streams.setLastId(id);
   if (hasAdded) streams.setEntriesAdded(entriesAdded);
   if (!maxDeletedId.isMin) streams.setMaxDeletedId(maxDeletedId);
-  storeStream(call, a, 1);
+  storeGroups(call, a, 1);
   call.asSent(XSETID, 1);
   call.notify(STREAM_EVENT, XSETID_HAPPENED, 1);
   reply.ok();

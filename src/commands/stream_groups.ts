@@ -25,6 +25,7 @@ import {
   openStream,
   replyNoGroupOfKey,
   replyQuoting,
+  storeGroups,
   storeStream,
   STREAM_KEY,
   SUBCOMMAND_KEY,
@@ -128,7 +129,7 @@ function create(call: Call): void {
   if (!streams.groups.create(buf, starts[3], stops[3], id, entriesRead)) {
     return reply.error(ERR_BUSY);
   }
-  storeStream(call, a, 2);
+  storeGroups(call, a, 2);
   call.asSent(XGROUP, 1);
   call.notify(STREAM_EVENT, CREATE_HAPPENED, 2);
   reply.ok();
@@ -145,7 +146,7 @@ function setid(call: Call): void {
   else if (!idOrEdgeArgument(call, 4, id)) return;
   streams.groups.setLastId(id);
   streams.groups.setEntriesRead(entriesRead);
-  storeStream(call, a, 2);
+  storeGroups(call, a, 2);
   call.asSent(XGROUP, 1);
   call.notify(STREAM_EVENT, SETID_HAPPENED, 2);
   reply.ok();
@@ -156,7 +157,7 @@ function destroy(call: Call): void {
   if (a === WRONG_TYPE) return;
   if (!findGroup(call)) return call.reply.zero();
   call.keys.streams.groups.destroy();
-  storeStream(call, a, 2);
+  storeStream(call, a, 2); // those who wait in the group hear that it is gone
   call.asSent(XGROUP, 1);
   call.notify(STREAM_EVENT, DESTROY_HAPPENED, 2);
   call.reply.one();
@@ -168,7 +169,7 @@ function createconsumer(call: Call): void {
   if (a === WRONG_TYPE || !consumerFits(call, 4)) return;
   const { groups } = call.keys.streams;
   if (!groups.createConsumer(buf, starts[4], stops[4], nowMs, -1)) return reply.zero();
-  storeStream(call, a, 2);
+  storeGroups(call, a, 2);
   call.asSent(XGROUP, 1);
   call.notify(STREAM_EVENT, CREATECONSUMER_HAPPENED, 2);
   reply.one();
@@ -180,7 +181,7 @@ function delconsumer(call: Call): void {
   const { groups } = call.keys.streams;
   if (!groups.findConsumer(call.buf, call.starts[4], call.stops[4])) return call.reply.zero();
   const pending = groups.deleteConsumer();
-  storeStream(call, a, 2);
+  storeGroups(call, a, 2);
   call.asSent(XGROUP, 1);
   call.notify(STREAM_EVENT, DELCONSUMER_HAPPENED, 2);
   call.reply.integer(pending);

@@ -23,7 +23,7 @@ import {
   rangeArgument,
   replyId,
   replyNoGroup,
-  storeStream,
+  storeGroups,
   STREAM_KEY,
 } from "./stream_values.ts";
 import { ONE_KEY } from "./string_docs.ts";
@@ -51,7 +51,7 @@ function xack(call: Call): void {
     acknowledged++;
   }
   if (acknowledged > 0) {
-    storeStream(call, a, 1);
+    storeGroups(call, a, 1);
     call.asSent(XACK, acknowledged);
   }
   reply.integer(acknowledged);

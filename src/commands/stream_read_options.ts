@@ -1,14 +1,18 @@
 /**
- * What XREAD and XREADGROUP are asked for.
+ * What XREAD and XREADGROUP are asked for, and what else they do alike: waiting, and replying several
+ * streams.
  *
  * @module
  */
 
 import { ascii } from "../base/ascii.ts";
+import { TYPE_STREAM } from "../keyspace/entry.ts";
 import { ERR_SYNTAX } from "../resp/errors.ts";
+import type { ReplyWriter } from "../resp/reply_writer.ts";
 import { int64Argument } from "./arguments.ts";
-import { timeoutMsArgument } from "./blocking.ts";
+import { blockOn, timeoutMsArgument } from "./blocking.ts";
 import type { Call } from "./call.ts";
+import type { ArgumentDoc } from "./registry.ts";
 import type { GroupArguments } from "./stream_effects.ts";
 import { COUNT } from "./stream_values.ts";
 
@@ -112,3 +116,59 @@ export function streamsKeys(call: Call): number[] {
   }
   return [];
 }
+
+function nothing(reply: ReplyWriter): void {
+  reply.nilArray();
+}
+
+/**
+ * Waits if the request says so, and answers that there is nothing otherwise. `rewrite` is that of
+ * `BlockOptions`.
+ */
+export function blockOrNothing(
+  call: Call,
+  options: ReadOptions,
+  isGroup: boolean,
+  rewrite: ((i: number) => Uint8Array | null) | null,
+): void {
+  if (options.timeoutMs === DOES_NOT_BLOCK || !call.canBlock) return nothing(call.reply);
+  blockOn(call, {
+    firstKey: options.firstKey,
+    keyCount: options.streams,
+    type: TYPE_STREAM,
+    timeoutMs: options.timeoutMs,
+    expired: nothing,
+    wakesOnRemoval: isGroup,
+    ...(rewrite === null ? {} : { rewrite }),
+  });
+}
+
+/** Begins the reply of one of several streams. */
+export function beginStream(call: Call, key: number): void {
+  if (!call.reply.resp3) call.reply.array(2);
+  call.reply.bulk(call.buf, call.starts[key], call.stops[key]);
+}
+
+/** Ends the replies of `n` streams that began with `deferArray`. */
+export function endStreams(reply: ReplyWriter, mark: number, n: number): void {
+  if (reply.resp3) reply.finishMap(mark, n);
+  else reply.finishArray(mark, n);
+}
+
+/** The optional BLOCK of COMMAND DOCS. */
+export const BLOCK_OPTION: ArgumentDoc = {
+  name: "milliseconds",
+  type: "integer",
+  token: "BLOCK",
+  optional: true,
+};
+/** The streams and IDs of COMMAND DOCS. */
+export const STREAMS_BLOCK: ArgumentDoc = {
+  name: "streams",
+  type: "block",
+  token: "STREAMS",
+  arguments: [
+    { name: "key", type: "key", multiple: true },
+    { name: "id", type: "string", multiple: true },
+  ],
+};

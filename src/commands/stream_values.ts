@@ -10,7 +10,8 @@ import { Int64 } from "../base/int64.ts";
 import { FORM_TABLE, NO_DEADLINE, TYPE_STREAM } from "../keyspace/entry.ts";
 import type { Streams } from "../keyspace/stream.ts";
 import type { StreamEntries } from "../keyspace/stream_entries.ts";
-import { DELIVERY_BYTES_MAX, STREAM_NAME_BYTES_MAX } from "../keyspace/stream_groups.ts";
+import { DELIVERY_BYTES_MAX } from "../keyspace/stream_groups.ts";
+import { STREAM_NAME_BYTES_MAX } from "../keyspace/stream_names.ts";
 import { STREAM_ID_BYTES_MAX, type StreamId, WHOLE_STREAM_ID } from "../keyspace/stream_id.ts";
 import { ERR_NOT_INTEGER } from "../resp/errors.ts";
 import type { ReplyWriter } from "../resp/reply_writer.ts";
@@ -90,6 +91,16 @@ export function storeStream(call: Call, a: number, key: number): void {
     root,
     NO_DEADLINE,
   );
+}
+
+/**
+ * As `storeStream` where at most its groups were edited, or its last ID. Who watches the key does not
+ * hear of that, as in Redis.
+ */
+export function storeGroups(call: Call, a: number, key: number): void {
+  const { keys } = call;
+  if (a === 0) storeStream(call, a, key);
+  else keys.setValueUnseen(call.db, a, FORM_TABLE, keys.streams.root);
 }
 
 /** Whether argument `i` is the single byte `c`. */

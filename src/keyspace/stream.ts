@@ -11,12 +11,14 @@
  * | `stream_nodes.ts`       | entries: added, deleted, trimmed                        |
  * | `stream_listpack.ts`    | an entry that is too large for one block                |
  * | `stream_groups.ts`      | groups, consumers, pending entries                      |
+ * | `stream_names.ts`       | what they are called, and their order                   |
  * | `stream_counts.ts`      | how many entries a group has read and has before it     |
  * | `stream_grave.ts`       | a stream taken apart in slices                          |
  * | `stream_memory.ts`      | its bytes, counted                                      |
  * | `stream_node_reader.ts` | one node, live or frozen                                |
  * | `stream_entries.ts`     | a cursor over entries, live or frozen                   |
  * | `stream_reader.ts`      | all the rest, live or frozen                            |
+ * | `stream_radix.ts`       | a number that XINFO STREAM tells                        |
  *
  * @module
  */
@@ -28,7 +30,7 @@ import type { CollectionKind, CollectionParts, Grave } from "./collection.ts";
 import { FORM_TABLE } from "./entry.ts";
 import { StreamEntries } from "./stream_entries.ts";
 import { StreamGrave } from "./stream_grave.ts";
-import { STREAM_NAME_BYTES_MAX, StreamGroups } from "./stream_groups.ts";
+import { StreamGroups } from "./stream_groups.ts";
 import type { StreamId } from "./stream_id.ts";
 import {
   S_ADDED,
@@ -40,6 +42,7 @@ import {
   STREAM_BYTES,
 } from "./stream_layout.ts";
 import { streamBytes } from "./stream_memory.ts";
+import { STREAM_NAME_BYTES_MAX } from "./stream_names.ts";
 import { ENTRY_FLAGS_MAX, NodeReader } from "./stream_node_reader.ts";
 import { StreamNodes } from "./stream_nodes.ts";
 import {

@@ -11,9 +11,9 @@
 
 import type { Int64 } from "../base/int64.ts";
 import { invariant } from "../base/invariant.ts";
-import { type Arena, PAYLOAD_BYTES_MAX } from "../memory/arena.ts";
+import type { Arena } from "../memory/arena.ts";
 import { EntryList } from "../memory/dict.ts";
-import type { ItemOrder, Trees } from "../memory/tree.ts";
+import type { Trees } from "../memory/tree.ts";
 import type { CollectionParts } from "./collection.ts";
 import { IdOrder } from "./stream_entries.ts";
 import { StreamGrave } from "./stream_grave.ts";
@@ -31,65 +31,20 @@ import {
   G_READ,
   GROUP_BYTES,
   ID_AT,
-  NAME_HEAD_BYTES,
-  NAME_LENGTH,
-  nameAt,
-  nameKey,
   P_DELIVERED,
   P_DELIVERIES,
   P_OWNER,
   PENDING_BYTES,
   S_GROUPS,
 } from "./stream_layout.ts";
-import { loadInt64, NameReader, storeInt64 } from "./stream_reader.ts";
-import { copyBytes } from "./table_entry.ts";
-
-/** Longest name of a group or a consumer: as of a key, which also lies in one block. */
-export const STREAM_NAME_BYTES_MAX: number = PAYLOAD_BYTES_MAX - 128;
+import { nameKey, NameOrder, NameReader, newName } from "./stream_names.ts";
+import { loadInt64, storeInt64 } from "./stream_reader.ts";
 
 /** Most that an entry's delivery takes: itself, and its share of two trees, one of which may split. */
 export const DELIVERY_BYTES_MAX = 256;
 
 /** Deliveries are counted up to here. */
 const DELIVERIES_MAX = 2 ** 32 - 1;
-
-/** Orders groups or consumers whose names begin alike. */
-class NameOrder implements ItemOrder {
-  #u8: Uint8Array = new Uint8Array(0);
-  #start = 0;
-  #stop = 0;
-  readonly #name: NameReader;
-  readonly #i32: Int32Array;
-  readonly #nameWord: number;
-
-  /** Of blocks in `arena` whose name is at `nameWord`. */
-  constructor(arena: Arena, nameWord: number) {
-    this.#name = new NameReader(arena);
-    this.#i32 = arena.i32;
-    this.#nameWord = nameWord;
-  }
-
-  look(u8: Uint8Array, start: number, stop: number): void {
-    this.#u8 = u8;
-    this.#start = start;
-    this.#stop = stop;
-  }
-
-  compare(item: number): number {
-    const name = this.#name;
-    name.open(this.#i32[item * 2 + this.#nameWord]);
-    const u8 = this.#u8;
-    const start = this.#start;
-    const length = this.#stop - start;
-    const other = name.stop - name.start;
-    const common = Math.min(length, other);
-    for (let i = 0; i < common; i++) {
-      const difference = u8[start + i] - name.u8[name.start + i];
-      if (difference !== 0) return difference;
-    }
-    return length - other;
-  }
-}
 
 /** The stream whose groups are edited; its block may move. */
 export interface StreamAtHand {
@@ -179,18 +134,11 @@ export class StreamGroups {
     storeInt64(i32, g + G_READ, entriesRead);
     i32[g + G_PENDING] = 0;
     i32[g + G_CONSUMERS] = 0;
-    i32[g + G_NAME] = this.#newName(u8, start, stop);
+    i32[g + G_NAME] = newName(this.#arena, u8, start, stop);
     this.#seekGroup(groups, u8, start, stop);
     i32[root * 2 + S_GROUPS] = this.#trees.insert(groups, nameKey(u8, start, stop), group, 1);
     this.group = group;
     return true;
-  }
-
-  #newName(u8: Uint8Array, start: number, stop: number): number {
-    const a = this.#arena.allocate(NAME_HEAD_BYTES + stop - start);
-    this.#i32[a * 2 + NAME_LENGTH] = stop - start;
-    copyBytes(u8, start, stop, this.#arena.bytes(a), nameAt(a));
-    return a;
   }
 
   #ownStream(): number {
@@ -303,7 +251,7 @@ export class StreamGroups {
     this.#f64[consumer + C_SEEN] = seenMs;
     this.#f64[consumer + C_ACTIVE] = activeMs;
     i32[consumer * 2 + C_PENDING] = 0;
-    i32[consumer * 2 + C_NAME] = this.#newName(u8, start, stop);
+    i32[consumer * 2 + C_NAME] = newName(this.#arena, u8, start, stop);
     let consumers = i32[group * 2 + G_CONSUMERS];
     if (consumers === 0) consumers = this.#trees.create();
     const key = nameKey(u8, start, stop);

@@ -33,7 +33,6 @@
  * @module
  */
 
-import { byteAt } from "../memory/arena.ts";
 import { STREAM_ID_WORDS } from "./stream_id.ts";
 
 /** i32 offset of the number of live entries of a stream. */
@@ -95,25 +94,3 @@ export const P_DELIVERIES = 8;
 export const P_OWNER = 9;
 /** Bytes of a pending entry's payload. */
 export const PENDING_BYTES: number = (P_OWNER + 1 - ID_AT) * 4;
-
-/** i32 offset of the length of a name. */
-export const NAME_LENGTH = 2;
-/** Bytes of a name's payload before the name itself. */
-export const NAME_HEAD_BYTES = 4;
-
-/** Index in its window of the first byte of the name in block `a`. */
-export function nameAt(a: number): number {
-  return byteAt(a) + 8 + NAME_HEAD_BYTES;
-}
-
-/** Bytes of a name that its place in a tree's order is first told by: a double holds as many exactly. */
-const PREFIX_BYTES = 6;
-
-/** Key of the name `buf[start..stop)` in a tree ordered by names. */
-export function nameKey(buf: Uint8Array, start: number, stop: number): number {
-  let key = 0;
-  for (let i = 0; i < PREFIX_BYTES; i++) {
-    key = key * 256 + (start + i < stop ? buf[start + i] : 0);
-  }
-  return key;
-}

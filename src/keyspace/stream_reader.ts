@@ -40,8 +40,6 @@ import {
   G_PENDING,
   G_READ,
   ID_AT,
-  NAME_LENGTH,
-  nameAt,
   P_DELIVERED,
   P_DELIVERIES,
   P_OWNER,
@@ -53,8 +51,11 @@ import {
   S_MAX_DELETED,
   S_NODES,
 } from "./stream_layout.ts";
+import { NameReader } from "./stream_names.ts";
 import { NodeReader } from "./stream_node_reader.ts";
 import { RadixNodes } from "./stream_radix.ts";
+
+export type { NameReader } from "./stream_names.ts";
 
 /** Reads the counter of two words at `i32[at]`. */
 export function loadInt64(i32: Int32Array, at: number, into: Int64): void {
@@ -71,29 +72,6 @@ export function storeInt64(i32: Int32Array, at: number, from: Int64): void {
 /** Number of slots in a tree whose slots weigh 1; 0 is an empty tree. */
 function slotsOf(tree: TreeReader, root: number): number {
   return root === 0 ? 0 : tree.weight(root);
-}
-
-/** A name in memory: `u8[start..stop)`. */
-export class NameReader {
-  /** The bytes that the name lies in. */
-  u8: Uint8Array = new Uint8Array(0);
-  /** Its first byte. */
-  start = 0;
-  /** Behind its last byte. */
-  stop = 0;
-  readonly #memory: ReadMemory;
-
-  /** Reads names in `memory`. */
-  constructor(memory: ReadMemory) {
-    this.#memory = memory;
-  }
-
-  /** Takes up the name block at `a`. */
-  open(a: number): void {
-    this.u8 = this.#memory.bytes(a);
-    this.start = nameAt(a);
-    this.stop = this.start + this.#memory.i32[a * 2 + NAME_LENGTH];
-  }
 }
 
 /** A stream's facts and nodes. */

@@ -18,6 +18,27 @@ const REDIS_ARGUMENTS = [
   ...`--stream-node-max-entries ${NODE_ENTRIES} --stream-node-max-bytes ${NODE_BYTES}`.split(" "),
 ];
 
+const version = await RedisServer.installed();
+const skipped = version === null ? " (SKIPPED: no redis-server on PATH to ask)" : "";
+
+/** A test that asks a redis-server of its own. */
+function asks(name: string, ask: (redis: RawConnection) => Promise<void>): void {
+  Deno.test({
+    name: `${name}${skipped}`,
+    ignore: version === null,
+    async fn() {
+      const server = (await RedisServer.start(REDIS_ARGUMENTS))!;
+      const redis = await server.connect();
+      try {
+        await ask(redis);
+      } finally {
+        redis.close();
+        await server.stop();
+      }
+    },
+  });
+}
+
 function useSmallNodes(shell: Shell): void {
   shell.keys[0].limits.streamNodeMaxEntries = NODE_ENTRIES;
   shell.keys[0].limits.streamNodeMaxBytes = NODE_BYTES;
@@ -150,25 +171,14 @@ const CHANGED: ReadonlyMap<string, string> = new Map([
   ],
 ]);
 
-Deno.test("stream commands reply as redis-server does", async () => {
-  const redis = await RedisServer.start(REDIS_ARGUMENTS);
-  if (redis === null) {
-    console.log("LEFT OUT: no redis-server on PATH to compare the stream commands with");
-    return;
-  }
-  const connection = await redis.connect();
-  try {
-    const lines: Line[] = SINGLES.map((line) => {
-      const ours = CHANGED.get(line);
-      return ours === undefined ? { words: words(line) } : { words: words(line), ours };
-    });
-    for (const protocol of [2, 3] as const) {
-      const found = await differences(connection, SPECS, lines, protocol, useSmallNodes);
-      assertEquals(found, [], `RESP${protocol}`);
-    }
-  } finally {
-    connection.close();
-    await redis.stop();
+asks("stream commands reply as redis-server does", async (connection) => {
+  const lines: Line[] = SINGLES.map((line) => {
+    const ours = CHANGED.get(line);
+    return ours === undefined ? { words: words(line) } : { words: words(line), ours };
+  });
+  for (const protocol of [2, 3] as const) {
+    const found = await differences(connection, SPECS, lines, protocol, useSmallNodes);
+    assertEquals(found, [], `RESP${protocol}`);
   }
 });
 
@@ -378,15 +388,10 @@ async function compareNodes(redis: RawConnection, shell: Shell, context: string)
   }
 }
 
-Deno.test("streams stay the same as redis-server's through random commands, to the byte", async () => {
-  const redis = await RedisServer.start(REDIS_ARGUMENTS);
-  if (redis === null) {
-    console.log("LEFT OUT: no redis-server on PATH to compare streams with");
-    return;
-  }
-  const connection = await redis.connect();
-  const seed = testSeed(20261127);
-  try {
+asks(
+  "streams stay the same as redis-server's through random commands, to the byte",
+  async (connection) => {
+    const seed = testSeed(20261127);
     for (const protocol of [2, 3] as const) {
       await connection.run("HELLO", String(protocol));
       await connection.run("FLUSHALL");
@@ -411,19 +416,10 @@ Deno.test("streams stay the same as redis-server's through random commands, to t
         if (step % 500 === 499) await compareNodes(connection, shell, context);
       }
     }
-  } finally {
-    connection.close();
-    await redis.stop();
-  }
-});
+  },
+);
 
-Deno.test("an entry larger than a block is kept as redis-server keeps it", async () => {
-  const redis = await RedisServer.start(REDIS_ARGUMENTS);
-  if (redis === null) {
-    console.log("LEFT OUT: no redis-server on PATH to compare large entries with");
-    return;
-  }
-  const connection = await redis.connect();
+asks("an entry larger than a block is kept as redis-server keeps it", async (connection) => {
   const shell = new Shell(SPECS);
   useSmallNodes(shell);
   const numbers = ["0", "127", "128", "-1", "4095", "-4096", "4096", "32767", "-32769", "8388607"];
@@ -431,26 +427,21 @@ Deno.test("an entry larger than a block is kept as redis-server keeps it", async
   const texts = ["x".repeat(63), "x".repeat(64), "x".repeat(4_095), "x".repeat(4_096)];
   const words = [...numbers, ...texts, "x".repeat(70_000)];
   const many = Array.from({ length: 30_000 }, (_, i) => `${i}`);
-  try {
-    for (
-      const [id, fields] of [
-        ["1-1", ["a", "b"]],
-        ["1-2", words.flatMap((word) => [word, word])],
-        ["1-3", many],
-        ["1-4", ["a", "b"]],
-        ["1-5", ["a", "c"]],
-      ] as const
-    ) {
-      const line = ["XADD", "sa", id, ...fields];
-      assertEquals(shell.run(...line), await connection.run(...line), id);
-    }
-    await compareNodes(connection, shell, "large entries");
-    for (const line of ["XRANGE sa - +", "XDEL sa 1-2 1-1", "XREVRANGE sa + -"]) {
-      assertEquals(shell.run(...line.split(" ")), await connection.run(...line.split(" ")), line);
-    }
-    await compareNodes(connection, shell, "large entries, some deleted");
-  } finally {
-    connection.close();
-    await redis.stop();
+  for (
+    const [id, fields] of [
+      ["1-1", ["a", "b"]],
+      ["1-2", words.flatMap((word) => [word, word])],
+      ["1-3", many],
+      ["1-4", ["a", "b"]],
+      ["1-5", ["a", "c"]],
+    ] as const
+  ) {
+    const line = ["XADD", "sa", id, ...fields];
+    assertEquals(shell.run(...line), await connection.run(...line), id);
   }
+  await compareNodes(connection, shell, "large entries");
+  for (const line of ["XRANGE sa - +", "XDEL sa 1-2 1-1", "XREVRANGE sa + -"]) {
+    assertEquals(shell.run(...line.split(" ")), await connection.run(...line.split(" ")), line);
+  }
+  await compareNodes(connection, shell, "large entries, some deleted");
 });

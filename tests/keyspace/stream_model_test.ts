@@ -257,15 +257,16 @@ class Twin {
     const { groups } = this.streams;
     const key = this.#someId();
     const had = group.pending.get(key);
+    const dice = random.next();
     assertEquals(groups.findPending(id(key)), had !== undefined);
     if (had === undefined) {
       groups.addPending(id(key), 5, 1);
       groups.give();
       group.pending.set(key, { consumer, deliveredMs: 5, deliveries: 1 });
-    } else if (random.next() < 0.5) {
+    } else if (dice < 0.5) {
       groups.removePending();
       group.pending.delete(key);
-    } else if (random.next() < 0.5) {
+    } else if (dice < 0.75) {
       groups.setDelivery(9, had.deliveries + 1);
       groups.give();
       group.pending.set(key, { consumer, deliveredMs: 9, deliveries: had.deliveries + 1 });
