@@ -1,5 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
 import { ascii } from "../../src/base/ascii.ts";
+import { HASH_COMMANDS } from "../../src/commands/hashes.ts";
+import { LIST_COMMANDS } from "../../src/commands/lists.ts";
+import { SET_TYPE_COMMANDS } from "../../src/commands/sets.ts";
+import { STREAM_COMMANDS } from "../../src/commands/streams.ts";
+import { ZSET_COMMANDS } from "../../src/commands/zsets.ts";
+import { length, payload as payloadOf, string } from "../snapshot/encodings.ts";
 import { GENERIC } from "../support/generic_commands.ts";
 import { Random, testSeed } from "../support/random.ts";
 import { RedisServer } from "../support/redis.ts";
@@ -136,6 +142,88 @@ Deno.test("values that memory has no room for are refused before anything change
   assertEquals(shell.run("RESTORE", "k", "0", payload, "REPLACE"), oom);
   assertEquals(shell.run("GET", "k"), "$3\r\nold\r\n");
   assertEquals(shell.heard(), []);
+});
+
+const ALL = [
+  ...GENERIC,
+  ...LIST_COMMANDS,
+  ...SET_TYPE_COMMANDS,
+  ...ZSET_COMMANDS,
+  ...HASH_COMMANDS,
+  ...STREAM_COMMANDS,
+];
+
+/** Commands that make a value of each type under `k`, and what tells it from others. */
+const MADE: readonly [make: string, read: string][] = [
+  ["RPUSH k a b 12 a", "LRANGE k 0 -1"],
+  ["SADD k 1 2 3", "SMEMBERS k"],
+  ["SADD k a 2 b", "SMEMBERS k"],
+  ["ZADD k 1 a 2.5 b -inf c", "ZRANGE k 0 -1 WITHSCORES"],
+  ["HSET k f v 12 13", "HGETALL k"],
+  ["XADD k 5-1 f v g w", "XRANGE k - +"],
+];
+
+Deno.test("RESTORE stores values of every type, in the place of values of any", () => {
+  for (const [make, read] of MADE) {
+    const shell = new Shell(ALL);
+    shell.run(...make.split(" "));
+    const expected = shell.run(...read.split(" "));
+    const payload = bytesOf(shell.run("DUMP", "k"));
+    const shown = latin1Text(payload);
+    shell.run("SET", "string", "old");
+    shell.run("RPUSH", "list", "old");
+    shell.heard();
+    assertEquals(shell.run("RESTORE", "k", "0", payload), BUSY, make);
+    assertEquals(shell.heard(), []);
+    for (const key of ["k", "string", "list", "new"]) {
+      assertEquals(shell.run("RESTORE", key, "7", payload, "REPLACE"), OK, make);
+      assertEquals(shell.run(...read.replace("k", key).split(" ")), expected, make);
+      assertEquals(deadlineOf(shell, key), T + 7);
+      assertEquals(shell.heard(), [`0: RESTORE ${key} ${T + 7} ${shown} REPLACE ABSTTL`]);
+    }
+    assertEquals(bytesOf(shell.run("DUMP", "new")), payload, make);
+    assertEquals(shell.run("RESTORE", "k", "5", payload, "ABSTTL", "REPLACE"), OK);
+    assertEquals([shell.run("EXISTS", "k"), shell.heard()], [":0\r\n", ["0: DEL k"]], make);
+  }
+});
+
+Deno.test("deadlines of fields travel in a payload that older versions refuse", () => {
+  const shell = new Shell(ALL);
+  shell.run("HSET", "k", "f", "v", "g", "w");
+  shell.run("HPEXPIREAT", "k", String(T + 1000), "FIELDS", "1", "g");
+  const payload = bytesOf(shell.run("DUMP", "k"));
+  assertEquals(payload.at(-10), 12);
+  assertEquals(shell.run("RESTORE", "h", "0", payload), OK);
+  assertEquals(
+    shell.run("HPEXPIRETIME", "h", "FIELDS", "2", "f", "g"),
+    `*2\r\n:-1\r\n:${T + 1000}\r\n`,
+  );
+  shell.run("HPERSIST", "h", "FIELDS", "1", "g");
+  assertEquals(bytesOf(shell.run("DUMP", "h")).at(-10), 10);
+});
+
+Deno.test("a value that memory has no room for, or that no key may have, changes nothing", () => {
+  const long = new Shell(ALL);
+  for (let i = 0; i < 300; i++) long.run("RPUSH", "k", "x".repeat(10_000));
+  const payload = bytesOf(long.run("DUMP", "k")); // compresses to next to nothing
+  const shell = new Shell(ALL, { arenaBytes: 2 * 2 ** 20 });
+  shell.run("SET", "k", "old");
+  shell.heard();
+  const [keys] = shell.keys;
+  const { usedBytes } = keys.arena;
+  const oom = "-OOM command not allowed when used memory > 'maxmemory'.\r\n";
+  assertEquals(shell.run("RESTORE", "k", "0", payload, "REPLACE"), oom);
+  const member = payloadOf(2, [length(1), string("m".repeat(65_401))]);
+  const tooLong = "-ERR member is longer than the maximum of 65400 bytes\r\n";
+  assertEquals(shell.run("RESTORE", "k", "0", member, "REPLACE"), tooLong);
+  const twice = payloadOf(2, [length(2), string("a"), string("a")]);
+  assertEquals(shell.run("RESTORE", "k", "0", twice, "REPLACE"), FORMAT);
+  const empty = payloadOf(1, [length(0)]);
+  assertEquals(shell.run("RESTORE", "k", "0", empty, "REPLACE"), FORMAT);
+  assertEquals(shell.run("GET", "k"), "$3\r\nold\r\n");
+  assertEquals(shell.heard(), []);
+  while (keys.reclaim());
+  assertEquals(keys.arena.usedBytes, usedBytes);
 });
 
 const version = await RedisServer.installed();
