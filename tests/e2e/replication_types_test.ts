@@ -1,0 +1,88 @@
+/** Values of all types, waiting clients, transactions, deadlines: replicas hold what the primary holds. */
+
+import { assert, assertEquals } from "@std/assert";
+import { Proxy } from "../support/proxy.ts";
+import { Random, testSeed } from "../support/random.ts";
+import { assertSame, expiredAll, layoutThrough, linkUp } from "../support/replicas.ts";
+import { TestServer, until } from "../support/server.ts";
+import { SOON_MS, TypedWrites, type TypedWritesOptions } from "../support/typed_writes.ts";
+
+const SEED = testSeed(20_270_401);
+const CUTS = 15;
+/** Backlogs that hold all that the cuts make replicas miss. */
+const LARGE = "16mb";
+
+/** Shards of a primary and its replica, and the tags that its commands' keys need. */
+const PAIRS = [["2", "3", 5], ["1", "3", 0]] as const;
+
+/** Commands run on a new connection, as many as make all types large and small. */
+async function fill(server: TestServer, random: Random, options: TypedWritesOptions) {
+  await using writes = await TypedWrites.start(server, random, options);
+  await until("there is something", () => writes.commands > 3_000);
+}
+
+/** Ships that a primary has begun, and those that came to no end. */
+function ships({ server }: TestServer): number[] {
+  const { full, fullAborted } = server.replication.stats;
+  return [full, fullAborted];
+}
+
+for (const [ours, theirs, tags] of PAIRS) {
+  Deno.test(`all types under cuts, then an overrun, ${ours} to ${theirs} shards, seed ${SEED}`, async (t) => {
+    const random = new Random(SEED);
+    const options = { keys: 3, tags, databases: 3 };
+    const shards = Number(ours);
+    await using primary = await TestServer.start({ shards: ours, "repl-backlog-size": LARGE });
+    await using replica = await TestServer.start({ shards: theirs });
+    await using proxy = new Proxy(primary.server.replicationPortBase, shards);
+    using layout = layoutThrough(proxy, primary);
+    const { stats } = primary.server.replication;
+    await fill(primary, random, options);
+
+    await t.step("the first full sync is one ship a shard, under writes", async () => {
+      await using _writes = await TypedWrites.start(primary, random, options);
+      await replica.ask("REPLICAOF", "127.0.0.1", `${layout.port}`);
+      await linkUp(primary, replica);
+      assertEquals(ships(primary), [shards, 0]);
+    });
+
+    await t.step("every cut is followed by a partial resync", async () => {
+      await using writes = await TypedWrites.start(primary, random, options);
+      for (let cut = 0; cut < CUTS; cut++) {
+        await linkUp(primary, replica);
+        const enough = writes.commands + random.below(800);
+        await until("writes go on", () => writes.commands > enough);
+        const index = random.below(shards + 1) - 1;
+        const wanted = stats.partialOk + (index < 0 ? shards : 1);
+        proxy.cut(index);
+        await until("the links are made again", () => stats.partialOk >= wanted);
+      }
+      await writes.stop();
+      assert(writes.served > 50, `${writes.served} waits were served`);
+      await expiredAll(primary, SOON_MS);
+      await assertSame(primary, replica, `seed ${SEED}`);
+      assertEquals(ships(primary), [shards, 0]);
+    });
+
+    await t.step("an overrun backlog is followed by a ship of all types", async () => {
+      const { shards: parts } = primary.server.node;
+      for (const { backlog } of parts) backlog!.limitBytes = 64 * 1024;
+      await using writes = await TypedWrites.start(primary, random, options);
+      proxy.refuse(true);
+      proxy.cut();
+      const from = parts.map((shard) => shard.nextOffset);
+      await until(
+        "the backlogs are overrun",
+        () => parts.every(({ backlog }, i) => backlog!.oldestOffset > from[i]),
+      );
+      for (const { backlog } of parts) backlog!.limitBytes = 16 * 2 ** 20;
+      proxy.refuse(false);
+      await until("the ships are decided", () => stats.full === 2 * shards);
+      await linkUp(primary, replica);
+      await writes.stop();
+      await expiredAll(primary, SOON_MS);
+      await assertSame(primary, replica, `seed ${SEED}`);
+      assertEquals(ships(primary), [2 * shards, 0]);
+    });
+  });
+}

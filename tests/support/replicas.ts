@@ -1,0 +1,129 @@
+/** Servers that follow each other: when they are in step, and whether they hold the same. */
+
+import { assertEquals } from "@std/assert";
+import type { Client, Plain } from "./client.ts";
+import { LayoutPort } from "./layout.ts";
+import type { Proxy } from "./proxy.ts";
+import { type TestServer, until } from "./server.ts";
+
+/** A client port that sends replicas of a server through a proxy of its replication ports. */
+export function layoutThrough(proxy: Proxy, { server }: TestServer): LayoutPort {
+  return new LayoutPort(() => ({
+    base: proxy.port,
+    node: server.node.id,
+    histories: server.node.shards.map((shard) => shard.lineage.id),
+    password: server.config.requirePass,
+  }));
+}
+
+/** Waits until all links of a replica stream. */
+export async function linkUp(primary: TestServer, replica: TestServer): Promise<void> {
+  try {
+    await until("the link is up", () => replica.server.replication.isLinkUp);
+  } catch (error) {
+    const logs = [primary, replica].map(({ log }) => log.slice(-20).join("\n"));
+    throw new Error(`primary:\n${logs[0]}\nreplica:\n${logs[1]}`, { cause: error });
+  }
+}
+
+/** Waits until a replica has applied all that its primary has, while nobody writes. */
+export async function inStep(primary: TestServer, replica: TestServer): Promise<void> {
+  const { shards } = primary.server.node;
+  const { replication } = replica.server;
+  await until("the replica has everything", () => {
+    const links = replication.status().upstream?.links;
+    return replication.isLinkUp && links !== undefined &&
+      links.every(({ shard, nextOffset }) => nextOffset === shards[shard].nextOffset);
+  });
+}
+
+/** What one key holds, as its clients see it. */
+async function valueOf(client: Client, key: string, type: string): Promise<Plain> {
+  switch (type) {
+    case "string":
+      return await client.ask("GET", key);
+    case "list":
+      return await client.ask("LRANGE", key, "0", "-1");
+    case "set":
+      return (await client.ask("SMEMBERS", key) as string[]).sort();
+    case "zset":
+      return await client.ask("ZRANGE", key, "0", "-1", "WITHSCORES");
+    case "stream":
+      return await streamOf(client, key);
+  }
+  const pairs = Object.entries(await client.ask("HGETALL", key) as Record<string, string>).sort();
+  if (pairs.length === 0) return [];
+  const fields = pairs.map(([field]) => field);
+  const deadlines = await client.ask(
+    ...["HPEXPIRETIME", key, "FIELDS", `${fields.length}`, ...fields],
+  );
+  return pairs.map((pair, i) => [...pair, (deadlines as number[])[i]]);
+}
+
+/** What XINFO tells of a stream, but for how it lies in memory and when a consumer was last seen. */
+async function streamOf(client: Client, key: string): Promise<Plain> {
+  const info = await client.ask("XINFO", "STREAM", key, "FULL", "COUNT", "0");
+  return JSON.parse(JSON.stringify(info, (name, value) => {
+    return /^(radix-tree-(keys|nodes)|(seen|active)-time)$/.test(name) ? undefined : value;
+  }));
+}
+
+/**
+ * All that a server holds: `db:key` to its type, deadline and value, groups and consumers of streams
+ * and deadlines of fields included, in words that tell where it differs from another server's.
+ */
+export async function stateOf(server: TestServer): Promise<Record<string, Plain>> {
+  const client = await server.connect();
+  const state: Record<string, Plain> = {};
+  await client.ask("HELLO", "3");
+  for (let db = 0; db < server.server.config.databases; db++) {
+    await client.ask("SELECT", `${db}`);
+    for (const key of (await client.ask("KEYS", "*") as string[]).sort()) {
+      const type = String(await client.ask("TYPE", key));
+      const deadline = await client.ask("PEXPIRETIME", key);
+      state[`${db}:${key}`] = [type, deadline, await valueOf(client, key, type)];
+    }
+  }
+  client.close();
+  return state;
+}
+
+/** Whether keys, or fields of hashes, are past their deadline but still there. */
+async function hasExpired(server: TestServer): Promise<boolean> {
+  const { node } = server.server;
+  const state = await stateOf(server);
+  const seen = Object.keys(state).length;
+  if (node.shards.reduce((sum, { keys }) => sum + keys.totalSize(), 0) !== seen) return true;
+  const client = await server.connect();
+  let fields = 0;
+  for (const [name, value] of Object.entries(state)) {
+    const [type, , pairs] = value as Plain[];
+    if (type !== "hash") continue;
+    const [, db, key] = /^(\d+):(.*)$/s.exec(name)!;
+    await client.ask("SELECT", db);
+    fields += Number(await client.ask("HLEN", key)) - (pairs as Plain[]).length;
+  }
+  client.close();
+  return fields > 0;
+}
+
+/** Waits until what was to expire within `withinMs` is gone from a primary. */
+export async function expiredAll(primary: TestServer, withinMs: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, withinMs));
+  await until("what is past its deadline is gone", async () => !await hasExpired(primary));
+}
+
+/**
+ * Checks that a replica in step with its primary holds exactly what that holds; nobody writes, and
+ * nothing expires meanwhile.
+ */
+export async function assertSame(
+  primary: TestServer,
+  replica: TestServer,
+  what: string,
+): Promise<void> {
+  await inStep(primary, replica);
+  assertEquals(await stateOf(replica), await stateOf(primary), what);
+  const digests = [await primary.ask("DEBUG", "DIGEST"), await replica.ask("DEBUG", "DIGEST")];
+  assertEquals(digests[1], digests[0], `digests ${what}`);
+}
