@@ -64,6 +64,72 @@ const CONVERSATIONS: Readonly<Record<string, string>> = {
     a: CLIENT GETREDIR
     a: GET k
     p: SET k 1`,
+  "keys of all types that were read": `
+    p: RPUSH l 1 2 3
+    p: SADD s 1 2
+    p: HSET h f 1
+    p: ZADD z 1 a
+    p: XADD x 1-1 f v
+    p: GEOADD g 13.361389 38.115556 here
+    a: HELLO 3
+    a: CLIENT TRACKING ON
+    a: LRANGE l 0 -1 ; LLEN l2 ; LINDEX l3 0 ; LPOS l4 x
+    p: RPUSH l 4
+    p: RPUSH l2 x
+    p: RPUSH l3 x
+    p: LPUSH l4 x
+    a: LRANGE l 0 -1
+    p: LSET l 0 9
+    a: LRANGE l 0 -1
+    p: LPOP l 10
+    a: SMEMBERS s ; SISMEMBER s2 x ; SCARD s3 ; SINTERCARD 2 s4 s5 ; SUNION s6 s7
+    p: SADD s 3
+    p: SADD s2 3
+    p: SADD s3 3
+    p: SADD s5 3
+    p: SADD s4 3
+    p: SADD s7 3
+    a: SMEMBERS s
+    p: SMOVE s s7 3
+    a: HGETALL h ; HGET h2 f ; HLEN h3 ; HSTRLEN h4 f
+    p: HSET h f 2
+    p: HSET h2 f 2
+    p: HINCRBY h3 f 2
+    p: HSETNX h4 f 2
+    a: HKEYS h
+    p: HDEL h f
+    a: ZRANGE z 0 -1 ; ZSCORE z2 a ; ZUNION 2 z3 z4 ; ZCARD z5 ; ZRANGEBYSCORE z6 0 1
+    p: ZADD z 2 a
+    p: ZADD z2 2 a
+    p: ZADD z3 2 a
+    p: ZADD z4 2 a
+    p: ZINCRBY z5 2 a
+    p: ZADD z6 2 a
+    a: ZRANGE z 0 -1
+    p: ZADD z 2 a
+    p: ZREM z a
+    a: XRANGE x - + ; XLEN x2 ; XREAD STREAMS x3 x4 0 0 ; XREAD BLOCK 1 STREAMS x5 $
+    p: XADD x 2-1 f v
+    p: XADD x2 1-1 f v
+    p: XADD x3 1-1 f v
+    p: XADD x4 1-1 f v
+    p: XADD x5 1-1 f v
+    a: XRANGE x - +
+    p: XDEL x 2-1
+    a: GEOPOS g here ; GEOSEARCH g FROMMEMBER here BYRADIUS 1 km
+    p: GEOADD g 13.4 38.1 there
+    a: SORT_RO l5 BY w_* GET v_* ; SORT l6
+    p: RPUSH l5 x
+    p: RPUSH l6 x
+    p: SET w_x 1
+    a: LRANGE l5 0 -1 ; TYPE z6 ; OBJECT ENCODING h2 ; TTL s2 ; EXISTS s3
+    p: DEL l5 z6 h2 s2 s3
+    a: GET h4
+    p: DEL h4
+    a: LRANGE l6 0 -1 ; HGETALL h3
+    p: RENAME l6 h3
+    a: SUNIONSTORE d s5 s7 ; LMPOP 1 h3 LEFT ; SPOP s5 0
+    p: DEL d s5 s7 h3`,
   "the causing client hears behind its reply": `
     a: HELLO 3
     a: CLIENT TRACKING ON

@@ -159,6 +159,46 @@ Deno.test("keys whose time has come are told, read again or not", () =>
     assertEquals(told.sort(), [invalidated("a"), invalidated("b")]);
   }));
 
+Deno.test("a hash whose field's time has come is told", () =>
+  scene({}, async (cacher, writer) => {
+    await writer.say("HSET h f 1 g 2", "HPEXPIRE h 300 FIELDS 1 f");
+    await cacher.say("CLIENT TRACKING ON", "HGETALL h");
+    await until("it is told", async () => (await cacher.hear()) === invalidated("h"));
+  }));
+
+Deno.test("keys that are evicted are told", () =>
+  scene({ maxmemory: "2mb", "maxmemory-policy": "allkeys-random" }, async (cacher, writer) => {
+    const keys = Array.from({ length: 50 }, (_, i) => `key:${i}`);
+    await writer.say(...keys.map((key) => `SET ${key} ${"v".repeat(1_000)}`));
+    await cacher.say("CLIENT TRACKING ON", `MGET ${keys.join(" ")}`);
+    const told = new Set<string>();
+    let filler = 0;
+    await until("all are evicted", async () => {
+      const batch = Array.from({ length: 100 }, () => `SET fill:${filler++} ${"v".repeat(1_000)}`);
+      await writer.say(...batch);
+      for (const [key] of (await cacher.hear()).matchAll(/key:\d+/g)) told.add(key);
+      return (await writer.say(`EXISTS ${keys.join(" ")}`)) === ":0";
+    });
+    for (const [key] of (await cacher.hear()).matchAll(/key:\d+/g)) told.add(key);
+    assertEquals([...told].sort(), keys.sort());
+  }));
+
+Deno.test("what is served to a client that waits is told behind the reply", () =>
+  scene({}, async (cacher, writer, server) => {
+    using waiter = await Talker.of(server, 3);
+    await waiter.say("CLIENT TRACKING ON", "LRANGE l 0 -1");
+    await cacher.say("CLIENT TRACKING ON", "LRANGE l 0 -1");
+    const waiting = waiter.say("BLPOP l 0");
+    await until("it waits", async () => await server.info("blocked_clients") === "1");
+    // Its own push is told, and read again; then what the one that waits takes.
+    assertEquals(
+      await cacher.say("MULTI", "RPUSH l a", "LRANGE l 0 -1", "EXEC"),
+      `+OK +QUEUED +QUEUED *2 :1 *1 $1 a ${invalidated("l")} ${invalidated("l")}`,
+    );
+    assertEquals(await waiting, `${invalidated("l")} *2 $1 l $1 a`);
+    assertEquals(await writer.say("EXISTS l"), ":0");
+  }));
+
 Deno.test("a replica's clients are told of what the primary writes", async () => {
   await using primary = await TestServer.start({ shards: "2" });
   await using replica = await TestServer.start({ shards: "2" });

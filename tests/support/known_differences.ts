@@ -86,6 +86,10 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     reason: "Redis tells nothing, and what clients have cached of either database is stale.",
   },
   {
+    what: "XGROUP DESTROY is a change of its key for WATCH and CLIENT TRACKING",
+    reason: "Clients that wait in the group must hear of it, and hear as all others do.",
+  },
+  {
     what: "CLIENT TRACKING: prefixes given together that overlap are refused",
     reason: "Redis replies the error and OK, and tracks, if the first of them does not overlap.",
   },
