@@ -52,8 +52,8 @@ function moveItem(call: Call, a: number, from: number, to: number): boolean {
   const b = call.writeAs(2, TYPE_LIST);
   if (b === WRONG_TYPE || (b === 0 && !call.keyFits(2))) return false;
   const lists = openList(keys, a);
-  const isLast = lists.length === 1;
   lists.seek(from === HEAD ? 0 : -1);
+  const isLast = lists.isOnly;
   replyItem(reply, keys, lists);
   const blob = lists.isBlob ? lists.blob : 0;
   let bytes = 0;

@@ -50,9 +50,10 @@ export function openList(keys: Keyspace, a: number): Lists {
 /** Replies with the item under the list's cursor. */
 export function replyItem(reply: ReplyWriter, keys: Keyspace, lists: Lists): void {
   if (lists.isBlob) return replyBlob(reply, keys, lists.blob);
-  lists.read();
-  const { packs } = lists;
-  reply.bulk(packs.u8, packs.start, packs.stop);
+  const { packs, pack } = lists;
+  packs.read(pack, lists.at);
+  if (packs.isInteger) reply.bulk(packs.u8, packs.start, packs.stop);
+  else reply.bulkFrom(packs.u8, keys.arena.view(pack), packs.start, packs.stop);
 }
 
 /** The pieces of a long item, one after the other. */
@@ -83,14 +84,9 @@ export function replyItems(
   count: number,
   isBackwards: boolean,
 ): void {
-  const { packs } = lists;
   lists.seek(index);
   for (let left = count; left > 0; left--) {
-    if (lists.isBlob) replyBlob(reply, keys, lists.blob);
-    else {
-      packs.read(lists.pack, lists.at);
-      reply.bulk(packs.u8, packs.start, packs.stop);
-    }
+    replyItem(reply, keys, lists);
     if (left === 1) return;
     if (isBackwards) lists.previous();
     else lists.next();
@@ -122,8 +118,8 @@ export function removeEmptied(call: Call, i: number, a: number): void {
 export function popItem(call: Call, i: number, a: number, end: number): void {
   const { keys, reply } = call;
   const lists = openList(keys, a);
-  const isLast = lists.length === 1;
   lists.seek(end === HEAD ? 0 : -1);
+  const isLast = lists.isOnly;
   replyItem(reply, keys, lists);
   if (!isLast) {
     lists.remove();

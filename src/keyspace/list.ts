@@ -388,15 +388,15 @@ export class Lists extends ListCursor implements CollectionKind {
   shrink(isAfterRemoval: boolean): void {
     if (this.form === FORM_PACK) return;
     const trees = this.#trees;
-    if (!trees.last(this.root)) return;
+    if (!trees.last(this.root) || trees.key !== PACK_SLOT) return;
     const { item } = trees;
-    trees.first(this.root);
-    if (trees.item !== item || trees.key !== PACK_SLOT) return;
     const part = isAfterRemoval ? 2 : 1;
     const isCounted = this.#limits.listMaxListpackSize >= 0;
     if (isCounted) {
       if (trees.itemWeight > Math.floor(this.#packItemsMax() / part)) return;
     } else if (this.packs.byteLength(item) > this.#packBytesMax() / part) return;
+    trees.first(this.root);
+    if (trees.item !== item) return;
     trees.release(this.root);
     this.form = FORM_PACK;
     this.root = item;

@@ -56,6 +56,12 @@ export class ListCursor {
     return this.form === FORM_PACK ? this.packs.count(this.root) : this.#trees.weight(this.root);
   }
 
+  /** Whether the item under the cursor is the only one of its list. */
+  get isOnly(): boolean {
+    if (this.form === FORM_PACK) return this.packs.count(this.root) === 1;
+    return this.#trees.itemWeight === 1 && this.#trees.weight(this.root) === 1;
+  }
+
   /** Puts the cursor on item `index`, counted from the end if negative; false if there is none. */
   seek(index: number): boolean {
     const { packs, root } = this;
