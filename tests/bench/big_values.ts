@@ -7,16 +7,13 @@
 
 import { type Bench, type Findings, type Measurement, NO_SAVE } from "./bench.ts";
 import { Client, sleep } from "./client.ts";
-import type { Maker, Program } from "./programs.ts";
+import type { Maker } from "./programs.ts";
 import { fixed } from "./report.ts";
 
 const ELEMENTS = 1_000_000;
 const QUICK_ELEMENTS = 200_000;
 /** Elements of one request while values are filled. */
 const FILL_STEP = 1_000;
-/** How often background work is looked for, and how long at most. */
-const POLL_MS = 20;
-const SETTLE_MS_MAX = 20_000;
 /** What a server gets to notice that a key has expired. */
 const EXPIRY_WAIT_MS = 300;
 
@@ -207,12 +204,12 @@ async function run({ makers, options, programs, say }: Bench): Promise<Findings>
           await client.ask("SET", "small:string", "v");
           await client.ask("COPY", "big", VICTIM, "DB", "1", "REPLACE");
           await client.ask("COPY", "small:string", "small:string", "DB", "1", "REPLACE");
-          await settle(server, client);
+          await client.freed();
           await client.ask("SELECT", "1");
           await client.ask("CONFIG", "RESETSTAT");
           const ms = await commandMs(client, command.replaceAll("@", VICTIM));
           if (command.startsWith("PEXPIRE")) await sleep(EXPIRY_WAIT_MS);
-          await settle(server, client);
+          await client.freed();
           const loopMs = await client.figure("stats", "eventloop_longest_work_usec") / 1000;
           note(rows, type, "end", command, maker, ms, loopMs);
           await client.ask("SELECT", "0");
@@ -245,15 +242,6 @@ async function fill(client: Client, subject: Subject, count: number): Promise<vo
   for (let from = 0; from < count; from += FILL_STEP) {
     await client.askAll(subject.fill("big", from, Math.min(count, from + FILL_STEP)));
   }
-}
-
-/** Waits until a server has nothing left to free. */
-async function settle(server: Program, client: Client): Promise<void> {
-  const stopMs = performance.now() + SETTLE_MS_MAX;
-  do {
-    await sleep(POLL_MS);
-    if (performance.now() > stopMs) throw new Error(`${server.maker} does not free a big value`);
-  } while (await client.figure("memory", "lazyfree_pending_objects") > 0);
 }
 
 /** Runs a command; its time in the slow log. */

@@ -9,6 +9,9 @@ import { ascii, text } from "../../src/base/ascii.ts";
 import { type Reply, ReplyError, ReplyParser } from "../../src/resp/reply_parser.ts";
 import { Random } from "../support/random.ts";
 
+/** How often a server is asked whether it has freed all, and how long. */
+const FREED_POLL_MS = 20;
+const FREED_WAIT_MS = 20_000;
 /** Requests that the loader sends before it waits for their replies. */
 const LOAD_BATCH = 10_000;
 /** Letters of values that cannot be compressed. */
@@ -95,6 +98,15 @@ export class Client {
   /** One number of INFO; NaN when it is not there. */
   async figure(section: string, name: string): Promise<number> {
     return Number((await this.info(section)).get(name) ?? NaN);
+  }
+
+  /** Waits until the server has freed what was taken away. @throws {Error} when it takes too long. */
+  async freed(): Promise<void> {
+    const stopMs = performance.now() + FREED_WAIT_MS;
+    do {
+      await sleep(FREED_POLL_MS);
+      if (performance.now() > stopMs) throw new Error(`nothing is freed for ${FREED_WAIT_MS} ms`);
+    } while (await this.figure("memory", "lazyfree_pending_objects") > 0);
   }
 
   /** Writes all keys of a load, pipelined. */
