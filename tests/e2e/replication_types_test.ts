@@ -86,3 +86,70 @@ for (const [ours, theirs, tags] of PAIRS) {
     });
   });
 }
+
+Deno.test(`a chain of three holds all types, its end restarted from its file, seed ${SEED}`, async () => {
+  const random = new Random(SEED + 1);
+  const options = { keys: 3, tags: 4, databases: 2 };
+  await using a = await TestServer.start({ shards: "2" });
+  await using b = await TestServer.start({ shards: "3", replicaof: `127.0.0.1 ${a.port}` });
+  await using proxy = new Proxy(b.server.replicationPortBase, 3);
+  using layout = layoutThrough(proxy, b);
+  const dir = await Deno.makeTempDir();
+  const settings = { shards: "2", save: "3600 1", replicaof: `127.0.0.1 ${layout.port}` };
+  let c = await TestServer.start(settings, { dir });
+  try {
+    await using writes = await TypedWrites.start(a, random, options);
+    await linkUp(a, b);
+    await linkUp(b, c);
+    const { stats } = b.server.replication;
+    for (let cut = 0; cut < 3; cut++) {
+      const enough = writes.commands + 500;
+      await until("writes go on", () => writes.commands > enough);
+      const wanted = stats.partialOk + 3;
+      proxy.cut();
+      await until("the links are made again", () => stats.partialOk >= wanted);
+    }
+    await linkUp(b, c);
+    const { partialOk } = stats;
+    await c.stop(true);
+    const enough = writes.commands + 1_000;
+    await until("writes go on", () => writes.commands > enough);
+    c = await TestServer.start(settings, { dir });
+    await linkUp(b, c);
+    await writes.stop();
+    await expiredAll(a, SOON_MS);
+    await assertSame(a, b, `seed ${SEED}`);
+    await assertSame(b, c, `seed ${SEED}`);
+    // What it had saved was good enough to go on from.
+    assertEquals(stats.partialOk, partialOk + 3);
+    assertEquals(ships(b), [3, 0]);
+    assertEquals(ships(a), [2, 0]);
+  } finally {
+    await c.stop();
+    await Deno.remove(dir, { recursive: true });
+  }
+});
+
+for (const policy of ["allkeys-lru", "volatile-ttl"]) {
+  Deno.test(`what ${policy} evicts of all types is gone from replicas, seed ${SEED}`, async () => {
+    const random = new Random(SEED + 2);
+    const options = { keys: 40, tags: 3 };
+    await using primary = await TestServer.start({ shards: "2", "maxmemory-policy": policy });
+    await using replica = await TestServer.start({
+      shards: "3",
+      replicaof: `127.0.0.1 ${primary.port}`,
+    });
+    await linkUp(primary, replica);
+    const evicted = () =>
+      primary.server.node.shards.reduce((sum, { keys }) => sum + keys.evictedKeys, 0);
+    await using writes = await TypedWrites.start(primary, random, options);
+    await until("there is something", () => writes.commands > 3_000);
+    const limit = Math.floor(primary.server.node.usedBytes() * 0.75);
+    await primary.ask("CONFIG", "SET", "maxmemory", `${limit}`);
+    await until("enough is evicted", () => evicted() > 200);
+    await writes.stop();
+    await expiredAll(primary, SOON_MS);
+    await assertSame(primary, replica, `seed ${SEED}`);
+    assertEquals(ships(primary), [2, 0]);
+  });
+}

@@ -308,6 +308,8 @@ const EXPECTED: readonly string[] = [
   "-WRONGTYPE ",
   "-NOGROUP ",
   "-BUSYGROUP ",
+  "-OOM ", // where there is a limit, and a policy that finds nothing to evict
+  "-EXECABORT ",
   "-UNBLOCKED ", // the stream is gone, as Redis 7.0 has it
   "-ERR no such key",
   "-ERR source and destination objects are the same",
