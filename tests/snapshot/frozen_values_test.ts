@@ -7,13 +7,7 @@ import { LIST_COMMANDS } from "../../src/commands/lists.ts";
 import { SET_TYPE_COMMANDS } from "../../src/commands/sets.ts";
 import { STREAM_COMMANDS } from "../../src/commands/streams.ts";
 import { ZSET_COMMANDS } from "../../src/commands/zsets.ts";
-import {
-  TYPE_HASH,
-  TYPE_LIST,
-  TYPE_SET,
-  TYPE_STREAM,
-  TYPE_ZSET,
-} from "../../src/keyspace/entry.ts";
+import { TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_ZSET } from "../../src/keyspace/entry.ts";
 import { openEntries } from "../../src/snapshot/entries.ts";
 import { SnapshotJob } from "../../src/snapshot/job.ts";
 import { RdbWriter } from "../../src/snapshot/rdb_writer.ts";
