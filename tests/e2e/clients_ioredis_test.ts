@@ -55,6 +55,10 @@ async function work(
 for (const shards of ["1", "3"]) {
   Deno.test(`ioredis does its daily work, shards: ${shards}`, (t) => work(t, "daily", { shards }));
 
+  Deno.test(`ioredis works with values of every type, shards: ${shards}`, (t) => {
+    return work(t, "types", { shards });
+  });
+
   Deno.test(`ioredis pipelines by itself, shards: ${shards}`, (t) => {
     return work(t, "pipelines", { shards });
   });

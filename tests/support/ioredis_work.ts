@@ -8,6 +8,7 @@ import { Redis, type RedisOptions } from "ioredis";
 import { Buffer } from "node:buffer";
 import { Client } from "./client.ts";
 import { fillForScan } from "./fill.ts";
+import { everyType } from "./ioredis_types.ts";
 import { Random } from "./random.ts";
 
 const SCAN_KEYS = 50_000;
@@ -16,7 +17,7 @@ const PIPELINED = 10_000;
 
 /** What to do, and with which server. */
 export interface IoredisOrder {
-  readonly work: "daily" | "pipelines" | "authenticates";
+  readonly work: "daily" | "types" | "pipelines" | "authenticates";
   readonly port: number;
   readonly shards: number;
   readonly password: string;
@@ -178,6 +179,17 @@ async function daily({ port, shards, seed }: IoredisOrder, step: Step): Promise<
   });
 }
 
+async function types({ port, seed }: IoredisOrder, step: Step): Promise<void> {
+  await using used = await connected(port);
+  const another = async () => {
+    const client = used.client.duplicate();
+    await client.connect();
+    return client;
+  };
+  await everyType({ client: used.client, seed, another }, step);
+  await step("no connection had an error", () => Promise.resolve(assertEquals(used.errors, [])));
+}
+
 async function pipelines({ port }: IoredisOrder, step: Step): Promise<void> {
   await using used = await connected(port, { enableAutoPipelining: true });
   const { client } = used;
@@ -236,7 +248,7 @@ async function authenticates({ port, password }: IoredisOrder, step: Step): Prom
   });
 }
 
-const WORK = { daily, pipelines, authenticates };
+const WORK = { daily, types, pipelines, authenticates };
 
 interface WorkerScope {
   onmessage: ((event: MessageEvent<IoredisOrder>) => void) | null;
