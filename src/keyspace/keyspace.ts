@@ -74,6 +74,9 @@ const FIELDS_A_STEP = 256;
 /** Pages looked at for due fields that take as long as removing one. */
 const PAGES_A_FIELD = 8;
 
+/** Spans that `compact` tries: each has to be looked for among all. */
+const COMPACT_ATTEMPTS = 4;
+
 /** Ask `storeString` to leave the deadline as it is. */
 export const KEEP_DEADLINE: -2 = -2;
 
@@ -1107,6 +1110,49 @@ export class Keyspace implements WatchedKeys, CollectionParts {
     // What a database held comes before its next page, so that few graves are ever open.
     if (!grave.step()) graves.splice(below, 0, grave);
     return true;
+  }
+
+  /**
+   * Empties a span of the arena that is sparsely used by entries alone: they move into holes that
+   * others have left. False if there is none, or none was found after a few. No entry's address is
+   * good any more.
+   */
+  compact(): boolean {
+    const { arena } = this;
+    if (arena.isFrozen) return false; // what a view holds cannot move
+    for (let attempt = 0; attempt < COMPACT_ATTEMPTS; attempt++) {
+      const first = arena.beginVacating();
+      if (first === 0) return false;
+      let entries = 0;
+      for (let a = first; a !== 0; a = arena.nextVacating(a)) {
+        if (this.#databaseOf(a) >= 0) entries++;
+      }
+      if (entries === arena.vacatingLive) this.#moveFrom(first);
+      if (arena.endVacating()) return true;
+    }
+    return false;
+  }
+
+  /** Moves all entries of the span that is being emptied. */
+  #moveFrom(first: number): void {
+    const { arena } = this;
+    for (let a = first; a !== 0; a = arena.nextVacating(a)) {
+      const db = this.#databaseOf(a);
+      if (db < 0) continue;
+      const fresh = arena.allocate(arena.capacity(a));
+      arena.copyPayload(a, fresh);
+      this.#roots[db] = this.dict.replace(this.#roots[db], a, fresh);
+      arena.release(a);
+    }
+  }
+
+  /** The database whose entry is the block at `a`, -1 if that is something else, or nothing. */
+  #databaseOf(a: number): number {
+    for (let db = 0; db < this.databases; db++) {
+      const root = this.#roots[db];
+      if (root !== 0 && this.dict.holds(root, a)) return db;
+    }
+    return -1;
   }
 
   /**

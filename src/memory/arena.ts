@@ -105,6 +105,10 @@ function classTable(): Uint8Array {
   return table;
 }
 
+function blocksPerSpan(sizeClass: number): number {
+  return Math.floor(SPAN_WORDS / CLASS_WORDS[sizeClass]);
+}
+
 /** Thrown when a block was asked for that `hasRoom` had not promised; a bug of ours, or a full reserve. */
 export class ArenaFullError extends Error {
   /** Tells it from other errors. */
@@ -194,6 +198,12 @@ export class Arena implements ReadMemory {
   #deferredOnLeaf = DEFERRED_LEAF;
   #sweep: Int32Array[] = [];
   readonly #reserveSpans: number;
+  /** The span that is being emptied, 0 if none is. */
+  #vacating = 0;
+  /** For spans that could not be emptied: how many blocks were left. */
+  readonly #stuckLive: Int32Array;
+  /** Blocks that would still fit into spans, by size class. */
+  readonly #holes: Float64Array = new Float64Array(CLASS_WORDS.length);
 
   /** Reserves `bytes`; the operating system commits pages when they are first touched. */
   constructor(bytes: number) {
@@ -215,6 +225,7 @@ export class Arena implements ReadMemory {
     this.#spanBump = new Int32Array(spans);
     this.#spanNext = new Int32Array(spans);
     this.#spanPrev = new Int32Array(spans);
+    this.#stuckLive = new Int32Array(spans);
     this.#reserveSpans = Math.min(RESERVE_SPANS, spans >> 3);
   }
 
@@ -423,7 +434,7 @@ export class Arena implements ReadMemory {
       this.#putBack(room);
     }
     const copy = this.allocate(words * WORD_BYTES - HEADER_BYTES);
-    this.i32.copyWithin(copy * 2 + 2, a * 2 + 2, (a + words) * 2);
+    this.copyPayload(a, copy);
     this.copiedBlocks++;
     this.release(a);
     return copy;
@@ -450,6 +461,7 @@ export class Arena implements ReadMemory {
     this.#spanFree[span] = a;
     this.usedBytes -= CLASS_WORDS[sizeClass] * WORD_BYTES;
     const live = --this.#spanLive[span];
+    if (span === this.#vacating) return;
     // The head of the list stays, so that a lone block coming and going does not move spans.
     const head = this.#open[sizeClass];
     if (this.#spanListed[span] === 0) {
@@ -474,6 +486,70 @@ export class Arena implements ReadMemory {
     }
     this.#deferred[this.#deferred.length - 1][this.#deferredOnLeaf++] = a;
     this.deferredBytes += this.blockBytes(a);
+  }
+
+  /**
+   * Begins to empty a span for other sizes: the one with the least in it whose blocks fit into holes
+   * of other spans. Nothing is put there until `endVacating`; its blocks are the caller's to move.
+   * Returns the address of its first block, 0 if there is no such span. O(spans).
+   */
+  beginVacating(): number {
+    const { i32 } = this;
+    const live = this.#spanLive;
+    const holes = this.#holes;
+    holes.fill(0);
+    for (let span = 1; span < this.#freshSpan; span++) {
+      if (live[span] === 0) continue;
+      const sizeClass = i32[span * SPAN_WORDS * 2];
+      holes[sizeClass] += blocksPerSpan(sizeClass) - live[span];
+    }
+    let best = 0;
+    let bestWords = SPAN_WORDS;
+    for (let span = 1; span < this.#freshSpan; span++) {
+      if (live[span] === 0 || live[span] === this.#stuckLive[span]) continue;
+      const sizeClass = i32[span * SPAN_WORDS * 2];
+      const words = live[span] * CLASS_WORDS[sizeClass];
+      // The holes of the others have to take all that is in this one.
+      if (words >= bestWords || holes[sizeClass] < blocksPerSpan(sizeClass)) continue;
+      best = span;
+      bestWords = words;
+    }
+    if (best === 0) return 0;
+    if (this.#spanListed[best] !== 0) this.#unlist(best, i32[best * SPAN_WORDS * 2]);
+    this.#vacating = best;
+    return best * SPAN_WORDS;
+  }
+
+  /** Blocks of the span that is being emptied. */
+  get vacatingLive(): number {
+    return this.#spanLive[this.#vacating];
+  }
+
+  /** The block behind `a`, in use or not, in the span that is being emptied; 0 at its end. */
+  nextVacating(a: number): number {
+    const words = CLASS_WORDS[this.i32[a * 2]];
+    return a + 2 * words <= this.#spanBump[this.#vacating] ? a + words : 0;
+  }
+
+  /** Ends what `beginVacating` began. Whether the span is empty, and free for any size. */
+  endVacating(): boolean {
+    const span = this.#vacating;
+    this.#vacating = 0;
+    const live = this.#spanLive[span];
+    if (live === 0) {
+      this.#pool[this.#pooled++] = span;
+      return true;
+    }
+    this.#stuckLive[span] = live;
+    const sizeClass = this.i32[span * SPAN_WORDS * 2];
+    if (live < blocksPerSpan(sizeClass)) this.#list(span, sizeClass);
+    return false;
+  }
+
+  /** Copies a block's payload to another of the same size. */
+  copyPayload(from: number, to: number): void {
+    const words = CLASS_WORDS[this.i32[from * 2]];
+    this.i32.copyWithin(to * 2 + 2, from * 2 + 2, (from + words) * 2);
   }
 
   /** Opens a view: all blocks alive now stay as they are until `endView`. One view at a time. */

@@ -176,6 +176,22 @@ export class Dict {
     }
   }
 
+  /** Whether the block at `a`, of which nothing need be known, is one of the dict's entries. */
+  holds(root: number, a: number): boolean {
+    const i32 = this.#i32;
+    const hash = i32[a * 2 + E_HASH];
+    const p = this.#pageOf(root, hash) * 2;
+    const mask = i32[p + P_MASK];
+    const slots = p + P_SLOTS;
+    let i = hash & mask;
+    while (true) {
+      const held = i32[slots + i];
+      if (held === a) return true;
+      if (held === 0) return false;
+      i = (i + 1) & mask;
+    }
+  }
+
   /** Links an entry whose key is not in the dict. Returns the root. */
   insert(root: number, entry: number): number {
     const i32 = this.#i32;

@@ -3,8 +3,8 @@
  *
  * There are two limits. `maxmemory` is the operator's, for all shards together; each shard's arena has
  * a size that nothing can pass. At either, what nobody can miss is freed first (flushed databases,
- * removed collections); then, if `maxmemory-policy` says so, keys are evicted; only then is a command
- * refused. Blocks that a running snapshot alone holds count against the arena, not against `maxmemory`
+ * removed collections), and in an arena the holes that deletes have left are made into whole spans;
+ * then, if `maxmemory-policy` says so, keys are evicted; only then is a command refused. Blocks that a running snapshot alone holds count against the arena, not against `maxmemory`
  * (a forked Redis does not count them either): evicting keys would not free them.
  *
  * All of it is done in slices. Before a command at most a slice is spent, its length set by
@@ -19,7 +19,7 @@ import { type Gate, WORK_MS } from "../base/gate.ts";
 import { accessClockAt } from "../keyspace/access.ts";
 import { type EvictionPolicy, Evictor, NONE_LEFT } from "../keyspace/evict.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
-import type { Arena } from "../memory/arena.ts";
+import { type Arena, SPAN_BYTES } from "../memory/arena.ts";
 import type { Latency } from "../observability/latency.ts";
 
 /** `admit`: the command can run to its end. */
@@ -43,6 +43,9 @@ const FULL_TENACITY = 100;
  * still is room, instead of many at once, with everybody waiting, when there is none.
  */
 const HEADROOM_SHARE = 1 / 32;
+
+/** Bytes of holes, beyond what is needed, without which a span is not worth looking for. */
+const HOLES_MIN_BYTES: number = 4 * SPAN_BYTES;
 
 /** The settings it follows; units are in the names. */
 export interface MemorySettings {
@@ -96,6 +99,8 @@ export class MemoryLimit {
   /** Monotonic time since which memory is above `maxmemory`; NaN while it is not. */
   #overSinceMs = NaN;
   #overMs = 0;
+  /** By keyspace: use of its arena from which on compacting was in vain, until the next tick. */
+  readonly #compactBelow: Float64Array;
   /** What requests wait for: bytes by keyspace. */
   readonly #wanted = new Map<Keyspace, number>();
   #isRunning = false;
@@ -104,6 +109,7 @@ export class MemoryLimit {
   constructor(keyspaces: readonly Keyspace[]) {
     this.#keyspaces = keyspaces;
     this.#evictor = new Evictor(keyspaces);
+    this.#compactBelow = new Float64Array(keyspaces.length).fill(Infinity);
     this.#ofOne = keyspaces.length === 1
       ? [this.#evictor]
       : keyspaces.map((keys) => new Evictor([keys]));
@@ -137,6 +143,7 @@ export class MemoryLimit {
     for (const keys of this.#keyspaces) {
       keys.accessClock = accessClockAt(nowMs, keys.accessCountsUses);
     }
+    this.#compactBelow.fill(Infinity);
     if (this.isIgnored) return;
     const isOver = this.isOver();
     if (isOver) this.#noteOver();
@@ -303,12 +310,25 @@ export class MemoryLimit {
     const evictor = this.isIgnored ? null : this.#evictorOf(keys);
     let untilLook = STEPS_PER_LOOK;
     while (!arena.promises(bytes)) {
-      if (!arena.takeBack() && (evictor === null || !this.#evict(evictor))) return false;
+      const isFreed = arena.takeBack() || this.#compact(keys, bytes) ||
+        evictor !== null && this.#evict(evictor);
+      if (!isFreed) return false;
       if (--untilLook > 0) continue;
       if (performance.now() >= stopMs) return true;
       untilLook = STEPS_PER_LOOK;
     }
     return true;
+  }
+
+  /** Makes one span of the holes that others have left, if there are enough of them. */
+  #compact(keys: Keyspace, bytes: number): boolean {
+    const { arena } = keys;
+    const index = this.#keyspaces.indexOf(keys);
+    if (arena.usedBytes >= this.#compactBelow[index]) return false;
+    if (arena.spanBytes - arena.usedBytes < bytes + HOLES_MIN_BYTES) return false;
+    if (keys.compact()) return true;
+    this.#compactBelow[index] = arena.usedBytes - HOLES_MIN_BYTES;
+    return false;
   }
 
   // ---- background ------------------------------------------------------------------------------

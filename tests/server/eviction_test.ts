@@ -188,6 +188,11 @@ Deno.test("a full arena evicts as well: no write is refused, small or large", as
     const client = await server.connect();
     assertEquals(await fill(client, "small", 45_000, { value: VALUE + VALUE }), []);
     assertGreater(evictedKeys(server), 1_000);
+    // A large value makes way for itself alone: what is left of its size in holes becomes whole.
+    const before = evictedKeys(server);
+    assertEquals(await client.ask("SET", "large", "x".repeat(MiB / 2)), "OK");
+    const evicted = evictedKeys(server) - before;
+    assert(evicted < 6_000, `${evicted} keys were evicted for a value that is as large as 1,200`);
     const large = "x".repeat(MiB / 2);
     assertEquals(await fill(client, "large", 50, { value: large }), []);
     assertEquals(await client.line("STRLEN large:49"), MiB / 2);
@@ -199,6 +204,25 @@ Deno.test("a full arena evicts as well: no write is refused, small or large", as
     assertEquals(await client.ask("SET", "huge", "x".repeat(20 * MiB)), OOM);
     assertEquals(await client.line("DBSIZE"), keys);
   }
+});
+
+Deno.test("holes that deletes have left hold large values, whatever the policy", async () => {
+  await using server = await TestServer.start({ "arena-size": "16mb" });
+  const client = await server.connect();
+  assertGreater((await fill(client, "k", 80_000)).length, 0);
+  const keys = Number(await client.line("DBSIZE"));
+  for (let at = 0; at < keys; at += 1_000) {
+    const odd = Array.from({ length: 500 }, (_, i) => `k:${at + 2 * i + 1}`);
+    await client.ask("DEL", ...odd);
+  }
+  // Half of the arena is free, nowhere two neighbouring blocks.
+  assertEquals(await fill(client, "large", 10, { value: "x".repeat(MiB / 2) }), []);
+  for (let i = 0; i < keys; i += 1_000) assertEquals(await client.line(`GET k:${i}`), VALUE);
+  assertGreater(
+    (await fill(client, "large", 10, { value: "x".repeat(MiB / 2), from: 10 })).length,
+    0,
+  );
+  assertEquals(evictedKeys(server), 0);
 });
 
 Deno.test("while clients are paused nothing is evicted", async () => {
