@@ -16,7 +16,7 @@ const USAGE = `shoal: a Redis-protocol key-value server
 usage:
   shoal [config-file] [--directive value ...]
   shoal -                    read the config from standard input
-  shoal check-aof [--fix] FILE   what is in an append-only file (or its manifest), and where it breaks
+  shoal check-aof [--fix] FILE   what is in an append-only file or a manifest, where it breaks
   shoal check-rdb FILE           the same of a snapshot
   shoal --help | --version
 

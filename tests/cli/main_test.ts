@@ -1,5 +1,5 @@
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { withDir } from "../persistence/support.ts";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { filesIn, withDir } from "../persistence/support.ts";
 import { Client } from "../support/client.ts";
 import { type Ended, Program } from "../support/program.ts";
 
@@ -21,8 +21,7 @@ Deno.test("a start says where it listens, SIGTERM saves and ends with 0, a start
       program.signal(round === 0 ? "SIGTERM" : "SIGINT");
       const { code, signal, stderr } = await program.end();
       assertEquals([code, signal], [0, null], stderr);
-      const files = Array.from(Deno.readDirSync(dir), (entry) => entry.name).sort();
-      assertEquals(files, ["dump-0.rdb", "dump-1.rdb"]);
+      assertEquals(filesIn(dir), ["dump-0.rdb", "dump-1.rdb"]);
       assertStringIncludes(stderr, "data saved");
     }
   });
@@ -39,7 +38,7 @@ Deno.test("shutdown-on-sigterm nosave keeps what was on disk; a client's SHUTDOW
       else await client.send("SHUTDOWN", "NOSAVE");
       const { code, stderr } = await program.end();
       assertEquals(code, 0, stderr);
-      assertEquals(Array.from(Deno.readDirSync(dir)).length, 0);
+      assertEquals(filesIn(dir), []);
     }
   });
 });
@@ -124,6 +123,6 @@ Deno.test("settings come from the environment too", async () => {
     program.signal("SIGTERM");
     const { code } = await program.end();
     assertEquals(code, 0);
-    assert(Array.from(Deno.readDirSync(dir)).length === 0, "no save points, so no save");
+    assertEquals(filesIn(dir), [], "no save points, so no save");
   });
 });
