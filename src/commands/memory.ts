@@ -17,7 +17,7 @@ import { KEY } from "./string_docs.ts";
 const SAMPLES = ascii("SAMPLES");
 const MIB = 2 ** 20;
 
-/** Elements that USAGE looks at however few are asked for: up to as many it is exact. */
+/** Elements that USAGE with SAMPLES looks at however few are asked for: up to as many it is exact. */
 const SAMPLES_MIN = 1_024;
 /** Blocks that PURGE frees at once of those that an ended view had held; the rest goes by itself. */
 const PURGE_BLOCKS = 8_192;
@@ -30,7 +30,7 @@ const IDLE_BYTES_MIN: number = 16 * MIB;
 
 function usage(call: Call): void {
   const { keys, reply, argc } = call;
-  let samples = SAMPLES_MIN;
+  let samples = 0; // all: exact
   for (let i = 3; i < argc; i++) {
     if (!call.is(i, SAMPLES) || i + 1 === argc) return reply.error(ERR_SYNTAX);
     const asked = int64Argument(call, ++i);
@@ -225,7 +225,7 @@ export const MEMORY_COMMANDS: readonly CommandSpec[] = [
       ["STATS", "Show the use of memory over all shards."],
       [
         "USAGE <key> [SAMPLES <count>]",
-        "Tell the bytes that a key and its value take: exactly with SAMPLES 0, or when it is small.",
+        "Tell the bytes that a key and its value take: exactly, or judged by some elements.",
       ],
     ],
   }, [
@@ -245,7 +245,7 @@ export const MEMORY_COMMANDS: readonly CommandSpec[] = [
       group: "server",
       since: "4.0.0",
       summary: "Tells the bytes that a key and its value take.",
-      complexity: "O(N) in the number of samples, and in the number of large blocks of the value",
+      complexity: "O(N) in the number of elements, with SAMPLES of samples and large blocks",
       arguments: [KEY, { name: "count", type: "integer", token: "SAMPLES", optional: true }],
       run: usage,
     },

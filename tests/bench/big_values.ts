@@ -138,7 +138,7 @@ const SUBJECTS: readonly Subject[] = [
 /** What every type knows. */
 const SHORT_OF_ALL: readonly string[] = [
   "OBJECT ENCODING @",
-  "MEMORY USAGE @",
+  "MEMORY USAGE @ SAMPLES 5",
   "EXPIRE @ 1000",
   "PERSIST @",
 ];
