@@ -13,12 +13,14 @@
  */
 
 import { AofSet } from "./aof_set.ts";
-import { snapshotFileName } from "./file_names.ts";
+import { LOADED_SUFFIX, snapshotFileName } from "./file_names.ts";
 import { LoadError, loadError } from "./load_error.ts";
 import { removeQuietly, type Storage } from "./storage.ts";
 
 const MANIFEST = ".manifest";
 const COMPLETE = "complete";
+/** What may hold data. */
+const DATA_FILE = /\.(base\.(rdb|aof)|incr\.aof)$/;
 
 /** Path of the directory that is made beside `path`. */
 export function newDirectory(path: string): string {
@@ -50,6 +52,11 @@ export async function prepareDirectory(storage: Storage, path: string): Promise<
   return made;
 }
 
+/** What was prepared is of no use. */
+export async function dropDirectory(storage: Storage, path: string): Promise<void> {
+  await storage.removeDirectory(newDirectory(path));
+}
+
 /** What was prepared is complete: it takes the place of what is there. */
 export async function replaceDirectory(storage: Storage, path: string): Promise<void> {
   const parent = path.slice(0, path.lastIndexOf("/"));
@@ -68,7 +75,7 @@ export async function replaceDirectory(storage: Storage, path: string): Promise<
 }
 
 /**
- * The sets in a directory, by shard; none when there is no manifest.
+ * The sets in a directory, by shard; none when there is nothing.
  *
  * @throws {LoadError} when they are not those of one node.
  */
@@ -85,7 +92,14 @@ export async function findSets(
     throw loadError(path, error);
   }
   const found = names.filter((name) => name.endsWith(MANIFEST) && !name.startsWith("temp-"));
-  if (found.length === 0) return [];
+  if (found.length === 0) {
+    const lost = names.find((name) => DATA_FILE.test(name));
+    if (lost === undefined) return [];
+    throw new LoadError(
+      `cannot load ${path}: it has ${lost} and no manifest that says what it is: put that there, ` +
+        "or move away what is not to be loaded",
+    );
+  }
   const sets: AofSet[] = [];
   for (let shard = 0; shard < found.length; shard++) {
     const name = snapshotFileName(filename, shard, found.length);
@@ -99,6 +113,31 @@ export async function findSets(
     sets.push(set);
   }
   return sets;
+}
+
+/** The append-only file of Redis before 7, one file in `dir`; null when it is not there. */
+export async function findSingleFile(
+  storage: Storage,
+  dir: string,
+  filename: string,
+): Promise<AofSet | null> {
+  try {
+    const entries = await storage.list(dir);
+    const isThere = entries.some(({ name, isDirectory }) => name === filename && !isDirectory);
+    return isThere ? AofSet.ofFile(storage, dir, filename) : null;
+  } catch (error) {
+    throw loadError(dir, error);
+  }
+}
+
+/** Gives a file that was loaded a name under which it is never loaded again; that name. */
+export async function keepAside(storage: Storage, dir: string, filename: string): Promise<string> {
+  const taken = new Set((await storage.list(dir)).map(({ name }) => name));
+  let name = `${filename}${LOADED_SUFFIX}`;
+  for (let n = 2; taken.has(name); n++) name = `${filename}${LOADED_SUFFIX}-${n}`;
+  await storage.rename(`${dir}/${filename}`, `${dir}/${name}`);
+  await storage.syncDirectory(dir);
+  return name;
 }
 
 async function exists(storage: Storage, path: string): Promise<boolean> {

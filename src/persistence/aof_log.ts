@@ -11,26 +11,26 @@
  * A write that fails is made again, from the last byte that is surely in the file; until then nothing
  * more is written and who waits goes on waiting. After a sync that failed nobody can say what the
  * disk has (the system drops what it could not write), so that file is given up: `isBroken` asks for
- * another one that begins with all the data there is.
+ * another one that begins with all the data there is, and what is appended until then is dropped, since
+ * the data has it.
  *
  * @module
  */
 
 import { invariant } from "../base/invariant.ts";
-import { type StorageFile, writeAll } from "./storage.ts";
+import { IncrementFile, type IncrementHandles } from "./increment_file.ts";
 
 /** `appendfsync`: when what was written is synced. */
 export type FsyncPolicy = "always" | "everysec" | "no";
 
 /** How long after a failed write it is made again, in ms. */
 export const RETRY_WRITE_MS = 1_000;
-/** A sync that takes longer than this delays the ones behind it: `aof_delayed_fsync` counts it. */
+/** A sync that takes longer than this leaves more than it should unsynced: `aof_delayed_fsync`. */
 export const SLOW_SYNC_MS = 2_000;
-/** Time between syncs with `everysec`. */
+/** Time from the beginning of one sync to that of the next with `everysec`. */
 const SYNC_EVERY_MS = 1_000;
-/** First size of a buffer, and what is kept of it. */
-const BUFFER_BYTES = 65_536;
-const KEPT_BYTES_MAX = 4 * 1024 * 1024;
+/** Bytes that may be appended and not written before who appends has to wait: a slow disk. */
+export const PENDING_BYTES_MAX: number = 64 * 1024 * 1024;
 
 /** What a log tells its owner. */
 export interface AofLogHost {
@@ -40,35 +40,10 @@ export interface AofLogHost {
   statusChanged(reason: string | null): void;
 }
 
-/** A file that is written to. */
-interface Part {
-  readonly file: StorageFile;
-  readonly path: string;
-  /** Number of the frame that it begins with. */
-  readonly firstFrame: number;
-  /** Frames that are surely in it. */
-  goodFrames: number;
-  /** Bytes that are surely in the file. */
-  goodBytes: number;
-  /** Bytes to be written, and how many there are. */
-  buf: Uint8Array<ArrayBuffer>;
-  used: number;
-  /** Frames among them. */
-  frames: number;
-}
-
-/** Somebody who waits for frames to be synced, or for less to be pending. */
+/** Somebody who waits for frames to be synced. */
 interface Waiter {
   readonly frames: number;
   readonly resolve: () => void;
-}
-
-/** Bytes that may be appended and not written before who appends has to wait: a slow disk. */
-export const PENDING_BYTES_MAX: number = 64 * 1024 * 1024;
-
-function newPart(file: StorageFile, path: string, goodBytes: number, firstFrame: number): Part {
-  const buf = new Uint8Array(BUFFER_BYTES);
-  return { file, path, firstFrame, goodFrames: 0, goodBytes, buf, used: 0, frames: 0 };
 }
 
 /** See the module's text. Frames are counted from the log's beginning. */
@@ -92,42 +67,49 @@ export class AofLog {
 
   readonly #host: AofLogHost;
   /** The file written to, and those that will follow it; never empty. */
-  readonly #parts: Part[];
-  #spare: Uint8Array<ArrayBuffer> = new Uint8Array(0);
-  #running: Promise<void> | null = null;
+  readonly #parts: IncrementFile[];
+  /** The last of them. */
+  #last: IncrementFile;
+  #writing: Promise<void> | null = null;
+  #syncing: Promise<void> | null = null;
+  /** The file that could not be written to. */
+  #failed: IncrementFile | null = null;
   #synced = 0;
-  /** Frames from here on are in a file that nobody would load yet. */
+  /** Frames from here on are dropped. */
+  #suspendedFrom = Infinity;
+  /** Frames from here on are in no file, or in one that nobody would load yet. */
   #unlistedFrom = Infinity;
   #waiters: Waiter[] = [];
   #waitingForRoom: (() => void)[] = [];
-  #lastSyncMs = 0;
+  #lastSyncMs: number;
+  /** When the sync under way began, or was last told to be slow; -1 without one. */
   #syncBeganMs = -1;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #isClosing = false;
 
-  /** A log that goes on behind the first `bytes` of `file`, which is positioned there. */
+  /** A log that goes on behind the first `bytes` of the file at `path`. */
   constructor(
     host: AofLogHost,
     policy: FsyncPolicy,
-    file: StorageFile,
     path: string,
+    handles: IncrementHandles,
     bytes: number,
   ) {
     this.#host = host;
     this.policy = policy;
-    this.#parts = [newPart(file, path, bytes, 0)];
+    this.#last = new IncrementFile(path, handles, bytes, 0);
+    this.#parts = [this.#last];
     this.#lastSyncMs = host.nowMs();
   }
 
   /** Path of the file that frames are appended to. */
   get path(): string {
-    return this.#parts[this.#parts.length - 1].path;
+    return this.#last.path;
   }
 
   /** Frames that the end of the process does not take. */
   get writtenFrames(): number {
-    const part = this.#parts[0];
-    return part.firstFrame + part.goodFrames;
+    return this.#parts[0].writtenFrames;
   }
 
   /** Frames that a loss of power does not take. */
@@ -135,17 +117,16 @@ export class AofLog {
     return Math.min(this.#synced, this.#unlistedFrom);
   }
 
-  /** Bytes appended and not written. */
+  /** Bytes appended and not surely written. */
   get pendingBytes(): number {
     let bytes = 0;
-    for (const part of this.#parts) bytes += part.used;
+    for (let i = 0; i < this.#parts.length; i++) bytes += this.#parts[i].pendingBytes;
     return bytes;
   }
 
   /** Bytes of the file that frames are appended to, those to be written included. */
   get fileBytes(): number {
-    const part = this.#parts[this.#parts.length - 1];
-    return part.goodBytes + part.used;
+    return this.#last.goodBytes + this.#last.pendingBytes;
   }
 
   /** Whether a sync is under way. */
@@ -153,54 +134,76 @@ export class AofLog {
     return this.#syncBeganMs >= 0;
   }
 
-  /** Appends bytes that are no frame (an annotation), or the payload of one frame. */
-  append(src: Uint8Array, start: number, stop: number, frames: number): void {
-    this.appendedFrames += frames;
-    if (this.isSuspended) return;
-    const part = this.#parts[this.#parts.length - 1];
-    const need = part.used + stop - start;
-    if (need > part.buf.length) {
-      let size = part.buf.length * 2;
-      while (size < need) size *= 2;
-      const larger = new Uint8Array(size);
-      larger.set(part.buf.subarray(0, part.used));
-      part.buf = larger;
-    }
-    if (stop - start > 96) part.buf.set(src.subarray(start, stop), part.used);
-    else {
-      const { buf } = part;
-      for (let at = part.used; start < stop;) buf[at++] = src[start++];
-    }
-    part.used = need;
-    part.frames += frames;
+  /** Whether it may be long before what is appended now is safe. */
+  get isStalled(): boolean {
+    return this.failure !== null || this.#unlistedFrom !== Infinity;
   }
+
+  /**
+   * Appends `src[start..stop)`: the payload of one frame, or bytes that are none (an annotation).
+   * `view` is a view of `src`, if there is one.
+   */
+  append(
+    src: Uint8Array,
+    view: DataView | null,
+    start: number,
+    stop: number,
+    frames: number,
+  ): void {
+    this.appendedFrames += frames;
+    if (!this.isSuspended) this.#last.append(src, view, start, stop, frames);
+  }
+
+  // ---- one file after another ----------------------------------------------------------------
 
   /**
    * The data has become another than frames tell: from here on nothing is appended, until a rewrite
    * of all that is there continues in a file of its own. What is listed stays as it is meanwhile.
    */
   suspend(): void {
+    if (this.isSuspended) return;
     this.isSuspended = true;
+    this.#suspendedFrom = this.appendedFrames;
     this.#unlistedFrom = Math.min(this.#unlistedFrom, this.appendedFrames);
+  }
+
+  #unsuspend(): void {
+    this.isSuspended = false;
+    this.#suspendedFrom = Infinity;
   }
 
   /** Ends what `suspend` began, in the file there is: nothing was ever written to it. */
   resume(): void {
-    const [part] = this.#parts;
-    invariant(this.#parts.length === 1 && part.goodBytes + part.used === 0, "a file is resumed");
-    this.#parts[0] = newPart(part.file, part.path, 0, this.appendedFrames);
-    this.isSuspended = false;
+    const part = this.#last;
+    const isFresh = this.#parts.length === 1 && part.goodBytes + part.pendingBytes === 0;
+    invariant(isFresh, "a file is resumed that was written to");
+    part.firstFrame = this.appendedFrames;
+    this.#unsuspend();
   }
 
   /**
    * What is appended from here on goes to another file, which is empty. The one before is synced
    * first. With `isListed` false the new file counts for nothing before `forgetBefore`.
    */
-  continueIn(file: StorageFile, path: string, isListed: boolean): void {
+  continueIn(path: string, handles: IncrementHandles, isListed: boolean): void {
     if (!isListed) this.#unlistedFrom = Math.min(this.#unlistedFrom, this.appendedFrames);
-    this.isSuspended = false;
-    this.#parts.push(newPart(file, path, 0, this.appendedFrames));
+    this.#unsuspend();
+    this.#last = new IncrementFile(path, handles, 0, this.appendedFrames);
+    this.#parts.push(this.#last);
     this.flush();
+  }
+
+  /** The rewrite that would have listed the last file came to nothing: what it has is dropped. */
+  abandonLast(): void {
+    const part = this.#last;
+    part.dropPending();
+    if (this.#parts.length > 1) {
+      this.#parts.pop();
+      this.#last = this.#parts[this.#parts.length - 1];
+      part.close();
+      this.#forgetFailureOf(part);
+    }
+    this.suspend();
   }
 
   /**
@@ -208,40 +211,73 @@ export class AofLog {
    * files before the last are of no use any more, and whatever was wrong with them is forgotten.
    */
   forgetBefore(frames: number): void {
-    const last = this.#parts[this.#parts.length - 1];
-    for (const part of this.#parts) {
-      if (part === last) break;
-      closeQuietly(part.file);
+    for (const part of this.#parts.splice(0, this.#parts.length - 1)) {
+      part.close();
+      this.#forgetFailureOf(part);
     }
-    this.#parts.splice(0, this.#parts.length - 1);
     this.#synced = Math.max(this.#synced, frames);
-    // Had the data been replaced since, that rewrite would be of the old.
-    if (this.#unlistedFrom <= frames) this.#unlistedFrom = Infinity;
+    // Had the data been replaced since, the rewrite would be of what it was before.
+    if (this.#unlistedFrom <= frames) this.#unlistedFrom = this.#suspendedFrom;
+    this.#makeRoom();
     this.#release();
+    this.flush();
   }
 
-  /** Begins to write what is appended, unless it is being done. */
-  flush(): void {
-    if (this.#running !== null || this.isBroken || this.failure !== null) return;
-    if (!this.#hasWork()) return;
-    this.#running = this.#run().finally(() => {
-      this.#running = null;
-      if (this.#hasWork()) this.flush();
-    });
+  #forgetFailureOf(part: IncrementFile): void {
+    if (this.#failed !== part) return;
+    this.#failed = null;
+    clearTimeout(this.#retryTimer);
+    if (!this.isBroken) this.#setFailure(null);
   }
 
-  /** Resolves when the first `frames` frames are synced; null when they are. */
+  /** The replacement of a broken file counts now: all goes on as before. */
+  mended(): void {
+    invariant(this.isBroken, "a file is mended that is not broken");
+    this.isBroken = false;
+    this.#setFailure(null);
+    this.flush();
+  }
+
+  // ---- who waits -----------------------------------------------------------------------------
+
+  /** Resolves when the first `frames` frames are synced, which `flush` sees to; null when they are. */
   whenSynced(frames: number): Promise<void> | null {
     if (this.syncedFrames >= frames) return null;
-    this.flush();
     return new Promise((resolve) => this.#waiters.push({ frames, resolve }));
   }
 
   /** Resolves when no more than `PENDING_BYTES_MAX` waits to be written; null when that is so. */
   whenRoom(): Promise<void> | null {
     if (this.pendingBytes <= PENDING_BYTES_MAX) return null;
-    this.flush();
     return new Promise((resolve) => this.#waitingForRoom.push(resolve));
+  }
+
+  /** Nobody waits any longer, whatever is synced. */
+  endWaits(): void {
+    for (const { resolve } of this.#waiters.splice(0)) resolve();
+    for (const resolve of this.#waitingForRoom.splice(0)) resolve();
+  }
+
+  #release(): void {
+    if (this.#waiters.length === 0) return;
+    const { syncedFrames } = this;
+    const waiting = this.#waiters;
+    this.#waiters = waiting.filter(({ frames }) => frames > syncedFrames);
+    for (const { frames, resolve } of waiting) if (frames <= syncedFrames) resolve();
+  }
+
+  #makeRoom(): void {
+    if (this.#waitingForRoom.length === 0 || this.pendingBytes > PENDING_BYTES_MAX) return;
+    for (const resolve of this.#waitingForRoom.splice(0)) resolve();
+  }
+
+  // ---- writing -------------------------------------------------------------------------------
+
+  /** Begins to write what is appended, and to sync what is due, unless that is being done. */
+  flush(): void {
+    if (!this.#isWell) return;
+    if (this.#writing === null && this.#hasUnwritten) this.#startWriting(this.#writeAll());
+    if (this.#syncing === null && this.#isSyncDue) void this.#startSync(this.#parts[0]);
   }
 
   /** Once in a while: syncs that are due. */
@@ -254,129 +290,136 @@ export class AofLog {
     this.flush();
   }
 
-  /** Writes and syncs all that was appended, whatever the policy, and closes the file. */
+  /** Writes and syncs all that was appended, whatever the policy, and closes the files. */
   async close(): Promise<void> {
     this.#isClosing = true;
     clearTimeout(this.#retryTimer);
+    if (this.#failed !== null) this.#retry(this.#failed);
     this.flush();
-    while (this.#running !== null) await this.#running;
-    for (const part of this.#parts) closeQuietly(part.file);
-    this.#waiters = [];
+    while (this.#writing !== null || this.#syncing !== null) {
+      await this.#writing;
+      await this.#syncing;
+    }
+    for (const part of this.#parts) part.close();
+    this.endWaits();
   }
 
-  #hasWork(): boolean {
-    if (this.isBroken || this.failure !== null) return false;
-    return this.#parts.length > 1 || this.#parts[0].used > 0 || this.#isSyncDue();
+  get #isWell(): boolean {
+    return this.failure === null && !this.isBroken;
   }
 
-  #isSyncDue(): boolean {
-    if (this.#synced >= this.writtenFrames) return false;
-    if (this.#isClosing || this.policy === "always") return true;
+  get #hasUnwritten(): boolean {
+    return this.#parts.length > 1 || this.#last.pendingBytes > 0;
+  }
+
+  get #isSyncDue(): boolean {
+    const [part] = this.#parts;
+    if (this.#isClosing) return part.isUnsynced;
+    if (this.#synced >= part.writtenFrames) return false;
+    if (this.policy === "always") return true;
     if (this.policy === "no" || this.sparesDisk) return false;
     return this.#host.nowMs() - this.#lastSyncMs >= SYNC_EVERY_MS;
   }
 
-  async #run(): Promise<void> {
-    while (this.#hasWork()) {
-      const part = this.#parts[0];
-      if (part.used > 0 && !await this.#write(part)) return;
-      const isDone = this.#parts.length > 1 && part.used === 0;
-      if ((isDone || this.#isSyncDue()) && !await this.#sync(part)) return;
-      if (!isDone || this.#parts[0] !== part) continue;
-      closeQuietly(part.file);
-      this.#parts.shift();
-    }
+  #startWriting(work: Promise<void>): void {
+    this.#writing = work.finally(() => {
+      this.#writing = null;
+      this.flush();
+    });
   }
 
-  async #write(part: Part): Promise<boolean> {
-    const { buf, used, frames } = part;
-    part.buf = this.#spare.length > 0 ? this.#spare : new Uint8Array(BUFFER_BYTES);
-    this.#spare = new Uint8Array(0);
-    part.used = part.frames = 0;
-    try {
-      await writeAll(part.file, buf.subarray(0, used));
-    } catch (error) {
-      this.#putBack(part, buf, used, frames);
-      if (this.#parts.includes(part)) this.#fail(part, error);
-      return false;
-    }
-    part.goodBytes += used;
-    part.goodFrames += frames;
-    if (buf.length <= KEPT_BYTES_MAX) this.#spare = buf;
-    if (this.#waitingForRoom.length > 0 && this.pendingBytes <= PENDING_BYTES_MAX) {
-      for (const resolve of this.#waitingForRoom.splice(0)) resolve();
-    }
-    return true;
-  }
-
-  /** What could not be written goes before what was appended meanwhile. */
-  #putBack(part: Part, buf: Uint8Array<ArrayBuffer>, used: number, frames: number): void {
-    const later = part.buf.subarray(0, part.used);
-    const all = new Uint8Array(Math.max(BUFFER_BYTES, (used + later.length) * 2));
-    all.set(buf.subarray(0, used));
-    all.set(later, used);
-    part.buf = all;
-    part.used = used + later.length;
-    part.frames += frames;
-  }
-
-  async #sync(part: Part): Promise<boolean> {
-    const written = part.firstFrame + part.goodFrames;
-    this.#syncBeganMs = this.#host.nowMs();
-    try {
-      await part.file.sync();
-    } catch (error) {
-      if (this.#parts.includes(part)) {
-        this.isBroken = true;
-        this.breaks++;
-        this.#setFailure(reasonOf(error));
+  async #writeAll(): Promise<void> {
+    while (this.#isWell) {
+      const [part] = this.#parts;
+      if (part.pendingBytes > 0) {
+        await this.#write(part);
+        if (this.#isWell && this.#syncing === null && this.#isSyncDue) {
+          void this.#startSync(this.#parts[0]);
+        }
+      } else if (this.#parts.length > 1) {
+        await this.#finish(part);
+      } else {
+        return;
       }
-      return false;
+    }
+  }
+
+  async #write(part: IncrementFile): Promise<void> {
+    try {
+      await part.write();
+      this.#makeRoom();
+    } catch (error) {
+      if (this.#parts.includes(part) && !this.isBroken) this.#fail(part, error);
+    }
+  }
+
+  /** Nothing is written to a file before the one before it is on disk: only the last may be torn. */
+  async #finish(part: IncrementFile): Promise<void> {
+    while (this.#syncing !== null) await this.#syncing;
+    if (this.#parts[0] === part && part.isUnsynced) await this.#startSync(part);
+    if (!this.#isWell || this.#parts[0] !== part || part.isUnsynced) return;
+    part.close();
+    this.#parts.shift();
+  }
+
+  #startSync(part: IncrementFile): Promise<void> {
+    return this.#syncing = this.#sync(part).finally(() => {
+      this.#syncing = null;
+      this.flush();
+    });
+  }
+
+  async #sync(part: IncrementFile): Promise<void> {
+    const frames = part.writtenFrames;
+    this.#lastSyncMs = this.#syncBeganMs = this.#host.nowMs();
+    try {
+      await part.sync();
+    } catch (error) {
+      if (this.#parts.includes(part)) this.#break(error);
+      return;
     } finally {
       this.#syncBeganMs = -1;
     }
-    this.#lastSyncMs = this.#host.nowMs();
-    this.#synced = Math.max(this.#synced, written);
+    this.#synced = Math.max(this.#synced, frames);
     this.#release();
-    return true;
   }
 
-  #release(): void {
-    if (this.#waiters.length === 0) return;
-    const { syncedFrames } = this;
-    const waiting = this.#waiters;
-    this.#waiters = waiting.filter(({ frames }) => frames > syncedFrames);
-    for (const { frames, resolve } of waiting) if (frames <= syncedFrames) resolve();
+  // ---- failures ------------------------------------------------------------------------------
+
+  #break(error: unknown): void {
+    this.isBroken = true;
+    this.breaks++;
+    for (const part of this.#parts) part.dropPending();
+    this.suspend();
+    this.#makeRoom();
+    this.#setFailure(reasonOf(error));
   }
 
-  #fail(part: Part, error: unknown): void {
+  #fail(part: IncrementFile, error: unknown): void {
+    this.#failed = part;
     this.#setFailure(reasonOf(error));
     if (this.#isClosing) return;
-    this.#retryTimer = setTimeout(() => void this.#retry(part), RETRY_WRITE_MS);
+    this.#retryTimer = setTimeout(() => this.#retry(part), RETRY_WRITE_MS);
   }
 
-  /** Cuts off what a failed write left, and tries again. */
-  async #retry(part: Part): Promise<void> {
-    if (this.#isClosing || !this.#parts.includes(part)) return;
+  #retry(part: IncrementFile): void {
+    if (this.#failed !== part || this.isBroken || this.#writing !== null) return;
+    this.#startWriting(this.#writeAgain(part));
+  }
+
+  /** Whether there is room is known when a write succeeds: of what is due, or nothing is due. */
+  async #writeAgain(part: IncrementFile): Promise<void> {
     try {
-      await part.file.truncate(part.goodBytes);
-      await part.file.seek(part.goodBytes);
-      // Whether there is room is known when a write succeeds: of what is due, or nothing is due.
-      if (part.used > 0 && !await this.#write(part)) return;
+      await part.cut();
+      if (part.pendingBytes > 0) await part.write();
     } catch (error) {
-      this.#fail(part, error);
+      if (this.#failed === part && !this.isBroken) this.#fail(part, error);
       return;
     }
-    this.#setFailure(null);
-    this.flush();
-  }
-
-  /** The replacement of a broken file counts now: all goes on as before. */
-  mended(): void {
-    invariant(this.isBroken, "a file is mended that is not broken");
-    this.isBroken = false;
-    this.#setFailure(null);
-    this.flush();
+    if (this.#failed !== part) return;
+    this.#failed = null;
+    this.#makeRoom();
+    if (!this.isBroken) this.#setFailure(null);
   }
 
   #setFailure(reason: string | null): void {
@@ -388,12 +431,4 @@ export class AofLog {
 
 function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-function closeQuietly(file: StorageFile): void {
-  try {
-    file.close();
-  } catch {
-    // It is closed.
-  }
 }

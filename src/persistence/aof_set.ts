@@ -27,9 +27,13 @@ import {
   nextSequences,
   parseManifest,
 } from "./aof_manifest.ts";
+import { isTempFileName } from "./file_names.ts";
+import type { IncrementHandles } from "./increment_file.ts";
 import { LoadError, loadError } from "./load_error.ts";
 import { removeQuietly, type Storage, type StorageFile, writeAll } from "./storage.ts";
 
+/** Files of a set, behind the set's name. */
+const LEFTOVER = /^\.[1-9]\d*\.(base\.rdb|incr\.aof)$/;
 /** Largest manifest that is read: some tens of thousands of lines. */
 const MANIFEST_BYTES_MAX = 4 * 1024 * 1024;
 
@@ -44,17 +48,29 @@ export class AofSet {
   readonly #storage: Storage;
   #next: { base: number; increment: number };
 
-  private constructor(storage: Storage, dir: string, name: string, manifest: AofManifest) {
+  private constructor(
+    storage: Storage,
+    dir: string,
+    name: string,
+    manifest: AofManifest,
+    next: { base: number; increment: number } = nextSequences(manifest),
+  ) {
     this.#storage = storage;
     this.dir = dir;
     this.name = name;
     this.manifest = manifest;
-    this.#next = nextSequences(manifest);
+    this.#next = next;
   }
 
   /** A set without files. The directory is there. */
   static empty(storage: Storage, dir: string, name: string): AofSet {
     return new AofSet(storage, dir, name, EMPTY_MANIFEST);
+  }
+
+  /** The set whose base is the file `name`: an append-only file of Redis before 7. */
+  static ofFile(storage: Storage, dir: string, name: string): AofSet {
+    const base = { name, sequence: 1 };
+    return new AofSet(storage, dir, name, { base, increments: [], history: [] });
   }
 
   /**
@@ -76,23 +92,48 @@ export class AofSet {
     }
   }
 
+  /** This set after its directory was renamed. */
+  movedTo(dir: string): AofSet {
+    return new AofSet(this.#storage, dir, this.name, this.manifest, this.#next);
+  }
+
   /** Path of one of the files. */
   pathOf({ name }: AofPart): string {
     return `${this.dir}/${name}`;
   }
 
   /** Makes the next increment, empty. Nothing lists it yet. */
-  async createIncrement(): Promise<{ part: AofPart; file: StorageFile }> {
+  async createIncrement(): Promise<{ part: AofPart; handles: IncrementHandles }> {
     while (true) {
       const sequence = this.#next.increment++;
       const part = { name: incrementName(this.name, sequence), sequence };
       try {
-        return { part, file: await this.#storage.create(this.pathOf(part)) };
+        const writing = await this.#storage.create(this.pathOf(part));
+        return { part, handles: await this.#openTwice(part, writing) };
       } catch (error) {
         // Left over from what did not come to its end; the next number is as good.
         if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
       }
     }
+  }
+
+  /** Opens an increment, to go on behind its end. */
+  async openIncrement(part: AofPart): Promise<IncrementHandles> {
+    return await this.#openTwice(part, await this.#storage.append(this.pathOf(part)));
+  }
+
+  async #openTwice(part: AofPart, writing: StorageFile): Promise<IncrementHandles> {
+    try {
+      return { writing, syncing: await this.#storage.append(this.pathOf(part)) };
+    } catch (error) {
+      writing.close();
+      throw error;
+    }
+  }
+
+  /** Removes an increment that nothing lists. */
+  async discardIncrement(part: AofPart): Promise<void> {
+    await removeQuietly(this.#storage, this.pathOf(part));
   }
 
   /** Lists an increment behind those there are. */
@@ -129,20 +170,28 @@ export class AofSet {
     await this.#replaceManifest({ ...this.manifest, history: [] });
   }
 
-  /** Removes all files, the manifest first: without it nothing counts. */
-  async remove(): Promise<void> {
-    const { base, increments, history } = this.manifest;
-    await this.#storage.remove(`${this.dir}/${manifestName(this.name)}`);
-    await this.#storage.syncDirectory(this.dir);
-    for (const part of [...(base === null ? [] : [base]), ...increments, ...history]) {
-      await removeQuietly(this.#storage, this.pathOf(part));
+  /** Removes what is left over from rewrites that did not come to their end; how many files. */
+  async removeLeftovers(): Promise<number> {
+    const { base, increments } = this.manifest;
+    const listed = new Set([...(base === null ? [] : [base]), ...increments].map((p) => p.name));
+    const tempManifest = this.#tempManifest;
+    let removed = 0;
+    for (const { name } of await this.#storage.list(this.dir)) {
+      const isOurs = isTempFileName(name) || name === tempManifest ||
+        (name.startsWith(this.name) && LEFTOVER.test(name.slice(this.name.length)));
+      if (!isOurs || listed.has(name)) continue;
+      if (await removeQuietly(this.#storage, `${this.dir}/${name}`)) removed++;
     }
-    this.manifest = EMPTY_MANIFEST;
+    return removed;
+  }
+
+  get #tempManifest(): string {
+    return `temp-${manifestName(this.name)}`;
   }
 
   async #replaceManifest(manifest: AofManifest): Promise<void> {
     const path = `${this.dir}/${manifestName(this.name)}`;
-    const temp = `${this.dir}/temp-${manifestName(this.name)}`;
+    const temp = `${this.dir}/${this.#tempManifest}`;
     await removeQuietly(this.#storage, temp);
     {
       using file = await this.#storage.create(temp);

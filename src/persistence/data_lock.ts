@@ -60,6 +60,50 @@ export class DataLock {
   }
 }
 
+/** The locks of one server, which may come to write elsewhere. */
+export class DataLocks {
+  readonly #storage: Storage;
+  readonly #pid: number;
+  readonly #held = new Map<string, DataLock>();
+  #taking: Promise<void> = Promise.resolve();
+
+  /** None yet. */
+  constructor(storage: Storage, pid: number) {
+    this.#storage = storage;
+    this.#pid = pid;
+  }
+
+  /**
+   * Sees to it that the files at `paths` are locked, and no others.
+   *
+   * @throws {LoadError} when another process has one of them; then what was locked before is.
+   */
+  take(paths: readonly string[]): Promise<void> {
+    const taking = this.#taking.then(() => this.#take(paths));
+    this.#taking = taking.catch(() => {});
+    return taking;
+  }
+
+  async #take(paths: readonly string[]): Promise<void> {
+    for (const path of paths) {
+      if (this.#held.has(path)) continue;
+      this.#held.set(path, await DataLock.take(this.#storage, path, this.#pid));
+    }
+    for (const path of this.#held.keys()) if (!paths.includes(path)) this.#release(path);
+  }
+
+  #release(path: string): void {
+    this.#held.get(path)?.release();
+    this.#held.delete(path);
+  }
+
+  /** Gives all of them up. */
+  async release(): Promise<void> {
+    await this.#taking;
+    for (const path of this.#held.keys()) this.#release(path);
+  }
+}
+
 async function openOrCreate(storage: Storage, path: string): Promise<StorageFile> {
   try {
     return await storage.create(path);

@@ -68,7 +68,7 @@ async function readInto(
   const { checksum, onWarning } = options;
   const reader = new RdbReader(sink, { checksum, onWarning });
   let current = new Uint8Array(READ_BYTES), other = new Uint8Array(READ_BYTES);
-  let reading = file.read(current);
+  let reading = readAhead(file, current);
   try {
     while (!reader.finished) {
       const bytes = await reading;
@@ -79,7 +79,7 @@ async function readInto(
       const filled = current;
       current = other;
       other = filled;
-      reading = file.read(current);
+      reading = readAhead(file, current);
       await takeIn(reader, filled, bytes, options);
       options.onBytes(bytes);
     }
@@ -91,6 +91,13 @@ async function readInto(
     // The file is closed behind this; a read under way must have ended by then.
     await reading.catch(() => null);
   }
+}
+
+/** A read that fails may do so before anybody awaits it; who does hears of it all the same. */
+function readAhead(file: StorageFile, into: Uint8Array): Promise<number | null> {
+  const reading = file.read(into);
+  reading.catch(() => {});
+  return reading;
 }
 
 async function takeIn(

@@ -91,6 +91,8 @@ export class Backlog {
   pinLimitBytes: number;
   /** Where the frame appended last lies: the buffer. */
   newestBuf: Uint8Array<ArrayBuffer>;
+  /** A view of it. */
+  newestView: DataView<ArrayBuffer>;
   /** Where its command begins (`*<argc>`, behind the offset): the form an append-only file stores. */
   newestPayloadStart = 0;
   /** Behind its last byte. */
@@ -128,6 +130,7 @@ export class Backlog {
     this.#buf = this.#tail.buf;
     this.#view = this.#tail.view;
     this.newestBuf = this.#tail.buf;
+    this.newestView = this.#tail.view;
     this.#digitsStart = OFFSET_DIGITS_MAX - digitCount(options.firstOffset);
     putInteger(this.#digits, this.#digitsStart, options.firstOffset);
   }
@@ -259,6 +262,7 @@ export class Backlog {
     tail.used = stop;
     tail.frames++;
     this.newestBuf = tail.buf;
+    this.newestView = tail.view;
     this.newestPayloadStart = this.#payloadStart;
     this.newestStop = stop;
     this.#argsLeft = -1;

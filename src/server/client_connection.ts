@@ -79,8 +79,13 @@ export interface ConnectionHost {
   unixMs(monotonicMs: number): number;
   /** After each turn: what was appended goes to the replicas. */
   endTurn(): void;
-  /** Awaited before replies leave, where something has to reach the disk first; null: nothing has. */
-  beforeReplies(): Promise<void> | null;
+  /** Counts the frames that the node has made. */
+  readonly sequence: { readonly value: number };
+  /**
+   * Awaited before replies leave that were begun when the node had made `sequence` frames, where
+   * something has to reach the disk first; null: nothing has.
+   */
+  beforeReplies(sequence: number): Promise<void> | null;
   /** Called, in the order in which they came, when requests that were held may be tried again. */
   readonly held: Set<() => void>;
   /** How often those requests were to be tried again so far. */
@@ -117,6 +122,8 @@ export class ClientConnection {
   #unsentBytes = 0;
   /** Where in the reply buffer a write that is under way ends; 0 while there is none. */
   #writeStop = 0;
+  /** Frames that the node had made when the reply buffer was last known to be empty. */
+  #repliesFrom = 0;
   /** The write of pushes that is under way, or null. There is never another beside it. */
   #pushing: Promise<void> | null = null;
   /** Whether the host has been asked for `sendPushes`. */
@@ -266,7 +273,7 @@ export class ClientConnection {
         if (stop > 0) {
           if (this.#isOverOutputLimit()) return;
           this.#unsentBytes = this.#writeStop = stop;
-          const stored = host.beforeReplies();
+          const stored = host.beforeReplies(this.#repliesFrom);
           if (stored !== null) await stored;
           for (let sent = 0; sent < stop && !reply.overflowed;) {
             const n = await conn.write(reply.buf.subarray(sent, stop));
@@ -344,7 +351,7 @@ export class ClientConnection {
     try {
       while (reply.at > 0) {
         const stop = this.#unsentBytes = this.#writeStop = reply.at;
-        const stored = this.#host.beforeReplies();
+        const stored = this.#host.beforeReplies(this.#repliesFrom);
         if (stored !== null) await stored;
         for (let sent = 0; sent < stop && !reply.overflowed;) {
           const n = await this.#conn.write(reply.buf.subarray(sent, stop));
@@ -410,6 +417,7 @@ export class ClientConnection {
     if (this.#hostLimits !== this.#host.requestLimits) this.#applyLimits();
     if (session.authenticated === this.#isGuest) this.#applyLimits();
     if (session.closing) return false; // a wait was ended with a last reply
+    if (reply.at === 0) this.#repliesFrom = this.#host.sequence.value;
     executor.beginTurn(session.lastActiveMs = this.#host.unixMs(beganMs));
     let untilClock = TURN_CLOCK_REQUESTS;
     let clockAt = parser.begin + TURN_CLOCK_BYTES;

@@ -51,8 +51,12 @@ export interface ClientsHost {
   readonly clock: Clock;
   /** After each turn: what was appended goes to the replicas. */
   endTurn(): void;
+  /** The shards. */
+  readonly node: { readonly sequence: { readonly value: number } };
   /** Awaited before replies leave; null when nothing has to reach the disk first. */
-  beforeReplies(): Promise<void> | null;
+  beforeReplies(sequence: number): Promise<void> | null;
+  /** Nobody is there any longer who could wait for that. */
+  endWaits(): void;
   /** What held requests back is over, and those who wait for keys may be served again. */
   unheld(): void;
 }
@@ -154,8 +158,13 @@ export class Clients implements ConnectionHost {
   }
 
   /** See `ConnectionHost`. */
-  beforeReplies(): Promise<void> | null {
-    return this.#host.beforeReplies();
+  beforeReplies(sequence: number): Promise<void> | null {
+    return this.#host.beforeReplies(sequence);
+  }
+
+  /** See `ConnectionHost`. */
+  get sequence(): { readonly value: number } {
+    return this.#host.node.sequence;
   }
 
   /** See `ConnectionHost`: all that one turn pushed to a client leaves in one write. */
@@ -360,6 +369,7 @@ export class Clients implements ConnectionHost {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     for (const connection of [...this.#open.values()]) connection.close("client: server stops");
+    this.#host.endWaits();
     while (this.#open.size > 0) await new Promise((resolve) => setTimeout(resolve, 1));
   }
 }

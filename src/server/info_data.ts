@@ -23,8 +23,8 @@ export function persistenceLines(server: Server): InfoLine[] {
     ["async_loading", 0],
     ["current_cow_size", kept], // blocks kept for frozen views
     ["current_fork_perc", "0.00"],
-    ["current_save_keys_processed", progress?.keys ?? 0],
-    ["current_save_keys_total", progress?.totalKeys ?? 0],
+    ["current_save_keys_processed", progress?.keys ?? persistence.appendOnly.rewrittenKeys],
+    ["current_save_keys_total", progress?.totalKeys ?? persistence.appendOnly.rewriteKeys],
     ["rdb_changes_since_last_save", node.dirty()],
     ["rdb_bgsave_in_progress", persistence.isSaving ? 1 : 0],
     ["rdb_last_save_time", Math.floor(persistence.lastSaveUnixMs / 1000)],
@@ -45,7 +45,7 @@ function appendOnlyLines(file: AppendOnly): InfoLine[] {
   const lines: InfoLine[] = [
     ["aof_enabled", file.isOpen ? 1 : 0],
     ["aof_rewrite_in_progress", file.isRewriting ? 1 : 0],
-    ["aof_rewrite_scheduled", file.isRewriteScheduled ? 1 : 0],
+    ["aof_rewrite_scheduled", 0],
     ["aof_last_rewrite_time_sec", file.lastRewriteSeconds],
     ["aof_current_rewrite_time_sec", file.currentRewriteSeconds],
     ["aof_last_bgrewrite_status", file.lastRewriteFailed ? "err" : "ok"],
@@ -57,7 +57,7 @@ function appendOnlyLines(file: AppendOnly): InfoLine[] {
   lines.push(
     ["aof_current_size", file.currentBytes],
     ["aof_base_size", file.rewrittenBytes],
-    ["aof_pending_rewrite", file.isRewriteScheduled ? 1 : 0],
+    ["aof_pending_rewrite", 0],
     ["aof_buffer_length", file.pendingBytes],
     ["aof_pending_bio_fsync", file.pendingSyncs],
     ["aof_delayed_fsync", file.delayedSyncs],

@@ -139,9 +139,10 @@ export class Loading {
    */
   async framesAtStart(load: () => Promise<LoadedSet[]>): Promise<LoadedSet[]> {
     const { node, config } = this.#host;
-    const isReplica = config.replicaOf !== null;
-    for (const { keys } of node.shards) keys.removesExpired = !isReplica;
+    // What had expired by now had not when the commands were run.
+    for (const { keys } of node.shards) keys.removesExpired = false;
     const loaded = await load();
+    for (const { keys } of node.shards) keys.removesExpired = config.replicaOf === null;
     const isOwn = loaded.length === node.shards.length;
     for (const shard of node.shards) {
       shard.keys.dirty = 0;
@@ -248,8 +249,7 @@ export class Loading {
   }
 
   /** Says how far a long load is; to be called every second or so. */
-  tell(nowMs: number): void {
-    const progress = this.progress;
+  tell(nowMs: number, progress: LoadProgress | null): void {
     if (progress === null || nowMs - this.#toldMs < PROGRESS_LOG_MS) return;
     this.#toldMs = nowMs;
     const { loadedBytes, totalBytes, keys } = progress;

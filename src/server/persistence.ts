@@ -8,7 +8,13 @@
 
 import { checkDataDirectory } from "../base/data_directory.ts";
 import { invariant } from "../base/invariant.ts";
-import { findSets, recoverDirectory } from "../persistence/aof_directory.ts";
+import {
+  findSets,
+  findSingleFile,
+  keepAside,
+  recoverDirectory,
+} from "../persistence/aof_directory.ts";
+import type { AofSet } from "../persistence/aof_set.ts";
 import { type LoadProgress, tidyAfterSave } from "../persistence/load_data.ts";
 import { SaveError, saveError } from "../persistence/save_error.ts";
 import { newSaveId } from "../persistence/save_facts.ts";
@@ -21,7 +27,7 @@ import {
 import type { Replication } from "../shard/replication.ts";
 import { SnapshotWorkerPool } from "../snapshot/worker_pool.ts";
 import type { CommandTable } from "../commands/registry.ts";
-import { AofLoading } from "./aof_loading.ts";
+import { AofLoading, type LoadedSet } from "./aof_loading.ts";
 import { AppendOnly } from "./append_only.ts";
 import type { Config } from "./config.ts";
 import { Loading, type LoadingHost, type LoadTotals, PROGRESS_LOG_MS } from "./loading.ts";
@@ -51,6 +57,10 @@ export interface PersistenceHost extends LoadingHost {
   };
   /** Commands that an append-only file may hold. */
   readonly table: CommandTable;
+  /** Encoders of snapshots; without it the server has its own. */
+  readonly workers?: SnapshotWorkerPool;
+  /** Locks what the settings name, for who is about to write it. */
+  lockData(): Promise<void>;
   /** Replicas and upstream. */
   readonly replication: Pick<
     Replication,
@@ -63,7 +73,7 @@ export interface PersistenceHost extends LoadingHost {
 /** See the module's text. Times are Unix ms where a name says so, else seconds. */
 export class Persistence {
   /** Encoders of snapshots, for files and ships. */
-  readonly workers = new SnapshotWorkerPool();
+  readonly workers: SnapshotWorkerPool;
   /** Whether the last background save failed; a save that succeeds clears it. */
   lastSaveFailed = false;
   /** Unix ms of the last save that succeeded; of the start, before the first. */
@@ -82,6 +92,7 @@ export class Persistence {
   #isLoading = false;
   #isReloading = false;
   #reading: Promise<void> | null = null;
+  #switching: Promise<void> = Promise.resolve();
   #saving: Promise<SaveError | null> | null = null;
   #job: SaveJob | null = null;
   #beganMs = 0;
@@ -97,6 +108,7 @@ export class Persistence {
    */
   constructor(host: PersistenceHost) {
     this.#host = host;
+    this.workers = host.workers ?? new SnapshotWorkerPool();
     this.#loading = new Loading(host);
     this.#hold = new ShardHold(host.node.shards);
     this.appendOnly = new AppendOnly({
@@ -106,7 +118,8 @@ export class Persistence {
       log: host.log,
       clock: host.clock,
       workers: this.workers,
-      positions: () => host.replication.positions(),
+      // Nobody is followed before all is loaded; the data stand somewhere already.
+      positions: () => this.#isLoading ? this.#loading.upstream : host.replication.positions(),
       isSaving: () => this.isSaving,
       statusChanged: () => host.updateGuards(),
     });
@@ -114,7 +127,11 @@ export class Persistence {
     useDataDirectory(host.config);
     const unlisten = [
       host.config.onChange(["dir"], (config) => this.#changeDirectory(config)),
-      host.config.onChange(["appendOnly"], (config) => this.#switchAppendOnly(config.appendOnly)),
+      host.config.onChange(["appendOnly"], () => this.#switchAppendOnly()),
+      host.config.onChange(["appendFsync"], () => {
+        this.appendOnly.followSettings();
+        return null;
+      }),
     ];
     this.#unlisten = () => unlisten.forEach((end) => end());
   }
@@ -158,28 +175,36 @@ export class Persistence {
   }
 
   /** CONFIG SET appendonly. Files that are begun count when the log says so; a failure switches back. */
-  #switchAppendOnly(isOn: boolean): string | null {
-    const { config, log } = this.#host;
+  #switchAppendOnly(): string | null {
     if (this.#isLoading) return "the data is being loaded";
-    if (isOn === this.appendOnly.isOpen) return null;
-    if (!isOn) {
-      void this.appendOnly.switchOff();
-      log.notice("the append-only file is switched off");
-      return null;
-    }
-    void this.appendOnly.create().then(
-      () => log.notice("the append-only file is written from now on"),
-      (error) => {
-        config.assign("appendOnly", false);
-        log.warning("the append-only file was not begun", { reason: error.message });
-      },
-    );
+    this.#switching = this.#switching.then(() => this.#followAppendOnly());
     return null;
+  }
+
+  /** Does what the setting says by now. */
+  async #followAppendOnly(): Promise<void> {
+    const { config, log } = this.#host;
+    const { appendOnly } = this;
+    if (this.#isClosed || config.appendOnly === appendOnly.isOpen) return;
+    if (!config.appendOnly) {
+      await appendOnly.switchOff("the append-only file is switched off");
+      log.notice("the append-only file is switched off");
+      return;
+    }
+    try {
+      await this.#host.lockData();
+      await appendOnly.create();
+      log.notice("the append-only file is written from now on");
+    } catch (error) {
+      config.assign("appendOnly", false);
+      const { message } = saveError(appendOnly.dir, error);
+      log.warning("the append-only file was not begun", { reason: message });
+    }
   }
 
   /** CONFIG SET dir: unlike at a start, the directory must be there (as for Redis). */
   #changeDirectory(config: Config): string | null {
-    if (this.appendOnly.isOpen) {
+    if (this.appendOnly.isOpen || config.appendOnly) {
       return "the append-only file is open in it: CONFIG SET appendonly no";
     }
     return changeDirectory(config);
@@ -187,31 +212,46 @@ export class Persistence {
 
   /** Loads the append-only file; where there is none yet, the snapshot, of which one is made. */
   async #loadFrames(): Promise<void> {
-    const { storage, config, node } = this.#host;
+    const { storage, config, node, log } = this.#host;
     const { dir } = this.appendOnly;
     const sets = await recoverDirectory(storage, dir)
       ? await findSets(storage, dir, config.appendFilename)
       : [];
+    const single = sets.length > 0
+      ? null
+      : await findSingleFile(storage, config.dir, config.appendFilename);
+    if (single !== null) sets.push(single);
     if (sets.length === 0) {
       await this.#loading.atStart();
       return await this.appendOnly.create();
     }
-    const { table, log, gate, clock } = this.#host;
+    const loaded = await this.#replay(sets);
+    const goesOn = single === null && sets.length === node.shards.length;
+    if (goesOn) return await this.appendOnly.resume(loaded);
+    await this.appendOnly.create();
+    if (single === null) return;
+    const name = await keepAside(storage, config.dir, config.appendFilename);
+    log.notice("a file that was loaded is kept aside", { name });
+  }
+
+  async #replay(sets: readonly AofSet[]): Promise<LoadedSet[]> {
+    const { storage, config, node, table, log, gate, clock } = this.#host;
     const nowMs = () => clock.nowMs();
-    const loading = this.#aofLoading = new AofLoading({
-      storage,
-      node,
-      table,
-      log,
-      gate,
-      config,
-      nowMs,
-    });
+    const beganMs = clock.monotonicMs();
+    const options = { storage, node, table, log, gate, config, nowMs };
+    const loading = this.#aofLoading = new AofLoading(options);
     try {
       const loaded = await this.#loading.framesAtStart(() => loading.run(sets));
-      log.notice("append-only file loaded", { keys: loading.keys, commands: loading.commands });
-      if (sets.length === node.shards.length) await this.appendOnly.resume(loaded);
-      else await this.appendOnly.create();
+      const seconds = (clock.monotonicMs() - beganMs) / 1000;
+      const { keys, commands } = loading;
+      this.#loading.last = { keys, expired: 0, seconds };
+      log.notice("append-only file loaded", {
+        keys,
+        commands,
+        bytes: loading.progress.loadedBytes,
+        seconds: seconds.toFixed(3),
+      });
+      return loaded;
     } finally {
       this.#aofLoading = null;
     }
@@ -319,7 +359,7 @@ export class Persistence {
   /** Once a second: save points, and how far a long load or save is. */
   tick(nowUnixMs: number): void {
     const { clock, config, log, node } = this.#host;
-    this.#loading.tell(clock.monotonicMs());
+    this.#loading.tell(clock.monotonicMs(), this.loadProgress);
     this.#tellSave(clock.monotonicMs());
     if (this.isSaving || this.#isLoading) return;
     if (this.lastSaveFailed && nowUnixMs - this.#lastTryUnixMs <= RETRY_MS) return;
@@ -359,6 +399,7 @@ export class Persistence {
     const { dir, dbFilename, shards } = config;
     const saveId = newSaveId();
     try {
+      await this.#host.lockData();
       await this.#hold.take();
       const dirty = this.#freeze(saveId, dir, dbFilename);
       this.#succeeded(await this.#job!.run(), dirty);
@@ -444,6 +485,7 @@ export class Persistence {
     this.#aofLoading?.cancel("the server stops");
     await this.#abortSave("the server stops");
     await this.appendOnly.close();
+    await this.#switching;
     await this.#reading?.catch(() => {});
     this.workers.close();
   }

@@ -17,7 +17,7 @@ import { Tracking } from "../commands/tracking.ts";
 import { Latency } from "../observability/latency.ts";
 import type { Log } from "../observability/log.ts";
 import { SlowLog } from "../observability/slowlog.ts";
-import { DataLock } from "../persistence/data_lock.ts";
+import { DataLocks } from "../persistence/data_lock.ts";
 import { DISK } from "../persistence/disk.ts";
 import type { Storage } from "../persistence/storage.ts";
 import { Background } from "../shard/background.ts";
@@ -71,7 +71,7 @@ export class Server implements ExecutionObserver {
   /** System time. */
   readonly clock: Clock = SYSTEM_CLOCK;
   /** Where files are kept. */
-  readonly storage: Storage = DISK;
+  readonly storage: Storage;
   /** Lets everybody in. */
   readonly gate: Gate;
   /** The shards. */
@@ -125,7 +125,7 @@ export class Server implements ExecutionObserver {
 
   /** Open for clients, by host and port. */
   #listeners = new Map<string, Deno.TcpListener>();
-  readonly #locks: DataLock[] = [];
+  readonly #locks: DataLocks;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #tickDueMs = 0;
   #lastSweepMs = 0;
@@ -134,9 +134,11 @@ export class Server implements ExecutionObserver {
   #abortStop: (() => void) | null = null;
   #resolveStopped!: () => void;
 
-  private constructor(config: Config, log: Log, pollInterval: number) {
+  private constructor(config: Config, log: Log, pollInterval: number, storage: Storage) {
     this.config = config;
     this.log = log;
+    this.storage = storage;
+    this.#locks = new DataLocks(storage, Deno.pid);
     this.gate = new Gate(pollInterval);
     this.startedMs = this.clock.nowMs();
     this.node = new Node(config, log);
@@ -189,8 +191,13 @@ export class Server implements ExecutionObserver {
    *
    * @throws {StartError} when an address or a file cannot be used.
    */
-  static async start(config: Config, log: Log, pollInterval: number): Promise<Server> {
-    const server = new Server(config, log, pollInterval);
+  static async start(
+    config: Config,
+    log: Log,
+    pollInterval: number,
+    storage: Storage = DISK,
+  ): Promise<Server> {
+    const server = new Server(config, log, pollInterval, storage);
     try {
       server.#listen();
       server.#tickDueMs = server.clock.monotonicMs();
@@ -211,18 +218,17 @@ export class Server implements ExecutionObserver {
 
   async #load(): Promise<void> {
     this.executor.guards |= GUARD_LOADING;
-    await this.#lockData();
+    await this.lockData();
     await this.persistence.load();
     this.executor.guards &= ~GUARD_LOADING;
   }
 
-  /** Two servers on one data set would overwrite what the other wrote. */
-  async #lockData(): Promise<void> {
+  /** See `PersistenceHost`. Two servers on one data set would overwrite what the other wrote. */
+  async lockData(): Promise<void> {
     const { dir, dbFilename, appendOnly, appendDirname } = this.config;
-    const names = appendOnly ? [dbFilename, appendDirname] : [dbFilename];
-    for (const name of names) {
-      this.#locks.push(await DataLock.take(this.storage, `${dir}/${name}.lock`, Deno.pid));
-    }
+    const hasFrames = appendOnly || this.persistence.appendOnly.isOpen;
+    const names = hasFrames ? [dbFilename, appendDirname] : [dbFilename];
+    await this.#locks.take(names.map((name) => `${dir}/${name}.lock`));
   }
 
   /** Binds the client port and a replication port per shard. */
@@ -454,8 +460,13 @@ export class Server implements ExecutionObserver {
   }
 
   /** See `ClientsHost`. */
-  beforeReplies(): Promise<void> | null {
-    return this.persistence.appendOnly.beforeReplies();
+  beforeReplies(sequence: number): Promise<void> | null {
+    return this.persistence.appendOnly.beforeReplies(sequence);
+  }
+
+  /** See `ClientsHost`. */
+  endWaits(): void {
+    this.persistence.appendOnly.endWaits();
   }
 
   /** See `ClientsHost`. */
@@ -596,11 +607,12 @@ export class Server implements ExecutionObserver {
     for (const listener of this.#listeners.values()) listener.close();
     this.#listeners.clear();
     clearTimeout(this.#timer);
+    this.persistence.appendOnly.beginStop();
     await this.replication.close();
     await this.clients.closeAll(CLOSE_GRACE_MS);
     await this.background.settled();
     await this.persistence.close();
-    for (const lock of this.#locks) lock.release();
+    await this.#locks.release();
   }
 }
 

@@ -31,8 +31,11 @@ const PUT_BY_BYTES = 65_536;
 
 /** Where frames are kept beside the backlog: an append-only file. */
 export interface FrameLog {
-  /** A frame's command, `buf[start..stop)` = `*<argc>...`; the bytes are good during the call only. */
-  frame(buf: Uint8Array, start: number, stop: number): void;
+  /**
+   * A frame's command, `buf[start..stop)` = `*<argc>...`, `view` being a view of `buf`; the bytes are
+   * good during the call only.
+   */
+  frame(buf: Uint8Array, view: DataView, start: number, stop: number): void;
   /** The data is another from here on than the frames so far tell. */
   replaced(): void;
 }
@@ -183,6 +186,7 @@ export class Commit implements EffectSink {
     this.#sequence.value++;
     this.appended = true;
     if (this.log === null) return;
-    this.log.frame(backlog.newestBuf, backlog.newestPayloadStart, backlog.newestStop);
+    const { newestBuf, newestView, newestPayloadStart, newestStop } = backlog;
+    this.log.frame(newestBuf, newestView, newestPayloadStart, newestStop);
   }
 }

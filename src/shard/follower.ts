@@ -472,6 +472,8 @@ export class Follower implements UpstreamHost {
   /** Where the live data stands now; null when it is not the upstream's. */
   positions(): UpstreamPositions | null {
     if (this.version === 1) return null;
+    // Before the upstream was reached, what was restored is as it was.
+    if (this.#layout === null) return this.#restored;
     for (const runner of this.#runners) {
       if (runner.isStreaming) this.#notePosition(runner);
     }

@@ -6,6 +6,7 @@ import {
   type FsyncPolicy,
   PENDING_BYTES_MAX,
 } from "../../src/persistence/aof_log.ts";
+import type { IncrementHandles } from "../../src/persistence/increment_file.ts";
 import { PowerStorage } from "../support/power_storage.ts";
 import { Random, testSeed } from "../support/random.ts";
 
@@ -28,13 +29,24 @@ async function open(policy: FsyncPolicy): Promise<Bench> {
     nowMs: () => clock.nowMs,
     statusChanged: (reason) => void said.push(reason),
   };
-  const log = new AofLog(host, policy, await storage.create(PATH), PATH, 0);
+  const log = new AofLog(host, policy, PATH, await handles(storage, PATH), 0);
   return { storage, log, clock, said };
 }
 
+async function handles(storage: PowerStorage, path: string): Promise<IncrementHandles> {
+  return { writing: await storage.create(path), syncing: await storage.append(path) };
+}
+
+/** Appends a frame, as a turn does: what it made is written at its end. */
 function append(log: AofLog, text: string): void {
   const bytes = ascii(text);
-  log.append(bytes, 0, bytes.length, 1);
+  log.append(bytes, null, 0, bytes.length, 1);
+  setImmediate(() => log.flush());
+}
+
+function textOf(storage: PowerStorage, path: string): string {
+  const content = storage.contentOf(path);
+  return latin1(content, 0, content.length);
 }
 
 async function until(isTrue: () => boolean): Promise<void> {
@@ -50,7 +62,7 @@ Deno.test("with always, a wait ends when what was appended is synced, and one sy
   await Promise.all([log.whenSynced(1), log.whenSynced(2), log.whenSynced(2)]);
   assertEquals(log.syncedFrames, 2);
   assertEquals(log.whenSynced(2), null);
-  assertEquals(latin1(storage.contentOf(PATH), 0, 6), "onetwo");
+  assertEquals(textOf(storage, PATH), "onetwo");
   const operations = storage.operations - before;
   assert(operations <= 8, `${operations} operations for one group`);
   await log.close();
@@ -59,7 +71,6 @@ Deno.test("with always, a wait ends when what was appended is synced, and one sy
 Deno.test("with everysec, what is written is synced when a second has passed", async () => {
   const { log, clock } = await open("everysec");
   append(log, "one");
-  log.flush();
   await until(() => log.writtenFrames === 1);
   log.tick();
   assertEquals(log.syncedFrames, 0);
@@ -99,14 +110,13 @@ Deno.test("a write that fails is told, made again where it broke off, and nothin
   await until(() => log.failure !== null);
   assertEquals(log.failure, "No space left on device");
   append(log, "third");
-  log.flush();
+  await new Promise((r) => setTimeout(r, 2));
   assertEquals(failed, 1, "nothing is written while it fails");
   isFull = false;
   await wait;
   await log.whenSynced(3);
   assertEquals(said, ["No space left on device", null]);
-  const content = storage.contentOf(PATH);
-  assertEquals(latin1(content, 0, content.length), "first second third");
+  assertEquals(textOf(storage, PATH), "first second third");
   await log.close();
 });
 
@@ -119,19 +129,18 @@ Deno.test("a sync that fails asks for another file, which makes all good again",
   await until(() => log.isBroken);
   isFailing = false;
   append(log, "two");
-  log.flush();
   assertEquals(log.syncedFrames, 0);
   // A rewrite puts all there is into a base, and goes on in a file of its own.
   const next = "/data/b.aof";
   const frozen = log.appendedFrames;
-  log.continueIn(await storage.create(next), next, false);
+  log.continueIn(next, await handles(storage, next), false);
   append(log, "three");
   log.forgetBefore(frozen);
   log.mended();
   await wait;
   await log.whenSynced(3);
   assertEquals(said, ["I/O error", null]);
-  assertEquals(latin1(storage.contentOf(next), 0, 5), "three");
+  assertEquals(textOf(storage, next), "three");
   await log.close();
 });
 
@@ -142,30 +151,138 @@ Deno.test("frames of a file that nobody would load are not safe before it is lis
   log.suspend();
   append(log, "in the coming base");
   const next = "/data/b.aof";
-  log.continueIn(await storage.create(next), next, false);
+  log.continueIn(next, await handles(storage, next), false);
   const frozen = log.appendedFrames;
   append(log, "new");
-  log.flush();
   await until(() => log.writtenFrames === 3);
   await new Promise((resolve) => setTimeout(resolve, 5));
   assertEquals(log.syncedFrames, 1);
   log.forgetBefore(frozen);
   await until(() => log.syncedFrames === 3);
-  assertEquals(latin1(storage.contentOf(next), 0, 3), "new");
-  assertEquals(latin1(storage.contentOf(PATH), 0, 3), "old");
+  assertEquals(textOf(storage, next), "new");
+  assertEquals(textOf(storage, PATH), "old");
   await log.close();
 });
 
 Deno.test("who appends waits for a slow disk at the limit, and not one byte below", async () => {
   const { storage, log } = await open("no");
   const block = new Uint8Array(PENDING_BYTES_MAX);
-  log.append(block, 0, block.length, 1);
+  log.append(block, null, 0, block.length, 1);
   assertEquals(log.whenRoom(), null);
-  log.append(block, 0, 1, 1);
+  log.append(block, null, 0, 1, 1);
   const wait = log.whenRoom();
   assert(wait !== null);
+  log.flush();
   await wait;
   await until(() => log.pendingBytes === 0);
   assertEquals(storage.contentOf(PATH).length, PENDING_BYTES_MAX + 1);
   await log.close();
+});
+
+Deno.test("a write goes on while a sync is under way", async () => {
+  const { storage, log, clock } = await open("everysec");
+  const slow = Promise.withResolvers<void>();
+  storage.delay = (operation) => operation === "sync" ? slow.promise : null;
+  append(log, "one ");
+  await until(() => log.writtenFrames === 1);
+  clock.nowMs += 1_000;
+  log.tick();
+  assert(log.isSyncing);
+  append(log, "two");
+  await until(() => log.writtenFrames === 2);
+  assertEquals(textOf(storage, PATH), "one two");
+  assertEquals(log.syncedFrames, 0);
+  clock.nowMs += 2_001;
+  log.tick();
+  assertEquals(log.delayedSyncs, 1);
+  slow.resolve();
+  await until(() => log.syncedFrames === 2);
+  await log.close();
+});
+
+Deno.test("a rewrite that succeeds while a write fails makes all good again", async () => {
+  const { storage, log, said } = await open("always");
+  let isFull = true;
+  storage.fault = (operation, path) =>
+    isFull && operation === "write" && path === PATH ? new Error("No space left") : null;
+  append(log, "one");
+  const wait = log.whenSynced(1);
+  await until(() => log.failure !== null);
+  const next = "/data/b.aof";
+  log.continueIn(next, await handles(storage, next), true);
+  const frozen = log.appendedFrames;
+  append(log, "two");
+  log.forgetBefore(frozen);
+  await wait;
+  await log.whenSynced(2);
+  assertEquals(said, ["No space left", null]);
+  assertEquals(textOf(storage, next), "two");
+  isFull = false;
+  await log.close();
+});
+
+Deno.test("data that is replaced in the middle of a rewrite is not safe when that ends", async () => {
+  const { storage, log } = await open("always");
+  append(log, "old");
+  await log.whenSynced(1);
+  const next = "/data/b.aof";
+  log.continueIn(next, await handles(storage, next), true);
+  const frozen = log.appendedFrames;
+  log.suspend();
+  append(log, "dropped");
+  log.forgetBefore(frozen);
+  assertEquals(log.syncedFrames, 1);
+  const last = "/data/c.aof";
+  log.continueIn(last, await handles(storage, last), false);
+  append(log, "new");
+  await until(() => log.writtenFrames === 3);
+  assertEquals(log.syncedFrames, 1);
+  log.forgetBefore(2);
+  await until(() => log.syncedFrames === 3);
+  assertEquals(textOf(storage, last), "new");
+  await log.close();
+});
+
+Deno.test("after a rewrite that came to nothing, the file before is the last again", async () => {
+  const { storage, log } = await open("always");
+  append(log, "old");
+  await log.whenSynced(1);
+  for (let i = 0; i < 3; i++) {
+    log.suspend();
+    const next = `/data/next${i}.aof`;
+    log.continueIn(next, await handles(storage, next), false);
+    append(log, "in no file that counts");
+    log.abandonLast();
+    assertEquals(log.syncedFrames, 1);
+  }
+  const next = "/data/b.aof";
+  log.continueIn(next, await handles(storage, next), false);
+  log.forgetBefore(log.appendedFrames);
+  append(log, "new");
+  await log.whenSynced(log.appendedFrames);
+  assertEquals(textOf(storage, next), "new");
+  await log.close();
+});
+
+Deno.test("a log that is closed while writes fail tries once more", async () => {
+  const { storage, log } = await open("no");
+  let isFull = true;
+  storage.fault = (operation) => isFull && operation === "write" ? new Error("full") : null;
+  append(log, "one");
+  await until(() => log.failure !== null);
+  isFull = false;
+  await log.close();
+  assertEquals(textOf(storage, PATH), "one");
+  assertEquals(log.syncedFrames, 1);
+});
+
+Deno.test("who still waits when a log is closed does not wait for ever", async () => {
+  const { storage, log } = await open("always");
+  storage.fault = (operation) => operation === "write" ? new Error("full") : null;
+  append(log, "one");
+  const wait = log.whenSynced(1);
+  await until(() => log.failure !== null);
+  await log.close();
+  await wait;
+  assertEquals(log.syncedFrames, 0);
 });

@@ -23,6 +23,7 @@ import { Persistence, type PersistenceHost } from "../../src/server/persistence.
 import type { UpstreamPositions } from "../../src/shard/follower.ts";
 import { Node } from "../../src/shard/node.ts";
 import { RdbWriter } from "../../src/snapshot/rdb_writer.ts";
+import { SnapshotWorkerPool } from "../../src/snapshot/worker_pool.ts";
 import { FakeEntries, type Item, pullAll } from "../snapshot/support.ts";
 
 /** Keys as `<db> <key>` in latin-1, values, deadlines. */
@@ -52,7 +53,12 @@ export class DataNode {
   /** The upstream, where there is one. */
   upstream: { host: string; port: number } | null = null;
 
-  constructor(dir: string, settings: Partial<ConfigValues> = {}, storage: Storage = DISK) {
+  constructor(
+    dir: string,
+    settings: Partial<ConfigValues> = {},
+    storage: Storage = DISK,
+    workers: SnapshotWorkerPool = new SnapshotWorkerPool(),
+  ) {
     this.dir = dir;
     this.config = new Config({ arenaBytes: 64 * 2 ** 20, save: [], dir, ...settings });
     const log = new Log({
@@ -75,6 +81,8 @@ export class DataNode {
         pause: (_, all) => this.calls.push(all ? "pause all" : "pause"),
         unpause: () => this.calls.push("unpause"),
       },
+      workers,
+      lockData: () => Promise.resolve(),
       replication: this.#replication(),
       updateGuards: () => this.calls.push("guards"),
     };
@@ -101,10 +109,11 @@ export class DataNode {
   /** A node whose data is loaded. */
   static async open(
     dir: string,
-    settings: Partial<ConfigValues> = {},
-    storage: Storage = DISK,
+    settings?: Partial<ConfigValues>,
+    storage?: Storage,
+    workers?: SnapshotWorkerPool,
   ): Promise<DataNode> {
-    const node = new DataNode(dir, settings, storage);
+    const node = new DataNode(dir, settings, storage, workers);
     try {
       await node.persistence.load();
     } catch (error) {
@@ -212,9 +221,11 @@ export function assertSameContent(got: Content, want: Content, where: string): v
   }
 }
 
-/** Names of the files in a directory, in order. */
+/** Names of the files in a directory, in order; not those that only lock it. */
 export function filesIn(dir: string): string[] {
-  return Array.from(Deno.readDirSync(dir), (entry) => entry.name).sort();
+  return Array.from(Deno.readDirSync(dir), (entry) => entry.name)
+    .filter((name) => !name.endsWith(".lock"))
+    .sort();
 }
 
 /** Runs a test with a directory that is removed afterwards. */

@@ -4,7 +4,8 @@
  *
  *  - Of a file's bytes since its last sync, a prefix may be there, with zeros behind it as far as the
  *    file had grown. A file that was cut may have its old length.
- *  - Of a directory's names given and taken away since its last sync, any of the changes may be there.
+ *  - Of a directory's names given and taken away since its last sync, any of the changes may be there;
+ *    a file that is renamed in its directory has one name or the other.
  */
 
 import { ascii } from "../../src/base/ascii.ts";
@@ -39,10 +40,8 @@ class FileNode {
 }
 
 type Node = FileNode | DirectoryNode;
-interface Change {
-  readonly name: string;
-  readonly node: Node | null;
-}
+/** Names that are given or taken away together: all of them, or none, survive a loss of power. */
+type Change = readonly { readonly name: string; readonly node: Node | null }[];
 
 class DirectoryNode {
   readonly entries = new Map<string, Node>();
@@ -50,9 +49,15 @@ class DirectoryNode {
   changes: Change[] = [];
 
   set(name: string, node: Node | null): void {
-    if (node === null) this.entries.delete(name);
-    else this.entries.set(name, node);
-    this.changes.push({ name, node });
+    this.change([{ name, node }]);
+  }
+
+  change(change: Change): void {
+    for (const { name, node } of change) {
+      if (node === null) this.entries.delete(name);
+      else this.entries.set(name, node);
+    }
+    this.changes.push(change);
   }
 
   sync(): void {
@@ -72,6 +77,8 @@ export class PowerStorage implements Storage {
   powerLossAt = Infinity;
   /** Asked before each operation. */
   fault: Fault = () => null;
+  /** What each operation waits for; null for nothing. */
+  delay: (operation: string, path: string) => Promise<void> | null = () => null;
   readonly #root: DirectoryNode;
   readonly #random: Random;
   readonly #lost = Promise.withResolvers<void>();
@@ -97,10 +104,12 @@ export class PowerStorage implements Storage {
     const left = new DirectoryNode();
     done.set(dir, left);
     const names = new Map(dir.durable);
-    for (const { name, node } of dir.changes) {
+    for (const change of dir.changes) {
       if (this.#random.next() < 0.5) continue;
-      if (node === null) names.delete(name);
-      else names.set(name, node);
+      for (const { name, node } of change) {
+        if (node === null) names.delete(name);
+        else names.set(name, node);
+      }
     }
     for (const [name, node] of names) {
       const kept = done.get(node) ??
@@ -145,7 +154,7 @@ export class PowerStorage implements Storage {
   }
 
   #operate<T>(operation: string, path: string, act: () => T): Promise<T> {
-    return Promise.resolve().then(() => {
+    return Promise.resolve(this.delay(operation, path)).then(() => {
       const isLast = this.#begin(operation, path);
       // The operation under way when the power goes has happened, or has not.
       if (isLast && this.#random.next() < 0.5) throw new PowerLost(operation);
@@ -233,6 +242,10 @@ export class PowerStorage implements Storage {
       const node = source.dir.entries.get(source.name);
       if (node === undefined) throw new Deno.errors.NotFound(from);
       const target = this.#split(to);
+      if (target.dir === source.dir) {
+        source.dir.change([{ name: target.name, node }, { name: source.name, node: null }]);
+        return;
+      }
       target.dir.set(target.name, node);
       source.dir.set(source.name, null);
     });
@@ -282,7 +295,7 @@ export class PowerStorage implements Storage {
     };
     return {
       write: (bytes) =>
-        Promise.resolve().then(() => {
+        Promise.resolve(this.delay("write", path)).then(() => {
           const isLast = this.#begin("write", path);
           // A write may take less than it is given, and tear when the power goes.
           const most = isLast || this.#random.next() < 0.1

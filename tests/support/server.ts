@@ -1,5 +1,6 @@
 import { SYSTEM_CLOCK } from "../../src/base/clock.ts";
 import { Log } from "../../src/observability/log.ts";
+import type { Storage } from "../../src/persistence/storage.ts";
 import { type ConfigSources, loadConfig } from "../../src/server/config_sources.ts";
 import { splitWords } from "../../src/server/config_words.ts";
 import { Server } from "../../src/server/server.ts";
@@ -24,6 +25,8 @@ export interface TestServerOptions {
   readonly dir?: string;
   /** A config file, whose settings come before those given. */
   readonly configFile?: string;
+  /** Where its files are kept, instead of the disk; `dir` has to be there on both. */
+  readonly storage?: Storage;
 }
 
 /**
@@ -79,7 +82,7 @@ export class TestServer {
         clock: SYSTEM_CLOCK,
       });
       const interval = Number(Deno.env.get("DENO_TOKIO_EVENT_INTERVAL") ?? 61);
-      const server = await Server.start(config, log, interval);
+      const server = await Server.start(config, log, interval, options.storage);
       return new TestServer(server, dir, lines, options.dir !== undefined);
     } catch (error) {
       if (options.dir === undefined) await Deno.remove(dir, { recursive: true });

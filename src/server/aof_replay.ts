@@ -1,0 +1,178 @@
+/**
+ * Runs the commands of one shard's increments as an upstream's frames are run, and keeps count of them.
+ *
+ * A replica's commands are held until the annotation behind them says where the data stands with them:
+ * so data and place always agree.
+ *
+ * @module
+ */
+
+import { latin1 } from "../base/ascii.ts";
+import { RequestQueue } from "../commands/request_queue.ts";
+import type { CommandTable } from "../commands/registry.ts";
+import { parseAnnotation } from "../persistence/aof_annotation.ts";
+import type { AofParser } from "../persistence/aof_parser.ts";
+import type { AofSink } from "../persistence/aof_read.ts";
+import type { HistoryFacts, SaveFacts } from "../persistence/save_facts.ts";
+import { Applier, type FrameArguments, type FramePlace } from "../shard/applier.ts";
+import { HELD_BACK, HeldUnit, NOT_HELD, UNIT_BYTES_MAX } from "../shard/held_unit.ts";
+import type { Node } from "../shard/node.ts";
+import type { Position } from "../shard/upstream.ts";
+import { parseUpstreamPositions } from "./upstream_facts.ts";
+
+/** What running commands needs of the server. */
+export interface ReplayHost {
+  /** The shards. */
+  readonly node: Node;
+  /** Commands that files may hold. */
+  readonly table: CommandTable;
+  /** Unix ms. */
+  nowMs(): number;
+}
+
+/** A command that a file should not have, or that failed. */
+export class ReplayError extends Error {
+  /** The error's name. */
+  override readonly name = "ReplayError";
+}
+
+/** Where a base stands in its upstream's shard: as long as no increment tells, that is the place. */
+function positionIn({ upstream }: SaveFacts, { shard, shards }: FramePlace): Position | null {
+  const told = upstream === null ? null : parseUpstreamPositions(upstream);
+  return told !== null && told.shards === shards ? told.positions[shard] : null;
+}
+
+/** See the module's text. */
+export class Replay implements AofSink {
+  /** Frames that the node had produced, as far as was told. */
+  sequence: number;
+  /** Where the data stands in its upstream's shard; null for a primary's. */
+  position: Position | null;
+  /** Whether the data is a replica's, as far as was told. */
+  isReplicas: boolean;
+  /** Bytes of the file up to the last annotation of a replica's place. */
+  placedBytes = 0;
+  /** Commands that count. */
+  frames = 0;
+  readonly #host: ReplayHost;
+  readonly #applier: Applier;
+  readonly #place: FramePlace;
+  readonly #unit = new HeldUnit();
+  /** A replica's commands since the last annotation of this file. */
+  readonly #held = new RequestQueue();
+  #historyId: string | null;
+  #offset: number;
+
+  /** Goes on behind a base that says `facts`; null when it says nothing. */
+  constructor(host: ReplayHost, place: FramePlace, facts: SaveFacts | null) {
+    this.#host = host;
+    this.#place = place;
+    this.#applier = new Applier(host.table);
+    this.sequence = facts?.sequence ?? 0;
+    this.position = facts === null ? null : positionIn(facts, place);
+    this.isReplicas = this.position !== null;
+    this.#historyId = facts?.history?.id ?? null;
+    this.#offset = facts?.history?.offset ?? 0;
+  }
+
+  /** The history that the data is part of, and its next frame; null if unknown. */
+  get history(): HistoryFacts | null {
+    return this.#historyId === null ? null : { id: this.#historyId, offset: this.#offset };
+  }
+
+  /** Clients see nothing until `endSlice`. */
+  beginSlice(): void {
+    this.#applier.open(this.#host.node, this.#place, this.#host.nowMs());
+  }
+
+  /** See `beginSlice`. */
+  endSlice(): void {
+    this.#applier.close();
+  }
+
+  /** A file begins: in database 0, as for every reader of one. */
+  beginFile(): void {
+    this.#place.db = 0;
+    this.placedBytes = 0;
+  }
+
+  /** See `AofSink`. */
+  command(parser: AofParser): void {
+    const { buf, starts, stops, argc } = parser;
+    if (!this.isReplicas) return this.#run(parser.byteOffset, buf, parser);
+    if (this.#held.push(buf, starts, stops, argc, UNIT_BYTES_MAX)) return;
+    throw new ReplayError(`byte ${parser.byteOffset}: a replica's place is told too seldom`);
+  }
+
+  #run(byte: number, buf: Uint8Array, frame: FrameArguments): void {
+    const unit = this.#unit;
+    const taken = unit.take(buf, frame);
+    this.frames++;
+    this.sequence++;
+    this.#offset++;
+    if (taken === HELD_BACK) return;
+    if (typeof taken === "string") throw new ReplayError(`before byte ${byte}: ${taken}`);
+    const failure = taken === NOT_HELD
+      ? this.#applier.apply(this.#place, buf, frame)
+      : this.#applier.applyUnit(this.#place, unit.frames);
+    if (taken !== NOT_HELD) unit.close();
+    if (failure === null) return;
+    throw new ReplayError(`before byte ${byte}: ${failure.name}: ${failure.detail}`);
+  }
+
+  /** See `AofSink`. */
+  annotation(text: string, byteOffset: number): void {
+    const said = parseAnnotation(text);
+    switch (said.kind) {
+      case "history":
+        this.#runHeld(byteOffset);
+        this.#historyId = said.id;
+        this.#offset = said.offset;
+        this.sequence = said.sequence;
+        // The frame that follows says its database, if it is not the first.
+        this.#place.db = 0;
+        break;
+      case "upstream":
+        this.#runHeld(byteOffset);
+        this.isReplicas = said.positions !== null;
+        this.placedBytes = byteOffset;
+        this.position = said.positions === null
+          ? null
+          : parseUpstreamPositions(said.positions)?.positions[0] ?? null;
+        break;
+      case "bad":
+        throw new ReplayError(`before byte ${byteOffset}: not understood: #${said.text}`);
+      case "other":
+        break;
+    }
+  }
+
+  #runHeld(byte: number): void {
+    const held = this.#held;
+    held.rewind();
+    while (held.next()) this.#run(byte, held.buf, held);
+    held.clear();
+  }
+
+  /**
+   * The file has come to its end: what is incomplete there does not count. A unit that is, must be one
+   * that was being written: with words that are no commands, its EXEC is not missing but damaged.
+   *
+   * @throws {ReplayError} for that.
+   */
+  endFile(): void {
+    const { isOpen, frames } = this.#unit;
+    if (isOpen) {
+      this.#offset -= frames.count + 1;
+      frames.rewind();
+      while (frames.next()) {
+        const { buf, starts, stops } = frames;
+        if (this.#host.table.find(buf, starts[0], stops[0]) !== null) continue;
+        const found = latin1(buf, starts[0], Math.min(stops[0], starts[0] + 64));
+        throw new ReplayError(`a unit without EXEC has ${JSON.stringify(found)}, no command`);
+      }
+    }
+    this.#unit.close();
+    this.#held.clear();
+  }
+}
