@@ -35,8 +35,8 @@ import { WAITED_KEY_BYTES, type WaitedKey, WaitedKeys, WAITER_BYTES } from "./wa
  */
 export const WAITING_BYTES_MAX: number = 256 * 2 ** 20;
 
-/** Clients looked at between two looks at the clock. */
-const CLOCK_CLIENTS = 16;
+/** Keys and clients looked at between two looks at the clock. */
+const CLOCK_LOOKS = 16;
 
 /** A key that holds nothing, where a type is asked for. */
 const NO_TYPE = -1;
@@ -84,6 +84,7 @@ export class BlockedClients implements BlockingPort, WaitingClients {
   /** Keys that have changed, in order; those before `#next` are done. */
   #ready: WaitedKey[] = [];
   #next = 0;
+  #looks = 0;
   /** The client whose request is being run again, or null. */
   #served: BlockedClient | null = null;
   /** Whether that request has found nothing this time either. */
@@ -182,6 +183,7 @@ export class BlockedClients implements BlockingPort, WaitingClients {
     while (this.#next < this.#ready.length) {
       if (!this.#look(this.#ready[this.#next])) return;
       this.#next++;
+      if (this.#isTimeUp()) return;
     }
     this.#ready = [];
     this.#next = 0;
@@ -206,14 +208,18 @@ export class BlockedClients implements BlockingPort, WaitingClients {
     for (const waited of this.#waited.values()) waited.markAll();
   }
 
-  /** Serves the clients of a key. False when the turn's time is up and there is more to do. */
+  /** Whether the turn's time is up; looks at the clock now and then. */
+  #isTimeUp(): boolean {
+    return ++this.#looks % CLOCK_LOOKS === 0 && this.#host.gate.isDue;
+  }
+
+  /** Serves the clients of a key. False when the turn's time is up and there may be more to do. */
   #look(waited: WaitedKey): boolean {
-    const { gate } = this.#host;
     const { db, key, clients } = waited;
     const { keys } = waited.owner;
     const pass = waited.pass ??= clients.values();
     waited.isReady = false; // a change from here on counts for the next look
-    for (let looks = 1;; looks++) {
+    while (true) {
       const next = pass.next();
       if (next.done === true) break;
       const a = keys.peek(db, key, 0, key.length);
@@ -222,7 +228,7 @@ export class BlockedClients implements BlockingPort, WaitingClients {
       if (!isWanted && waited.removalWaiters === 0) break;
       const client = next.value;
       if (client.type === type || client.wakesOnRemoval) this.#serve(client);
-      if (looks % CLOCK_CLIENTS === 0 && gate.isDue) return false;
+      if (this.#isTimeUp()) return false;
     }
     waited.pass = null;
     return true;

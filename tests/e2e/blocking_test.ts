@@ -6,7 +6,7 @@ import { type Client, type Plain, plain } from "../support/client.ts";
 import { encodeRequest } from "../support/redis.ts";
 import { Random, testSeed } from "../support/random.ts";
 import { TestServer, until } from "../support/server.ts";
-import { letHappen } from "../support/until.ts";
+import { letHappen, until as untilIs } from "../support/until.ts";
 
 const SEED = testSeed(20_270_303);
 
@@ -376,8 +376,11 @@ Deno.test("what blocked clients did is what a replica has", async () => {
   await using primary = await TestServer.start({ shards: "2" });
   await using replica = await TestServer.start();
   await say(replica, `REPLICAOF 127.0.0.1 ${primary.port}`);
-  const isUp = async () => await replica.info("master_link_status") === "up";
-  await until("the link is up", isUp, 30_000);
+  await untilIs(
+    "the link is up",
+    () => replica.server.replication.isLinkUp,
+    () => [...replica.log, "of the primary:", ...primary.log].join("\n"),
+  );
   const random = new Random(SEED);
   const clients = await Promise.all(Array.from({ length: 12 }, () => primary.connect()));
   const isBusy = clients.map(() => false);
