@@ -74,10 +74,10 @@ export function clientsLines(server: Server): InfoLine[] {
     ["client_recent_max_input_buffer", input],
     ["client_recent_max_output_buffer", output],
     ["blocked_clients", clients.blocked],
-    ["tracking_clients", 0],
+    ["tracking_clients", server.tracking.clients],
     ["clients_in_timeout_table", waiting],
-    ["total_blocking_keys", 0],
-    ["total_blocking_keys_on_nokey", 0],
+    ["total_blocking_keys", server.blocked.keyCount],
+    ["total_blocking_keys_on_nokey", server.blocked.removalKeyCount],
     ["paused_actions", clients.isPaused ? actions : "none"],
     ["paused_timeout_milliseconds", pausedMs],
   ];
