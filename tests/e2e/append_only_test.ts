@@ -1,0 +1,360 @@
+/** The append-only file of a server in this process, on a disk of its own that does as it is told. */
+
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import type { Storage } from "../../src/persistence/storage.ts";
+import { withDir } from "../persistence/support.ts";
+import { Client } from "../support/client.ts";
+import { writeEveryType } from "../support/every_type.ts";
+import { onRunOfPorts } from "../support/ports.ts";
+import { PowerStorage } from "../support/power_storage.ts";
+import { Random, testSeed } from "../support/random.ts";
+import { type Settings, TestServer, until } from "../support/server.ts";
+
+const ALWAYS: Settings = { appendonly: "yes", appendfsync: "always" };
+const DEBUG: Settings = { "enable-debug-command": "yes" };
+
+/** A directory on disk and in a file system in memory, where the server keeps its files. */
+async function withStorage(
+  test: (storage: PowerStorage, dir: string) => Promise<void>,
+): Promise<void> {
+  const dir = await Deno.realPath(await Deno.makeTempDir());
+  const storage = new PowerStorage(new Random(testSeed(11)));
+  storage.addDirectory(dir);
+  try {
+    await test(storage, dir);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+function start(dir: string, storage: Storage, settings: Settings = ALWAYS): Promise<TestServer> {
+  return TestServer.start({ ...DEBUG, ...settings }, { dir, storage });
+}
+
+/** Whether a promise is still open after a while. */
+async function isOpen(promise: Promise<unknown>): Promise<boolean> {
+  const late = Symbol();
+  const waited = new Promise((resolve) => setTimeout(() => resolve(late), 60));
+  return await Promise.race([promise, waited]) === late;
+}
+
+Deno.test("with appendfsync always nothing of a turn leaves before the sync, and reads go on behind it", async () => {
+  await withStorage(async (storage, dir) => {
+    await using server = await start(dir, storage);
+    const [writer, listener, other] = await Promise.all(
+      Array.from({ length: 3 }, () => server.connect()),
+    );
+    await listener.ask("SUBSCRIBE", "news");
+    await server.ask("SET", "before", "1");
+    const disk = Promise.withResolvers<void>();
+    let syncs = 0;
+    storage.delay = (operation) => {
+      if (operation !== "sync") return null;
+      syncs++;
+      return disk.promise;
+    };
+    const replies = writer.pipeline(["SET", "k", "v"], ["PUBLISH", "news", "k is v"], ["GET", "k"]);
+    const push = listener.read();
+    assert(await isOpen(Promise.race([replies, push])), "nothing may leave before the sync");
+    // Who reads what is not safe yet waits with it.
+    const read = other.ask("GET", "k");
+    assert(await isOpen(read));
+    disk.resolve();
+    assertEquals(await replies, ["OK", 1, "v"]);
+    assertEquals(await read, "v");
+    await push;
+    assertEquals(syncs, 1, "one sync for the whole turn");
+    // With everything on disk a read does not touch it.
+    const before = storage.operations;
+    await other.ask("GET", "k");
+    assertEquals(storage.operations, before);
+  });
+});
+
+Deno.test("with appendfsync everysec replies do not wait for the disk", async () => {
+  await withStorage(async (storage, dir) => {
+    await using server = await start(dir, storage, { appendonly: "yes" });
+    const disk = Promise.withResolvers<void>();
+    storage.delay = (operation) => operation === "sync" ? disk.promise : null;
+    for (let i = 0; i < 3; i++) assertEquals(await server.ask("SET", "k", String(i)), "OK");
+    disk.resolve();
+  });
+});
+
+for (const policy of ["always", "everysec"] as const) {
+  Deno.test(`a full disk refuses writes, lets reads go on, and all goes on with it (${policy})`, async () => {
+    await withStorage(async (storage, dir) => {
+      const settings = { appendonly: "yes", appendfsync: policy };
+      const acknowledged: number[] = [];
+      {
+        await using server = await start(dir, storage, settings);
+        for (let i = 0; i < 10; i++) {
+          assertEquals(await server.ask("SET", `k${i}`, String(i)), "OK");
+          acknowledged.push(i);
+        }
+        let isFull = true;
+        storage.fault = (operation) =>
+          isFull && operation === "write"
+            ? Object.assign(new Error("No space left on device"), { code: "ENOSPC" })
+            : null;
+        const doubtful = await server.connect();
+        const tenth = doubtful.ask("SET", "k10", "10");
+        await until(
+          "the failure is told",
+          () => server.server.persistence.appendOnly.failure !== null,
+        );
+        assertEquals(await isOpen(tenth), policy === "always");
+        assertEquals(
+          await server.ask("SET", "refused", "x"),
+          "-MISCONF Errors writing to the AOF file: No space left on device",
+        );
+        assertEquals(await server.ask("GET", "k3"), "3", "reads go on");
+        assertEquals(await server.info("aof_last_write_status"), "err");
+        isFull = false;
+        assertEquals(await tenth, "OK");
+        acknowledged.push(10);
+        await until(
+          "writes are taken again",
+          async () => await server.ask("SET", "k11", "11") === "OK",
+        );
+        acknowledged.push(11);
+        assertEquals(await server.info("aof_last_write_status"), "ok");
+        assert(server.log.some((line) => line.includes("No space left on device")));
+      }
+      await using server = await start(dir, storage, settings);
+      for (const i of acknowledged) assertEquals(await server.ask("GET", `k${i}`), String(i));
+      assertEquals(await server.ask("EXISTS", "refused"), 0);
+    });
+  });
+
+  Deno.test(`a sync that fails gives the file up, and a rewrite makes all good (${policy})`, async () => {
+    await withStorage(async (storage, dir) => {
+      const settings = { appendonly: "yes", appendfsync: policy };
+      {
+        await using server = await start(dir, storage, settings);
+        assertEquals(await server.ask("SET", "before", "1"), "OK");
+        let isFailing = true;
+        storage.fault = (operation, path) =>
+          isFailing && operation === "sync" && path.endsWith(".incr.aof")
+            ? Object.assign(new Error("Input/output error"), { code: "EIO" })
+            : null;
+        const doubtful = await server.connect();
+        const reply = doubtful.ask("SET", "doubtful", "2");
+        await until(
+          "the failure is told",
+          () => server.server.persistence.appendOnly.failure !== null,
+        );
+        assertEquals(
+          await server.ask("SET", "refused", "x"),
+          "-MISCONF Errors writing to the AOF file: Input/output error",
+        );
+        assertEquals(await server.ask("GET", "before"), "1");
+        isFailing = false;
+        assertEquals(await reply, "OK");
+        await until(
+          "writes are taken again",
+          async () => await server.ask("SET", "after", "3") === "OK",
+        );
+        assertEquals(await server.info("aof_last_bgrewrite_status"), "ok");
+      }
+      await using server = await start(dir, storage, settings);
+      assertEquals(await server.ask("MGET", "before", "doubtful", "after"), ["1", "2", "3"]);
+    });
+  });
+}
+
+Deno.test("a server whose disk fails stops all the same", async () => {
+  await withStorage(async (storage, dir) => {
+    const server = await start(dir, storage);
+    storage.fault = (operation) => operation === "write" ? new Error("full") : null;
+    const client = await server.connect();
+    const reply = client.ask("SET", "k", "v").catch((error) => error);
+    await until("the failure is told", () => server.server.persistence.appendOnly.failure !== null);
+    await server.stop();
+    assert(await reply instanceof Error, "nothing was confirmed");
+  });
+});
+
+Deno.test("data that a failing rewrite leaves nowhere is not written to", async () => {
+  await withStorage(async (storage, dir) => {
+    await using server = await start(dir, storage, { appendonly: "yes", save: "" });
+    assertEquals(await server.ask("SET", "k", "v"), "OK");
+    storage.fault = (operation, path) =>
+      operation === "write" && path.includes("/appendonlydir/temp-") ? new Error("full") : null;
+    assertEquals(await server.ask("DEBUG", "RELOAD"), "OK");
+    await until(
+      "writes are refused",
+      async () => String(await server.ask("SET", "doubtful", "w")).startsWith("-MISCONF"),
+    );
+    assertEquals(await server.ask("GET", "k"), "v");
+    storage.fault = () => null;
+    assertEquals(await server.ask("BGREWRITEAOF"), "Background append only file rewriting started");
+    await until("writes are taken again", async () => await server.ask("SET", "k", "w") === "OK");
+  });
+});
+
+Deno.test("CONFIG SET appendonly begins files of what there is, and ends them, whatever the order", async () => {
+  await withDir(async (dir) => {
+    let digest;
+    {
+      const settings = { ...DEBUG, shards: "2", "enable-protected-configs": "yes" };
+      await using server = await TestServer.start(settings, { dir });
+      await writeEveryType(await server.connect(), "a");
+      for (const word of ["yes", "no", "yes"]) {
+        assertEquals(await server.ask("CONFIG", "SET", "appendonly", word), "OK");
+      }
+      const { appendOnly } = server.server.persistence;
+      await until("it is written", () => appendOnly.isOpen && !appendOnly.isRewriting);
+      assertEquals(await server.info("aof_enabled"), "1");
+      assertStringIncludes(
+        String(await server.ask("CONFIG", "SET", "dir", Deno.cwd())),
+        "the append-only file is open in it: CONFIG SET appendonly no",
+      );
+      await writeEveryType(await server.connect(), "b");
+      digest = await server.ask("DEBUG", "DIGEST");
+    }
+    await using server = await TestServer.start({ ...DEBUG, shards: "2", appendonly: "yes" }, {
+      dir,
+    });
+    assertEquals(await server.ask("DEBUG", "DIGEST"), digest);
+    assertEquals(await server.ask("CONFIG", "SET", "appendonly", "no"), "OK");
+    await until("it is closed", async () => await server.info("aof_enabled") === "0");
+    const refused = await server.ask("BGREWRITEAOF");
+    assertEquals(refused, "-ERR there is no append-only file: CONFIG SET appendonly yes");
+    assertEquals(await server.ask("SET", "k", "v"), "OK");
+  });
+});
+
+Deno.test("CONFIG SET appendonly yes that cannot be done says so, and is no again", async () => {
+  await withStorage(async (storage, dir) => {
+    await using server = await start(dir, storage, {});
+    storage.fault = (operation) =>
+      operation === "makeDirectory" ? new Deno.errors.PermissionDenied("Permission denied") : null;
+    assertEquals(await server.ask("CONFIG", "SET", "appendonly", "yes"), "OK");
+    await until("it is no again", async () => {
+      const [, value] = await server.ask("CONFIG", "GET", "appendonly") as string[];
+      return value === "no";
+    });
+    assert(server.log.some((line) => /was not begun.*Permission denied/.test(line)));
+    assertEquals(await server.ask("SET", "k", "v"), "OK");
+  });
+});
+
+Deno.test("writes go on while the append-only file is rewritten, and none of them is lost", async () => {
+  await withDir(async (dir) => {
+    const settings = { ...DEBUG, appendonly: "yes", shards: "2" };
+    let digest;
+    {
+      await using server = await TestServer.start(settings, { dir });
+      const fill = await server.connect();
+      for (let at = 0; at < 20_000; at += 1_000) {
+        await fill.ask(
+          "MSET",
+          ...Array.from({ length: 1_000 }, (_, i) => [`k{${at}}${i}`, "x"]).flat(),
+        );
+      }
+      let isOver = false;
+      const writing = Array.from({ length: 4 }, async (_, w) => {
+        const client = await server.connect();
+        for (let n = 0; !isOver; n++) {
+          await client.pipeline(["RPUSH", `list{${w}}`, `${n}`], ["SET", `k{${w}}`, `${n}`]);
+        }
+      });
+      for (let i = 1; i <= 3; i++) {
+        assertEquals(
+          await server.ask("BGREWRITEAOF"),
+          "Background append only file rewriting started",
+        );
+        await until("it is rewritten", async () => await server.info("aof_rewrites") === `${i}`);
+      }
+      isOver = true;
+      await Promise.all(writing);
+      assertEquals(await server.info("aof_last_bgrewrite_status"), "ok");
+      const names = Array.from(Deno.readDirSync(`${dir}/appendonlydir`), ({ name }) => name);
+      assertEquals(
+        names.sort(),
+        [0, 1].flatMap((i) => [
+          `appendonly-${i}.aof.4.base.rdb`,
+          `appendonly-${i}.aof.4.incr.aof`,
+          `appendonly-${i}.aof.manifest`,
+        ]),
+      );
+      digest = await server.ask("DEBUG", "DIGEST");
+    }
+    await using server = await TestServer.start(settings, { dir });
+    assertEquals(await server.ask("DEBUG", "DIGEST"), digest);
+  });
+});
+
+Deno.test("a file that has grown is rewritten by itself", async () => {
+  await using server = await TestServer.start({
+    appendonly: "yes",
+    "auto-aof-rewrite-min-size": "100kb",
+    "auto-aof-rewrite-percentage": "100",
+  });
+  const value = "x".repeat(1_000);
+  for (let i = 0; i < 150; i++) await server.ask("SET", "k", value);
+  await until("it is rewritten", async () => await server.info("aof_rewrites") === "1");
+  assert(Number(await server.info("aof_current_size")) < 10_000);
+});
+
+Deno.test("clients hear -LOADING while the append-only file is loaded", async () => {
+  await withStorage(async (storage, dir) => {
+    {
+      await using server = await start(dir, storage);
+      await server.ask("SET", "k", "v");
+    }
+    const disk = Promise.withResolvers<void>();
+    storage.delay = (operation, path) =>
+      operation === "read" && path.endsWith(".incr.aof") ? disk.promise : null;
+    const port = onRunOfPorts(1, (port) => {
+      Deno.listen({ hostname: "127.0.0.1", port }).close();
+      return port;
+    });
+    const starting = start(dir, storage, { ...ALWAYS, port: String(port) });
+    using client = await connected(port);
+    assertEquals(await client.ask("GET", "k"), "-LOADING Redis is loading the dataset in memory");
+    assertEquals(
+      await client.ask("SET", "k", "w"),
+      "-LOADING Redis is loading the dataset in memory",
+    );
+    assertStringIncludes(String(await client.ask("INFO", "persistence")), "loading:1\r\n");
+    disk.resolve();
+    await using server = await starting;
+    assertEquals(await client.ask("GET", "k"), "v");
+    assert(server.log.some((line) => line.includes("append-only file loaded")));
+  });
+});
+
+async function connected(port: number): Promise<Client> {
+  for (let attempt = 0;; attempt++) {
+    try {
+      return await Client.connect(port);
+    } catch (error) {
+      if (attempt === 500) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+}
+
+Deno.test("keys that expired by now are there for commands from before that, and gone afterwards", async () => {
+  await withDir(async (dir) => {
+    const settings = { ...DEBUG, appendonly: "yes" };
+    {
+      await using server = await TestServer.start(settings, { dir });
+      await server.ask("DEBUG", "SET-ACTIVE-EXPIRE", "0");
+      for (let i = 0; i < 3_000; i++) {
+        await server.ask("SET", `k${i}`, "5", "PX", "40");
+        if (i % 3 === 0) await server.ask("PERSIST", `k${i}`);
+      }
+      assertEquals(await server.ask("SET", "late", "1", "PX", "300"), "OK");
+      assertEquals(await server.ask("APPEND", "late", "2"), 2);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 350));
+    await using server = await TestServer.start(settings, { dir });
+    assertEquals(await server.ask("GET", "late"), null);
+    const kept = Number(await server.ask("GET", "k0")) === 5;
+    assert(kept, "a key that was persisted in time is there");
+    await until("all others are removed", async () => await server.ask("DBSIZE") === 1_000);
+  });
+});
