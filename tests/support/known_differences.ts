@@ -29,7 +29,7 @@ function isSameInNumbers(redis: string, ours: string): boolean {
     // A bulk's length differs with its text.
     if (/^\$\d+$/.test(line) && /^\$\d+$/.test(other)) return true;
     const [n, m] = [line, other].map((text) => Number(text.replace(/^,/, "")));
-    return line !== "" && other !== "" && n === m;
+    return line !== "" && other !== "" && Object.is(n, m);
   });
 }
 
@@ -105,7 +105,8 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
   },
   {
     what: "SORT of a small sorted set leaves it packed",
-    reason: "Redis makes a skip list of it on the way, which only OBJECT ENCODING shows.",
+    reason:
+      "Redis makes a skip list of it on the way, which OBJECT ENCODING and a score of -0 show.",
     explains: (words, redis, ours) =>
       named(words, "object encoding") && redis.includes("skiplist") && ours.includes("listpack"),
   },
