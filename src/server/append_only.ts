@@ -257,9 +257,11 @@ export class AppendOnly implements Durability {
     const { config } = this.#host;
     const sparesDisk = config.noAppendFsyncOnRewrite &&
       (this.isRewriting || this.#host.isSaving());
-    for (const { log } of files) {
-      log.sparesDisk = sparesDisk;
-      log.tick();
+    for (const each of files) {
+      // A place may change by itself: an upstream that restarted has another history.
+      each.sayPlace();
+      each.log.sparesDisk = sparesDisk;
+      each.log.tick();
     }
     if (this.isRewriting || this.#isClosed) return;
     const isNeeded = files.some(({ log }) => log.isBroken || log.isSuspended);

@@ -397,6 +397,9 @@ export class Follower implements UpstreamHost {
     if (arrival === null) this.#feeds.delete(runner);
     else if (arrival.complete.has(shard)) this.#feeds.set(runner, arrival);
     else return false;
+    const position = arrival?.complete.get(shard) ?? this.#positions[shard];
+    // An upstream that restarted has another history; where no frame was yet, its name is all there is.
+    if (this.version === 2 && position.offset === 0) position.history = runner.link!.history;
     runner.forgetsHistory = false;
     this.#log.notice("upstream link streams", {
       upstream_shard: shard,

@@ -1,0 +1,250 @@
+/** Servers with an append-only file in processes of their own, stopped and killed and started again. */
+
+import { assertEquals, assertMatch } from "@std/assert";
+import { snapshotFileName } from "../../src/persistence/file_names.ts";
+import { filesIn, withDir } from "../persistence/support.ts";
+import { Client } from "../support/client.ts";
+import { writeEveryType } from "../support/every_type.ts";
+import { onRunOfPorts } from "../support/ports.ts";
+import { Program } from "../support/program.ts";
+import { until } from "../support/server.ts";
+
+const APPEND_ONLY = ["--appendonly", "yes", "--save", "", "--enable-debug-command", "yes"];
+const ALWAYS = ["--appendfsync", "always"];
+
+/** A server that comes again on the same ports and the same directory. */
+class Life {
+  readonly dir: string;
+  readonly port: number;
+  readonly #args: readonly string[];
+  #program: Program | null = null;
+  #client: Client | null = null;
+
+  constructor(dir: string, args: readonly string[], shards: number) {
+    this.dir = dir;
+    const base = onRunOfPorts(shards + 1, (base) => {
+      for (let i = 0; i <= shards; i++) {
+        Deno.listen({ hostname: "127.0.0.1", port: base + i }).close();
+      }
+      return base;
+    });
+    this.port = base;
+    this.#args = [
+      ...APPEND_ONLY,
+      ...["--port", String(base), "--replication-port-base", String(base + 1)],
+      ...["--shards", String(shards), ...args],
+    ];
+  }
+
+  async start(...more: string[]): Promise<void> {
+    this.#program = new Program(this.dir, [...this.#args, ...more]);
+    await this.#program.ready();
+    this.#client = await Client.connect(this.port);
+  }
+
+  async end(signal: Deno.Signal): Promise<void> {
+    this.#client?.close();
+    this.#program?.signal(signal);
+    await this.#program?.end();
+    this.#program = null;
+  }
+
+  ask(...words: string[]): Promise<unknown> {
+    return this.#client!.ask(...words);
+  }
+
+  async writeEveryType(tag: string): Promise<void> {
+    await writeEveryType(this.#client!, tag);
+    // Whoever asks for a key that has expired deletes it: nothing is written later by itself.
+    await until("a key expires", async () => await this.ask("EXISTS", `{${tag}}gone`) === 0);
+  }
+
+  async info(field: string): Promise<string> {
+    const text = String(await this.ask("INFO", "everything"));
+    return new RegExp(`^${field}:(.*)\r$`, "m").exec(text)?.[1] ?? "";
+  }
+}
+
+async function withDirs(test: (one: string, other: string) => Promise<void>): Promise<void> {
+  await withDir((one) => withDir((other) => test(one, other)));
+}
+
+Deno.test("values of all types survive kill -9, with any number of shards, crashes on the way included", async () => {
+  await withDir(async (dir) => {
+    const one = new Life(dir, ALWAYS, 1);
+    await one.start();
+    for (const tag of ["a", "b", "c"]) await one.writeEveryType(tag);
+    await one.ask("HSET", "hash", "f", "v", "g", "w");
+    assertEquals(await one.ask("HPEXPIREAT", "hash", "4000000000000", "FIELDS", "1", "f"), [1]);
+    const digest = await one.ask("DEBUG", "DIGEST");
+    await one.end("SIGKILL");
+
+    await one.start();
+    assertEquals(await one.ask("DEBUG", "DIGEST"), digest, "one shard again");
+    assertEquals(await one.ask("HPEXPIRETIME", "hash", "FIELDS", "1", "f"), [4000000000000]);
+    await one.end("SIGKILL");
+
+    // Killed while it makes the files for three shards: the old ones count until the new are complete.
+    const three = new Life(dir, ALWAYS, 3);
+    for (const afterMs of [350, 500, 650]) {
+      const program = new Program(dir, [...APPEND_ONLY, ...ALWAYS, "--shards", "3"]);
+      await new Promise((resolve) => setTimeout(resolve, afterMs));
+      program.signal("SIGKILL");
+      await program.end();
+    }
+    await three.start();
+    assertEquals(await three.ask("DEBUG", "DIGEST"), digest, "three shards");
+    await three.writeEveryType("d");
+    const later = await three.ask("DEBUG", "DIGEST");
+    await three.end("SIGKILL");
+    const manifests = filesIn(`${dir}/appendonlydir`).filter((name) => name.endsWith(".manifest"));
+    assertEquals(
+      manifests,
+      [0, 1, 2].map((i) => `${snapshotFileName("appendonly.aof", i, 3)}.manifest`),
+    );
+
+    const two = new Life(dir, ALWAYS, 2);
+    await two.start();
+    assertEquals(await two.ask("DEBUG", "DIGEST"), later, "two shards");
+    await two.end("SIGTERM");
+    assertEquals(filesIn(dir), ["appendonlydir"]);
+  });
+});
+
+Deno.test("a second server on the same data is refused, and one behind a killed server is not", async () => {
+  await withDir(async (dir) => {
+    const first = new Program(dir, [...APPEND_ONLY]);
+    const { pid } = await first.ready();
+    const second = await new Program(dir, [...APPEND_ONLY, "--dbfilename", "other.rdb"]).end();
+    assertEquals(second.code, 1);
+    assertEquals(second.stdout, "");
+    const [line, ...more] = second.stderr.trimEnd().split("\n");
+    assertEquals(more, []);
+    assertEquals(
+      line,
+      `shoal: the data is in use by another server, process ${pid}, which has locked ` +
+        `${dir}/appendonlydir.lock: stop it, or give this one a dir of its own`,
+    );
+    const third = await new Program(dir, ["--save", ""]).end();
+    assertEquals(third.code, 1);
+    assertMatch(third.stderr, /the data is in use by another server/);
+    first.signal("SIGKILL");
+    await first.end();
+    const again = new Program(dir, [...APPEND_ONLY]);
+    await again.ready();
+    again.signal("SIGTERM");
+    assertEquals((await again.end()).code, 0);
+  });
+});
+
+/** Who is stopped; whom the other one finds where it was. */
+const ENDINGS = [
+  { who: ["primary"], signal: "SIGTERM" },
+  { who: ["primary"], signal: "SIGKILL" },
+  { who: ["replica"], signal: "SIGTERM" },
+  { who: ["replica"], signal: "SIGKILL" },
+  { who: ["primary", "replica"], signal: "SIGTERM" },
+  { who: ["primary", "replica"], signal: "SIGKILL" },
+] as const;
+
+Deno.test("a primary and a replica that end in any way resume with frames", async () => {
+  await withPair(async (primary, replica) => {
+    const nodes = { primary, replica };
+    for (const [round, { who, signal }] of ENDINGS.entries()) {
+      const where = `${who.join(" and ")}, ${signal}`;
+      await primary.writeEveryType(`round${round}`);
+      await inStep(primary, replica);
+      const fulls = Number(await primary.info("sync_full"));
+      for (const name of who) await nodes[name].end(signal);
+      for (const name of who) await nodes[name].start();
+      await inStep(primary, replica);
+      const isNew = (who as readonly string[]).includes("primary");
+      assertEquals(Number(await primary.info("sync_full")), isNew ? 0 : fulls, where);
+    }
+  });
+});
+
+Deno.test("a replica keeps its place while its upstream is away, and its data when it is promoted", async () => {
+  await withPair(async (primary, replica) => {
+    await primary.end("SIGKILL");
+    await replica.end("SIGTERM");
+    await replica.start();
+    const started = await replica.ask("BGREWRITEAOF");
+    assertEquals(started, "Background append only file rewriting started");
+    await until("it is rewritten", async () => await replica.info("aof_rewrites") === "1");
+    await replica.end("SIGKILL");
+    await primary.start();
+    await replica.start();
+    await inStep(primary, replica);
+    assertEquals(await primary.info("sync_full"), "0");
+
+    await primary.end("SIGKILL");
+    await replica.ask("REPLICAOF", "NO", "ONE");
+    await replica.writeEveryType("promoted");
+    const digest = await replica.ask("DEBUG", "DIGEST");
+    await replica.end("SIGKILL");
+    const promoted = new Life(replica.dir, ALWAYS, 2);
+    await promoted.start();
+    assertEquals(await promoted.ask("DEBUG", "DIGEST"), digest);
+    await promoted.end("SIGTERM");
+  });
+});
+
+/** A primary and a replica of two shards, in step, whose files hold all there is. */
+async function withPair(test: (primary: Life, replica: Life) => Promise<void>): Promise<void> {
+  await withDirs(async (primaryDir, replicaDir) => {
+    const primary = new Life(primaryDir, ALWAYS, 2);
+    const upstream = `127.0.0.1 ${primary.port}`;
+    const replica = new Life(replicaDir, [...ALWAYS, "--replicaof", upstream], 2);
+    try {
+      await primary.start();
+      await primary.writeEveryType("before");
+      await replica.start();
+      await inStep(primary, replica);
+      await until("it is rewritten", async () => Number(await replica.info("aof_rewrites")) > 0);
+      await test(primary, replica);
+    } finally {
+      await primary.end("SIGKILL");
+      await replica.end("SIGKILL");
+    }
+  });
+}
+
+/** Waits until the replica has all that the primary has. */
+async function inStep(primary: Life, replica: Life): Promise<void> {
+  await primary.ask("INCR", "steps");
+  await until("the replica is there", async () => await primary.ask("WAIT", "1", "100") === 1);
+  assertEquals(await replica.ask("DEBUG", "DIGEST"), await primary.ask("DEBUG", "DIGEST"));
+}
+
+Deno.test("a writable replica's own writes survive kill -9, and rewrites", async () => {
+  await withDirs(async (primaryDir, replicaDir) => {
+    const primary = new Life(primaryDir, ALWAYS, 1);
+    const upstream = `127.0.0.1 ${primary.port}`;
+    const args = [...ALWAYS, "--replicaof", upstream, "--replica-read-only", "no"];
+    const replica = new Life(replicaDir, args, 1);
+    try {
+      await primary.start();
+      await primary.ask("SET", "k", "v");
+      await replica.start();
+      await until("the replica is there", async () => await primary.ask("WAIT", "1", "100") === 1);
+      await until("it is rewritten", async () => Number(await replica.info("aof_rewrites")) > 0);
+      assertEquals(await replica.ask("SET", "own", "1"), "OK");
+      await primary.end("SIGKILL");
+      await replica.end("SIGKILL");
+      await replica.start();
+      assertEquals(await replica.ask("GET", "own"), "1");
+      assertEquals(await replica.ask("SET", "own", "2"), "OK");
+      await replica.ask("BGREWRITEAOF");
+      await until("it is rewritten", async () => await replica.info("aof_rewrites") === "1");
+      assertEquals(await replica.ask("SET", "own", "3"), "OK");
+      await replica.end("SIGKILL");
+      await replica.start();
+      assertEquals(await replica.ask("GET", "own"), "3");
+      assertEquals(await replica.ask("GET", "k"), "v");
+    } finally {
+      await primary.end("SIGKILL");
+      await replica.end("SIGKILL");
+    }
+  });
+});
