@@ -8,7 +8,7 @@
 import { checkAof, cutFile, type FileReport } from "../persistence/check_aof.ts";
 import { checkRdb } from "../persistence/check_rdb.ts";
 import { DISK } from "../persistence/disk.ts";
-import { loadError } from "../persistence/load_error.ts";
+import { LoadError, loadError } from "../persistence/load_error.ts";
 import { saveError } from "../persistence/save_error.ts";
 
 /** What is to be checked. */
@@ -38,11 +38,10 @@ export async function check(request: CheckRequest, say: (line: string) => void):
     } else {
       say(`  ${report.fault}`);
       const lost = report.bytes - report.soundBytes;
-      if (request.fix) await fix(report, say);
+      if (request.fix && report.canBeCut) await fix(report, say);
       else isWell = false;
-      if (!request.fix && request.what === "aof") {
-        say(`  --fix cuts off the last ${lost} bytes and keeps a copy of the file`);
-      }
+      if (!report.canBeCut) say("  cutting it would not mend it: an image counts as a whole");
+      else if (!request.fix) say(`  --fix cuts off the last ${lost} bytes and keeps a copy`);
     }
   }
   return isWell;
@@ -51,7 +50,8 @@ export async function check(request: CheckRequest, say: (line: string) => void):
 async function checkImage(path: string): Promise<FileReport> {
   try {
     using file = await DISK.open(path);
-    return { path, bytes: await file.size(), isTorn: false, ...await checkRdb(path, file) };
+    const bytes = await file.size();
+    return { path, bytes, isTorn: false, canBeCut: false, ...await checkRdb(path, file) };
   } catch (error) {
     throw loadError(path, error);
   }
@@ -62,6 +62,6 @@ async function fix(report: FileReport, say: (line: string) => void): Promise<voi
     const copy = await cutFile(DISK, report.path, report.soundBytes);
     say(`  cut to ${report.soundBytes} bytes; as it was: ${copy}`);
   } catch (error) {
-    throw saveError(report.path, error);
+    throw error instanceof LoadError ? error : saveError(report.path, error);
   }
 }

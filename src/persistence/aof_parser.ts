@@ -73,14 +73,19 @@ export class AofParser {
   commands = 0;
   /** Commands in the whole part of the file. */
   wholeCommands = 0;
-  /** Bytes of the file that are whole commands, units and annotations, nothing missing. */
-  wholeBytes = 0;
+  /** Bytes of the file up to the end of the last whole command, unit or annotation. */
+  wholeBytes: number;
 
   /** Byte of the file at `buf[0]`. */
-  #base = 0;
+  #base: number;
   #at = 0;
   #end = 0;
   #unitOpen = false;
+
+  /** Begins at byte `from` of the file. */
+  constructor(from = 0) {
+    this.#base = this.wholeBytes = from;
+  }
 
   /** Makes room for at least `bytes` to be read to `buf`, from the returned position on. */
   room(bytes: number): number {

@@ -3,12 +3,15 @@
  * most a millisecond between which everybody else is let in. Tells a torn tail, which a crash leaves
  * behind, from damage.
  *
- * A tail is torn when the file ends inside a command, inside MULTI ... EXEC, or in zeros behind
- * what is the beginning of a command (a file system may give a file its length before its bytes). What is whole before it has gone to the sink.
+ * A tail is torn when the file ends inside a command, inside MULTI ... EXEC, or in zeros behind what is
+ * the beginning of a command (a file system may give a file its length before its bytes). What is
+ * whole before it has gone to the sink. When commands lie in what would be one word without an end, it
+ * is not the end that is missing: a length is damaged, and to cut the file there would lose them.
  *
  * @module
  */
 
+import { LF } from "../base/ascii.ts";
 import type { Gate } from "../base/gate.ts";
 import { AOF_COMMAND, AOF_MORE, AofDamage, AofParser } from "./aof_parser.ts";
 import { LoadCancelled, READ_BYTES } from "./rdb_load.ts";
@@ -16,6 +19,11 @@ import type { StorageFile } from "./storage.ts";
 
 /** Commands between two looks at the clock. */
 const STEP_COMMANDS = 16;
+/** Bytes at the end of a torn file that are looked at for commands. */
+const LOOKED_BYTES_MAX = 1_048_576;
+/** Places that are tried: where commands lie, one of the first few begins one. */
+const TRIES_MAX = 64;
+const STAR = 42;
 
 /** What is read into. */
 export interface AofSink {
@@ -50,7 +58,7 @@ export interface AofReadResult {
 }
 
 /**
- * Reads a file from byte `from` on; positions are counted from there.
+ * Reads a file from byte `from` on.
  *
  * @throws {AofDamage} for what is no torn tail.
  */
@@ -60,8 +68,8 @@ export async function readIncrement(
   sink: AofSink,
   options: AofReadOptions,
 ): Promise<AofReadResult> {
-  const bytes = await file.size() - from;
-  const parser = new AofParser();
+  const bytes = await file.size();
+  const parser = new AofParser(from);
   await file.seek(from);
   try {
     while (true) {
@@ -72,12 +80,66 @@ export async function readIncrement(
       await takeIn(parser, sink, options);
       options.onBytes(read);
     }
+    await lookForCommands(file, bytes, parser);
   } catch (error) {
     if (!(error instanceof AofDamage)) throw error;
     error.wholeBytes = parser.wholeBytes;
-    if (!await endsTornInZeros(file, from + parser.wholeBytes, from + bytes)) throw error;
+    if (!await endsTornInZeros(file, parser.wholeBytes, bytes)) throw error;
   }
   return { bytes, wholeBytes: parser.wholeBytes, commands: parser.wholeCommands };
+}
+
+/**
+ * Looks at the end of a command that has none for commands that follow one another up to the end of the
+ * file. A value that holds an append-only file may look like that; it is refused rather than lost.
+ *
+ * @throws {AofDamage} when there are any.
+ */
+async function lookForCommands(
+  file: StorageFile,
+  bytes: number,
+  { byteOffset }: AofParser,
+): Promise<void> {
+  const looked = Math.min(bytes - byteOffset, LOOKED_BYTES_MAX);
+  if (looked === 0) return;
+  const end = await readAt(file, bytes - looked, looked);
+  let at = end.indexOf(STAR, 1);
+  for (let tries = 0; at > 0 && tries < TRIES_MAX; at = end.indexOf(STAR, at + 1)) {
+    if (end[at - 1] !== LF) continue;
+    tries++;
+    if (!holdsCommands(end.subarray(at))) continue;
+    const found = bytes - looked + at;
+    throw new AofDamage(
+      byteOffset,
+      `a command without an end, in which commands lie from byte ${found} on: a length is damaged`,
+    );
+  }
+}
+
+/** Whether bytes are whole commands, and the beginning of one more at most. */
+function holdsCommands(bytes: Uint8Array): boolean {
+  const parser = new AofParser();
+  const at = parser.room(bytes.length);
+  parser.buf.set(bytes, at);
+  parser.took(bytes.length);
+  try {
+    while (parser.next() !== AOF_MORE);
+  } catch (error) {
+    if (error instanceof AofDamage) return false;
+    throw error;
+  }
+  return parser.commands > 0;
+}
+
+async function readAt(file: StorageFile, from: number, bytes: number): Promise<Uint8Array> {
+  const into = new Uint8Array(bytes);
+  await file.seek(from);
+  for (let at = 0; at < bytes;) {
+    const read = await file.read(into.subarray(at));
+    if (read === null) return into.subarray(0, at);
+    at += read;
+  }
+  return into;
 }
 
 async function takeIn(parser: AofParser, sink: AofSink, options: AofReadOptions): Promise<void> {

@@ -30,6 +30,8 @@ export interface FileReport extends CheckReport {
   readonly bytes: number;
   /** Whether what is wrong is a torn tail alone, which a start cuts off by itself. */
   readonly isTorn: boolean;
+  /** Whether the sound bytes are a file that can be loaded: an image that breaks off is none. */
+  readonly canBeCut: boolean;
 }
 
 /** Counts commands, and follows what annotations say. */
@@ -94,7 +96,7 @@ async function checkFile(storage: Storage, path: string): Promise<FileReport> {
       lines.push(...image.lines);
       from = image.soundBytes;
       if (image.fault !== null || from === bytes) {
-        return { path, bytes, isTorn: false, ...image, lines };
+        return { path, bytes, isTorn: false, canBeCut: false, ...image, lines };
       }
     }
     return await checkCommands(path, file, from, bytes, lines);
@@ -122,39 +124,76 @@ async function checkCommands(
     });
   } catch (error) {
     if (!(error instanceof AofDamage)) throw error;
-    soundBytes += error.wholeBytes;
-    fault = `${path}: damaged at byte ${from + error.byteOffset}: ${error.message}`;
+    soundBytes = error.wholeBytes;
+    fault = `${path}: damaged: ${error.message}`;
   }
-  if (result !== null) soundBytes += result.wholeBytes;
+  if (result !== null) soundBytes = result.wholeBytes;
   const isTorn = result !== null && soundBytes < bytes;
   if (isTorn) fault = `${path}: torn: ends inside a command or unit behind byte ${soundBytes}`;
   lines.push(`${sink.commands} commands`);
   const byCount = [...sink.names].sort((a, b) => b[1] - a[1]);
   for (const [name, count] of byCount) lines.push(`${name}: ${count}`);
   lines.push(...sink.history);
-  if (sink.offset >= 0) lines.push(`next offset ${sink.offset}`);
-  return { path, bytes, lines, fault, soundBytes, isTorn };
+  if (sink.offset >= 0) {
+    const incomplete = sink.commands - (result?.commands ?? sink.commands);
+    lines.push(`next offset ${sink.offset - incomplete}`);
+  }
+  return { path, bytes, lines, fault, soundBytes, isTorn, canBeCut: true };
 }
 
 /**
- * Cuts a file to what is whole at its beginning, after it was copied beside itself.
+ * Cuts a file to what is whole at its beginning, after it was copied beside itself; gives the copy's
+ * path.
  *
+ * @throws {LoadError} when a server is using the file.
  * @throws what the storage throws; the file is cut only when its copy is safe.
  */
 export async function cutFile(storage: Storage, path: string, bytes: number): Promise<string> {
-  const copyPath = `${path}${DAMAGED_SUFFIX}`;
+  const dir = path.slice(0, path.lastIndexOf("/"));
+  using _lock = await lockIfThere(storage, `${dir}.lock`);
+  const { copy, copyPath } = await createCopy(storage, path);
   {
     using file = await storage.open(path);
-    using copy = await storage.create(copyPath);
+    using _ = copy;
     const buf = new Uint8Array(COPY_BYTES);
     for (let read = await file.read(buf); read !== null; read = await file.read(buf)) {
       await writeAll(copy, buf.subarray(0, read));
     }
     await copy.sync();
   }
-  await storage.syncDirectory(path.slice(0, path.lastIndexOf("/")));
+  await storage.syncDirectory(dir);
   using file = await storage.append(path);
   await file.truncate(bytes);
   await file.sync();
   return copyPath;
+}
+
+/** The lock that a server has on the directory, if there ever was one. */
+async function lockIfThere(storage: Storage, path: string): Promise<StorageFile | null> {
+  let file: StorageFile;
+  try {
+    file = await storage.append(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+  // A file system without locks has none to offer; then nobody has one.
+  if (await file.tryLock().catch(() => true)) return file;
+  file.close();
+  throw new LoadError(`a server that runs has locked ${path}: stop it first`);
+}
+
+/** A new file beside `path`, under the first name that is free. */
+async function createCopy(
+  storage: Storage,
+  path: string,
+): Promise<{ copy: StorageFile; copyPath: string }> {
+  for (let n = 1;; n++) {
+    const copyPath = `${path}${DAMAGED_SUFFIX}${n === 1 ? "" : `-${n}`}`;
+    try {
+      return { copy: await storage.create(copyPath), copyPath };
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    }
+  }
 }

@@ -201,15 +201,10 @@ export class AofLoading {
     // Redis 4 to 6 wrote commands behind the image; without a preamble there are commands alone.
     const from = image?.bytes ?? 0;
     const result = await this.#replay(path, from, new Replay(this.#host, place, null));
-    const whole = {
-      bytes: from + result.bytes,
-      wholeBytes: from + result.wholeBytes,
-      commands: result.commands,
-    };
     return {
-      bytes: whole.wholeBytes,
+      bytes: result.wholeBytes,
       facts: image?.facts ?? null,
-      torn: whole.wholeBytes < whole.bytes ? { path, result: whole } : null,
+      torn: result.wholeBytes < result.bytes ? { path, result } : null,
     };
   }
 

@@ -1,6 +1,12 @@
 /** The append-only file of a server in this process, on a disk of its own that does as it is told. */
 
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import type { Storage } from "../../src/persistence/storage.ts";
 import { withDir } from "../persistence/support.ts";
 import { Client } from "../support/client.ts";
@@ -356,5 +362,16 @@ Deno.test("keys that expired by now are there for commands from before that, and
     const kept = Number(await server.ask("GET", "k0")) === 5;
     assert(kept, "a key that was persisted in time is there");
     await until("all others are removed", async () => await server.ask("DBSIZE") === 1_000);
+  });
+});
+
+Deno.test("a disk on which nothing can be made stops the start in one line", async () => {
+  await withStorage(async (storage, dir) => {
+    storage.fault = (operation, path) =>
+      operation === "create" && path.includes("appendonlydir")
+        ? Object.assign(new Error("Read-only file system"), { code: "EROFS" })
+        : null;
+    const error = await assertRejects(() => start(dir, storage));
+    assertMatch(error instanceof Error ? error.message : "", /^cannot .*: Read-only file system$/);
   });
 });

@@ -1,0 +1,274 @@
+/** Starts on append-only files that are torn or damaged, and the tools that look at them. */
+
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { ascii, latin1 } from "../../src/base/ascii.ts";
+import { withDir } from "../persistence/support.ts";
+import { Client } from "../support/client.ts";
+import { PROJECT } from "../support/import_graph.ts";
+import { Program } from "../support/program.ts";
+import { TestServer } from "../support/server.ts";
+
+const APPEND_ONLY = { appendonly: "yes" };
+const INCREMENT = "appendonlydir/appendonly.aof.1.incr.aof";
+
+/** A data directory with ten keys, and the path of its increment. */
+async function makeData(dir: string): Promise<string> {
+  await using server = await TestServer.start(APPEND_ONLY, { dir });
+  const client = await server.connect();
+  for (let i = 0; i < 10; i++) await client.ask("SET", `key:${i}`, `value ${i}`);
+  return `${dir}/${INCREMENT}`;
+}
+
+/** All files of a directory, by name. */
+function contentsOf(dir: string): Map<string, string> {
+  const contents = new Map<string, string>();
+  for (const { name, isDirectory } of Deno.readDirSync(dir)) {
+    if (name.endsWith(".lock")) continue;
+    const path = `${dir}/${name}`;
+    if (!isDirectory) contents.set(name, latin1(Deno.readFileSync(path)));
+    else for (const [inner, text] of contentsOf(path)) contents.set(`${name}/${inner}`, text);
+  }
+  return contents;
+}
+
+/** How a start on `dir` ends, which must leave every file as it was. */
+async function refusal(dir: string, ...args: string[]): Promise<string> {
+  const before = contentsOf(dir);
+  const program = new Program(dir, ["--appendonly", "yes", "--save", "", ...args]);
+  const { code, stdout, stderr } = await program.end();
+  assertEquals(code, 1);
+  assertEquals(stdout, "");
+  assertEquals(contentsOf(dir), before, "a start that fails changes no file");
+  const lines = stderr.trimEnd().split("\n").filter((line) => line.startsWith("shoal: "));
+  assertEquals(lines.length, 1, stderr);
+  return lines[0].slice("shoal: ".length);
+}
+
+/** Runs `main.ts` with these words; what it printed, and its code. */
+async function tool(dir: string, ...args: string[]): Promise<{ code: number; said: string }> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "-q", "--no-prompt", "--no-remote", `--allow-read=${dir}`, `--allow-write=${dir}`],
+      "--allow-env=SHOAL_*,DENO_TOKIO_EVENT_INTERVAL",
+      ...["--config", new URL("deno.json", PROJECT).pathname],
+      new URL("main.ts", PROJECT).pathname,
+      ...args,
+    ],
+    cwd: dir,
+    env: { NO_COLOR: "1" },
+  }).output();
+  return { code, said: latin1(stdout) + latin1(stderr) };
+}
+
+Deno.test("a torn tail is cut off with a warning that names file and byte, where that is allowed", async () => {
+  await withDir(async (dir) => {
+    const path = await makeData(dir);
+    const whole = Deno.statSync(path).size;
+    const [torn] = [ascii("*3\r\n$3\r\nSET\r\n$5\r\nkey:x\r\n$9\r\nval")];
+    Deno.writeFileSync(path, torn, { append: true });
+
+    const line = await refusal(dir, "--aof-load-truncated", "no");
+    assertEquals(
+      line,
+      `cannot load ${path}: byte ${whole} of ${whole + torn.length}: it ends inside a command or ` +
+        `unit, and aof-load-truncated is no: shoal check-aof --fix ${path}`,
+    );
+
+    await using server = await TestServer.start(APPEND_ONLY, { dir });
+    assertEquals(await server.ask("DBSIZE"), 10);
+    const warning = server.log.find((line) => line.includes("is cut off")) ?? "";
+    assertStringIncludes(warning, `path=${path} byte=${whole} bytes=${torn.length}`);
+    assertEquals(await server.ask("SET", "key:x", "again"), "OK");
+    await server.stop();
+    await using again = await TestServer.start(APPEND_ONLY, { dir });
+    assertEquals(await again.ask("DBSIZE"), 11);
+    assertEquals(again.log.filter((line) => line.includes("is cut off")), []);
+  });
+});
+
+Deno.test("half a transaction at the end is cut off as a whole", async () => {
+  await withDir(async (dir) => {
+    const path = await makeData(dir);
+    const half = ascii("*1\r\n$5\r\nMULTI\r\n*3\r\n$3\r\nSET\r\n$5\r\nkey:x\r\n$1\r\nv\r\n");
+    Deno.writeFileSync(path, half, { append: true });
+    await using server = await TestServer.start(APPEND_ONLY, { dir });
+    assertEquals(await server.ask("DBSIZE"), 10);
+  });
+});
+
+Deno.test("damage before the end stops the start, names file, byte and command, and changes nothing", async () => {
+  await withDir(async (dir) => {
+    const path = await makeData(dir);
+    const sound = Deno.readFileSync(path);
+    const text = latin1(sound);
+    const cases: [change: (bytes: Uint8Array) => void, byte: number, why: string][] = [];
+    const third = text.indexOf("*3", text.indexOf("key:2"));
+    cases.push([(b) => b[third] = 120, third, "a command begins with '*', not with 'x'"]);
+    const length = text.indexOf("$5\r\nkey:4") + 1;
+    cases.push([(b) => b[length] = 54, length + 9, "a word does not end where its length says"]);
+    const zeros = text.indexOf("value 5");
+    cases.push([(b) => b.fill(0, zeros + 7, zeros + 40), zeros + 7, "a word does not end"]);
+    for (const [change, byte, why] of cases) {
+      const damaged = sound.slice();
+      change(damaged);
+      Deno.writeFileSync(path, damaged);
+      const line = await refusal(dir);
+      assertStringIncludes(line, `cannot load ${path}: byte ${byte}: ${why}`);
+      assertStringIncludes(line, `: shoal check-aof ${path}`);
+    }
+    // A command that is none, and one that cannot be.
+    const name = text.indexOf("SET", text.indexOf("key:6"));
+    const damaged = sound.slice();
+    damaged[name] = 88;
+    Deno.writeFileSync(path, damaged);
+    const end = text.indexOf("*3", name);
+    assertEquals(
+      await refusal(dir),
+      `cannot load ${path}: before byte ${end}: ForeignCommand: XET: shoal check-aof ${path}`,
+    );
+    Deno.writeFileSync(path, sound);
+  });
+});
+
+Deno.test("a file that is torn although another follows it stops the start", async () => {
+  await withDir(async (dir) => {
+    const path = await makeData(dir);
+    const whole = Deno.statSync(path).size;
+    const next = `${dir}/appendonlydir/appendonly.aof.2.incr.aof`;
+    Deno.writeFileSync(path, ascii("*1\r\n$4\r\nPI"), { append: true });
+    Deno.writeFileSync(next, ascii("*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n"));
+    Deno.writeTextFileSync(
+      `${dir}/appendonlydir/appendonly.aof.manifest`,
+      "file appendonly.aof.2.incr.aof seq 2 type i\n",
+      { append: true },
+    );
+    assertEquals(
+      await refusal(dir),
+      `cannot load ${path}: byte ${whole} of ${
+        whole + 10
+      }: it ends inside a command or unit, and ` +
+        `${next} follows it: shoal check-aof ${path}`,
+    );
+  });
+});
+
+Deno.test("files without the manifest that lists them stop the start", async () => {
+  await withDir(async (dir) => {
+    await makeData(dir);
+    const manifest = `${dir}/appendonlydir/appendonly.aof.manifest`;
+    const text = Deno.readTextFileSync(manifest);
+    Deno.removeSync(manifest);
+    assertMatch(await refusal(dir), /it has appendonly\.aof\.1\.\S+ and no manifest/);
+    Deno.writeTextFileSync(manifest, text.slice(0, -3));
+    assertMatch(
+      await refusal(dir),
+      /cannot load .*appendonly\.aof\.manifest: line \d has no line end/,
+    );
+    Deno.writeTextFileSync(manifest, text);
+    Deno.removeSync(`${dir}/appendonlydir/appendonly.aof.1.base.rdb`);
+    assertMatch(await refusal(dir), /cannot read .*appendonly\.aof\.1\.base\.rdb: No such file/);
+  });
+});
+
+Deno.test("check-aof says what is in a file and where it breaks, and --fix cuts it there", async () => {
+  await withDir(async (dir) => {
+    const path = await makeData(dir);
+    const manifest = `${dir}/appendonlydir/appendonly.aof.manifest`;
+    const sound = await tool(dir, "check-aof", manifest);
+    assertEquals(sound.code, 0, sound.said);
+    assertMatch(
+      sound.said,
+      /appendonly\.aof\.1\.base\.rdb: \d+ bytes\n {2}RDB version \d+, 0 keys/,
+    );
+    assertMatch(sound.said, /incr\.aof: \d+ bytes\n {2}11 commands\n {2}SET: 10\n {2}SELECT: 1\n/);
+    assertMatch(sound.said, /history [0-9a-f]{40} from offset 0\n {2}next offset 11\n {2}sound\n/);
+
+    const whole = Deno.statSync(path).size;
+    const torn = ascii("*1\r\n$4\r\nPI");
+    Deno.writeFileSync(path, torn, { append: true });
+    const found = await tool(dir, "check-aof", path);
+    assertEquals(found.code, 1);
+    assertStringIncludes(found.said, `torn: ends inside a command or unit behind byte ${whole}`);
+    assertStringIncludes(found.said, "--fix cuts off the last 10 bytes and keeps a copy");
+    assertEquals(Deno.statSync(path).size, whole + torn.length, "looking changes nothing");
+
+    for (const copy of [`${path}.damaged`, `${path}.damaged-2`]) {
+      const fixed = await tool(dir, "check-aof", "--fix", path);
+      assertEquals(fixed.code, 0, fixed.said);
+      assertStringIncludes(fixed.said, `cut to ${whole} bytes; as it was: ${copy}`);
+      assertEquals(Deno.statSync(path).size, whole);
+      assertEquals(Deno.statSync(copy).size, whole + torn.length);
+      Deno.writeFileSync(path, torn, { append: true });
+    }
+    Deno.truncateSync(path, whole);
+    assertEquals((await tool(dir, "check-aof", path)).code, 0);
+    await using server = await TestServer.start(APPEND_ONLY, { dir });
+    assertEquals(await server.ask("DBSIZE"), 10);
+
+    // What a server is using is looked at, and not cut.
+    Deno.writeFileSync(path, torn, { append: true });
+    const used = await tool(dir, "check-aof", "--fix", path);
+    assertEquals(used.code, 1);
+    assertStringIncludes(used.said, "a server that runs has locked");
+    Deno.truncateSync(path, whole);
+  });
+});
+
+Deno.test("check-rdb says what is in a snapshot and where it breaks", async () => {
+  await withDir(async (dir) => {
+    {
+      await using server = await TestServer.start({}, { dir });
+      await server.ask("SET", "k", "v", "EX", "1000");
+      await server.ask("RPUSH", "l", "a", "b");
+      await server.ask("SAVE");
+    }
+    const path = `${dir}/dump.rdb`;
+    const sound = await tool(dir, "check-rdb", path);
+    assertEquals(sound.code, 0, sound.said);
+    assertMatch(sound.said, /RDB version \d+, 2 keys, 1 that expire\n {2}database 0: 2 keys\n/);
+    assertMatch(sound.said, /strings: 1\n {2}lists: 1\n/);
+    Deno.truncateSync(path, Deno.statSync(path).size - 12);
+    const broken = await tool(dir, "check-rdb", path);
+    assertEquals(broken.code, 1);
+    assertMatch(broken.said, /cannot load .*dump\.rdb: .*byte \d+/);
+    const missing = await tool(dir, "check-rdb", `${dir}/nothing.rdb`);
+    assertEquals(missing.code, 1);
+    assertEquals(
+      missing.said,
+      `shoal: cannot read ${dir}/nothing.rdb: No such file or directory\n`,
+    );
+    const wrong = await tool(dir, "check-rdb");
+    assertEquals([wrong.code, wrong.said], [1, "shoal: usage: shoal check-rdb FILE\n"]);
+  });
+});
+
+Deno.test("a file where the directory should be stops the start in one line", async () => {
+  await withDir(async (dir) => {
+    const file = `${dir}/appendonlydir`;
+    Deno.writeTextFileSync(file, "no directory");
+    assertEquals(await refusal(dir), `cannot read ${file}: Not a directory`);
+  });
+});
+
+Deno.test("clients of a server that was killed in a transaction find all of it or nothing", async () => {
+  await withDir(async (dir) => {
+    const program = new Program(dir, [
+      "--appendonly",
+      "yes",
+      "--appendfsync",
+      "always",
+      "--save",
+      "",
+    ]);
+    const { port } = await program.ready();
+    using client = await Client.connect(port);
+    const replies = await client.pipeline(["MULTI"], ["SET", "a", "1"], ["SET", "b", "2"], [
+      "EXEC",
+    ]);
+    assertEquals(replies.at(-1), ["OK", "OK"]);
+    program.signal("SIGKILL");
+    await program.end();
+    await using server = await TestServer.start(APPEND_ONLY, { dir });
+    assertEquals(await server.ask("MGET", "a", "b"), ["1", "2"]);
+  });
+});
