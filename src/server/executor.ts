@@ -118,7 +118,7 @@ export interface WaitingClients {
 const NOBODY_WAITS: WaitingClients = { hasReady: false, serveReady() {} };
 
 /** A request that was put by: its bytes and where its arguments lie in them. */
-type PutBy = Pick<RequestQueue, "buf" | "view" | "starts" | "stops" | "argc">;
+export type PutBy = Pick<RequestQueue, "buf" | "view" | "starts" | "stops" | "argc">;
 
 /** Whether what a session is replied now is dropped (CLIENT REPLY). */
 function isSilent(session: Session): boolean {
