@@ -241,6 +241,11 @@ export class UpstreamLink {
       (this.#appliedOffset !== this.#ackedOffset && silentMs >= ACK_GAP_MS);
   }
 
+  /** Whether the primary has asked for an acknowledgement: somebody waits there. */
+  get isAckWanted(): boolean {
+    return this.#ackWanted;
+  }
+
   /** The acknowledgement to write now: of everything before `offset`, which is applied. */
   takeAck(nowMs: number, offset: number = this.#appliedOffset): Uint8Array<ArrayBuffer> {
     this.#ackMs = nowMs;

@@ -239,6 +239,13 @@ export class AppendOnly implements Durability {
   }
 
   /** See `Durability`. */
+  async whenDurable(): Promise<void> {
+    for (const { log } of this.#files ?? []) {
+      if (log.policy === "always") await log.whenSynced(log.appendedFrames);
+    }
+  }
+
+  /** See `Durability`. */
   appended(): readonly number[] {
     return (this.#files ?? []).map(({ log }) => log.appendedFrames);
   }

@@ -12,6 +12,8 @@ export interface Durability {
   whenRoom(): Promise<void> | null;
   /** Whether all frames so far are as safe as they are promised to be before they are confirmed. */
   readonly isDurable: boolean;
+  /** Resolves when the frames so far are. */
+  whenDurable(): Promise<void>;
   /** Frames so far, by shard. */
   appended(): readonly number[];
   /** Whether the first `frames[i]` of each shard are. */
@@ -23,6 +25,7 @@ export const NOT_KEPT: Durability = {
   endTurn() {},
   whenRoom: () => null,
   isDurable: true,
+  whenDurable: () => Promise.resolve(),
   appended: () => [],
   isDurableUpTo: () => true,
 };

@@ -130,6 +130,7 @@ export class UpstreamRunner {
   /** Frames of a unit whose end has not come. */
   readonly #unit = new HeldUnit();
   readonly #safeOffset = new SafeOffset();
+  #awaitsDisk = false;
   /** What of the upstream node's sequence was applied when the last connection ended. */
   #reachedBefore = -1;
   /** The frame before which a v1 upstream's stream last had a gap. */
@@ -476,8 +477,22 @@ export class UpstreamRunner {
     if (link === null || socket === null || socket.isWriting) return;
     const nowMs = this.#host.clock.monotonicMs();
     if (!link.ackDue(nowMs)) return;
+    if (link.isAckWanted && !this.#host.durability.isDurable) void this.#acknowledgeAgain(link);
     const safe = this.#safeOffset.of(link.appliedOffset, this.#host.durability);
     socket.write(link.takeAck(nowMs, safe)).catch(() => {}); // The read loop learns of it too.
+  }
+
+  /** Who waits for what is applied is told as soon as the disk has it. */
+  async #acknowledgeAgain(link: UpstreamLink): Promise<void> {
+    if (this.#awaitsDisk) return;
+    this.#awaitsDisk = true;
+    const { clock, durability } = this.#host;
+    await durability.whenDurable();
+    this.#awaitsDisk = false;
+    const socket = this.#socket;
+    if (this.link !== link || socket === null || socket.isWriting) return;
+    const safe = this.#safeOffset.of(link.appliedOffset, durability);
+    socket.write(link.takeAck(clock.monotonicMs(), safe)).catch(() => {});
   }
 
   /** Deadlines and acknowledgements; called every 100 ms or so. */

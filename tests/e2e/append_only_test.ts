@@ -375,3 +375,32 @@ Deno.test("a disk on which nothing can be made stops the start in one line", asy
     assertMatch(error instanceof Error ? error.message : "", /^cannot .*: Read-only file system$/);
   });
 });
+
+Deno.test("a replica confirms what its disk has, at once when it has it", async () => {
+  await withStorage(async (storage, dir) => {
+    await using primary = await TestServer.start();
+    const replicaof = `127.0.0.1 ${primary.port}`;
+    await using replica = await start(dir, storage, { ...ALWAYS, replicaof, hz: "10" });
+    await primary.ask("SET", "k", "1");
+    await until("it follows", async () => await primary.ask("WAIT", "1", "100") === 1);
+    await until("it is rewritten", async () => await replica.info("aof_rewrites") === "1");
+    const disk = Promise.withResolvers<void>();
+    storage.delay = (operation) => operation === "sync" ? disk.promise : null;
+    await primary.ask("SET", "k", "2");
+    assertEquals(await primary.ask("WAIT", "1", "300"), 0);
+    // Its clients see what is applied when it is safe.
+    assert(await isOpen(replica.ask("GET", "k")));
+    const waiting = primary.ask("WAIT", "1", "5000");
+    disk.resolve();
+    assertEquals(await waiting, 1);
+    storage.delay = () => null;
+    const began = performance.now();
+    const ROUNDS = 20;
+    for (let i = 0; i < ROUNDS; i++) {
+      await primary.ask("SET", "k", String(i));
+      assertEquals(await primary.ask("WAIT", "1", "5000"), 1);
+    }
+    const eachMs = (performance.now() - began) / ROUNDS;
+    assert(eachMs < 60, `each WAIT took ${eachMs} ms, as if a tick had been waited for`);
+  });
+});
