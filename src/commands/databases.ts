@@ -33,13 +33,14 @@ function swapdb(call: Call): void {
   if (Number.isNaN(one)) return;
   const other = databaseArgument(call, 2);
   if (Number.isNaN(other)) return;
+  call.reply.ok();
+  if (one === other) return;
   const shards = call.node.shards.length;
   for (let shard = 0; shard < shards; shard++) {
     call.useShard(shard);
     call.keys.swap(one, other);
     call.asSent(SWAPDB, 1);
   }
-  call.reply.ok();
 }
 
 /** Whether the options of a FLUSH parse; replies the error if not. Both ways free memory lazily. */

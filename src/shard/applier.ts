@@ -334,6 +334,7 @@ export class Applier {
     if (!(one >= 0 && one < databases && other >= 0 && other < databases)) {
       return { name: "ApplyFailed", detail: `SWAPDB ${one} ${other} with ${databases} databases` };
     }
+    if (one === other) return null; // or keys would be taken out twice
     for (const [index, shard] of target.shards.entries()) {
       if (!overlaps(index, target.shards.length, place)) continue;
       const { keys, effects } = shard;

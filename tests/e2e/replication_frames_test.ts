@@ -95,6 +95,7 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
       "SELECT 2; SET a 1; SELECT 0; SET b 1; SWAPDB 0 2; SET c 1",
       "SELECT 2; SET a 1; SELECT 0; SET b 1; SWAPDB 0 2; SET c 1",
     ],
+    ["SADD a 1", "SWAPDB 1 1; SWAPDB 0 0", ""],
     ["SADD a 1", "FLUSHDB; FLUSHALL ASYNC", "FLUSHDB; FLUSHALL ASYNC"],
     [
       "SADD s 3 1 2; SET w_1 9",

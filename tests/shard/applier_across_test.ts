@@ -1,14 +1,15 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { BIT_COMMANDS } from "../../src/commands/bits.ts";
 import { HYPERLOGLOG_COMMANDS } from "../../src/commands/hyperloglog.ts";
+import { KEY_COMMANDS } from "../../src/commands/keys.ts";
 import { STRING_COMMANDS } from "../../src/commands/strings.ts";
 import { Applier, type FramePlace } from "../../src/shard/applier.ts";
 import { Shell } from "../support/shell.ts";
 
-/** Applies the frames of an upstream with one shard to a shell's; bytes as latin-1. */
-function applyAll(shell: Shell, frames: readonly string[]): void {
+/** Applies the frames of an upstream's shard to a shell's shards; bytes as latin-1. */
+function applyAll(shell: Shell, frames: readonly string[], shard = 0, shards = 1): void {
   const applier = new Applier(shell.table);
-  const place: FramePlace = { shard: 0, shards: 1, db: 0, lenient: false };
+  const place: FramePlace = { shard, shards, db: 0, lenient: false };
   applier.open(shell.call.node, place, shell.nowMs);
   for (const frame of frames) {
     const words = frame.split(" ");
@@ -47,4 +48,21 @@ Deno.test("PFMERGE of an upstream with fewer shards does so too, and PFCOUNT is 
     frame === "PFMERGE d a b" ? `0: SET d ${stale} KEEPTTL` : `0: ${frame}`
   );
   assertEquals(shell.heard().sort(), told.sort());
+});
+
+Deno.test("SWAPDB of a shard whose slots lie on several of ours swaps its keys alone", () => {
+  const shell = new Shell([...STRING_COMMANDS, ...KEY_COMMANDS], { shards: 2 });
+  const keys = Array.from({ length: 60 }, (_, i) => `k${i}`);
+  applyAll(shell, ["SELECT 1", ...keys.map((key) => `SET ${key} one`), "SELECT 2", "SET k0 two"]);
+  applyAll(shell, ["SWAPDB 1 1", "SWAPDB 2 2"], 1, 3);
+  const get = (db: number, key: string) => {
+    shell.session.db = db;
+    return shell.run("GET", key).split("\r\n")[1];
+  };
+  assertEquals(keys.filter((key) => get(1, key) === "one").length, 60);
+  assertEquals(get(2, "k0"), "two");
+  applyAll(shell, ["SWAPDB 1 2"], 1, 3);
+  const moved = keys.filter((key) => get(2, key) === "one");
+  assert(moved.length > 10 && moved.length < 30, `${moved.length}`);
+  for (const key of keys) assertEquals(get(1, key) === "one", !moved.includes(key), key);
 });

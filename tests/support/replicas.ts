@@ -60,12 +60,18 @@ async function valueOf(client: Client, key: string, type: string): Promise<Plain
   return pairs.map((pair, i) => [...pair, (deadlines as number[])[i]]);
 }
 
+/** A reply in words, infinite and large numbers included, fields whose names are `hidden` left out. */
+function textOf(reply: Plain | undefined, hidden = /^\b$/): string {
+  return JSON.stringify(reply, (name, value) => {
+    if (hidden.test(name)) return undefined;
+    return typeof value === "number" || typeof value === "bigint" ? String(value) : value;
+  }) ?? "nothing";
+}
+
 /** What XINFO tells of a stream, but for how it lies in memory and when a consumer was last seen. */
 async function streamOf(client: Client, key: string): Promise<Plain> {
   const info = await client.ask("XINFO", "STREAM", key, "FULL", "COUNT", "0");
-  return JSON.parse(JSON.stringify(info, (name, value) => {
-    return /^(radix-tree-(keys|nodes)|(seen|active)-time)$/.test(name) ? undefined : value;
-  }));
+  return JSON.parse(textOf(info, /^(radix-tree-(keys|nodes)|(seen|active)-time)$/));
 }
 
 /**
@@ -113,6 +119,14 @@ export async function expiredAll(primary: TestServer, withinMs: number): Promise
   await until("what is past its deadline is gone", async () => !await hasExpired(primary));
 }
 
+/** Where two texts begin to differ. */
+function differenceOf(name: string, wanted: string, found: string): string {
+  let at = 0;
+  while (wanted[at] === found[at]) at++;
+  const [a, b] = [wanted, found].map((text) => text.slice(Math.max(0, at - 60), at + 60));
+  return `${name}, at ${at}: wanted ${a}, found ${b}`;
+}
+
 /**
  * Checks that a replica in step with its primary holds exactly what that holds; nobody writes, and
  * nothing expires meanwhile.
@@ -123,7 +137,14 @@ export async function assertSame(
   what: string,
 ): Promise<void> {
   await inStep(primary, replica);
-  assertEquals(await stateOf(replica), await stateOf(primary), what);
+  const [wanted, found] = [await stateOf(primary), await stateOf(replica)];
+  const names = new Set([...Object.keys(wanted), ...Object.keys(found)]);
+  // One after the other, and in short: a difference between two large states takes for ever to show.
+  const differences = [...names].map((name) => {
+    const [a, b] = [wanted, found].map((state) => textOf(state[name]));
+    return a === b ? "" : differenceOf(name, a, b);
+  });
+  assertEquals(differences.filter((text) => text !== ""), [], what);
   const digests = [await primary.ask("DEBUG", "DIGEST"), await replica.ask("DEBUG", "DIGEST")];
   assertEquals(digests[1], digests[0], `digests ${what}`);
 }
