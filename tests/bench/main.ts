@@ -12,6 +12,7 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { versionLine } from "../../src/cli/version.ts";
+import { APPEND_ONLY } from "./append_only.ts";
 import { ATTACH } from "./attach.ts";
 import { BIG_VALUES } from "./big_values.ts";
 import type { Bench, Measurement } from "./bench.ts";
@@ -33,6 +34,7 @@ const MEASUREMENTS: readonly Measurement[] = [
   LAG,
   FLOOD,
   BIG_VALUES,
+  APPEND_ONLY,
 ];
 const NAMES = MEASUREMENTS.map(({ name }) => name).join(", ");
 const ROUNDS = 5;

@@ -188,9 +188,8 @@ export class Programs {
     return program;
   }
 
-  /** Starts redis-server and waits until it takes clients. */
-  async redis(args: readonly string[] = []): Promise<Program> {
-    const folder = this.#newFolder();
+  /** Starts redis-server and waits until it takes clients. `folder` as for shoal. */
+  async redis(args: readonly string[] = [], folder = this.#newFolder()): Promise<Program> {
     const port = freePorts(1);
     const program = new Program("redis", folder, "redis-server", [
       "--port",
@@ -208,8 +207,8 @@ export class Programs {
   }
 
   /** Starts either. */
-  start(maker: Maker, args: readonly string[] = []): Promise<Program> {
-    return maker === "shoal" ? this.shoal(args) : this.redis(args);
+  start(maker: Maker, args: readonly string[] = [], folder?: string): Promise<Program> {
+    return maker === "shoal" ? this.shoal(args, folder) : this.redis(args, folder);
   }
 
   /** Ends these and forgets them. */

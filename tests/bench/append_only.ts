@@ -1,0 +1,261 @@
+/**
+ * What an append-only file costs: writing to it, loading it, rewriting it.
+ *
+ * @module
+ */
+
+import {
+  type Bench,
+  type Findings,
+  inTurn,
+  type Measurement,
+  NO_SAVE,
+  type Table,
+} from "./bench.ts";
+import { Client, sleep } from "./client.ts";
+import type { Maker, Program } from "./programs.ts";
+import {
+  CONNECTIONS,
+  KEY_RANGE,
+  redisBenchmark,
+  startRedisBenchmark,
+  VALUE_BYTES,
+} from "./redis_benchmark.ts";
+import { fixed, mebibytes, ratioText, thousands } from "./report.ts";
+import { median, summarize } from "./statistics.ts";
+
+/** Files of measurements do not begin anew in their middle. */
+const NO_REWRITE: readonly string[] = ["--auto-aof-rewrite-percentage", "0"];
+/** Pipeline depths, and requests for a second or two of writing where nothing is awaited. */
+const DEPTHS: readonly { readonly depth: number; readonly requests: number }[] = [
+  { depth: 1, requests: 60_000 },
+  { depth: 16, requests: 600_000 },
+];
+/** So many times fewer requests where each waits for the disk. */
+const ALWAYS_DIVISOR = 4;
+const QUICK_DIVISOR = 4;
+/** Keys of files that are loaded, and commands of increments. */
+const LOAD_KEYS = 500_000;
+/** Keys that are rewritten. */
+const REWRITE_KEYS = 1_000_000;
+/** Requests of the writes that go on meanwhile: more than there is time for. */
+const ENDLESS = 100_000_000;
+/** Pause between two looks at memory, in ms. */
+const LOOK_MS = 20;
+
+type Policy = "off" | "everysec" | "always";
+const POLICIES: readonly Policy[] = ["off", "everysec", "always"];
+
+function settings(policy: Policy): string[] {
+  if (policy === "off") return [...NO_SAVE];
+  return [...NO_SAVE, ...NO_REWRITE, "--appendonly", "yes", "--appendfsync", policy];
+}
+
+/** See the module's text. */
+export const APPEND_ONLY: Measurement = {
+  name: "append-only",
+  title: "the append-only file: writing, loading, rewriting",
+  needsBenchmark: true,
+  method: ({ rounds, quick }) =>
+    `Writing: redis-benchmark SETs with ${CONNECTIONS} connections, ${VALUE_BYTES}-byte values and ` +
+    `${KEY_RANGE} random keys against servers without an append-only file, with appendfsync ` +
+    "everysec and with always, all on the same disk, idle while another is measured; a round runs " +
+    `each of them once, and who is first alternates. Ratios are medians of ${rounds} rounds. ` +
+    `Loading: ${LOAD_KEYS} keys of 16 bytes with values of ${VALUE_BYTES}, once as a base and once ` +
+    "as commands; the time is what the server's log says. Rewriting: BGREWRITEAOF of " +
+    `${REWRITE_KEYS} keys while a pipeline of 16 writes as fast as it can; the longest piece of ` +
+    "work of shoal's event loop beside Redis's fork, and memory above what there was before." +
+    (quick ? " (quick: a quarter of the requests)" : ""),
+  run,
+};
+
+async function run(bench: Bench): Promise<Findings> {
+  const writing = await measureWriting(bench);
+  const loading = await measureLoading(bench);
+  const rewriting = await measureRewriting(bench);
+  return {
+    tables: [...writing.tables, ...loading.tables, ...rewriting.tables],
+    data: { writing: writing.data, loading: loading.data, rewriting: rewriting.data },
+  };
+}
+
+// ---- writing -----------------------------------------------------------------------------------
+
+async function measureWriting(bench: Bench): Promise<Findings> {
+  const { makers, options, programs, say } = bench;
+  const kinds = makers.flatMap((maker) => POLICIES.map((policy) => ({ maker, policy })));
+  const servers = new Map<string, Program>();
+  for (const { maker, policy } of kinds) {
+    servers.set(`${maker} ${policy}`, await programs.start(maker, settings(policy)));
+  }
+  const rates = new Map<string, number[]>();
+  for (let round = -1; round < options.rounds; round++) {
+    for (const { depth, requests } of DEPTHS) {
+      for (const { maker, policy } of inTurn(kinds, Math.max(0, round))) {
+        const name = `${maker} ${policy}`;
+        say(`${round < 0 ? "warming up" : `round ${round + 1}`}: ${name}, pipeline ${depth}`);
+        const divisor = (policy === "always" ? ALWAYS_DIVISOR : 1) *
+          (options.quick || round < 0 ? QUICK_DIVISOR : 1);
+        const rate = await redisBenchmark({
+          port: servers.get(name)!.port,
+          command: ["-t", "set"],
+          requests: Math.round(requests / divisor),
+          pipeline: depth,
+        });
+        if (round < 0) continue;
+        const key = `${name} ${depth}`;
+        rates.set(key, [...rates.get(key) ?? [], rate]);
+      }
+    }
+  }
+  await programs.stop(...servers.values());
+  return writingFindings(rates);
+}
+
+function writingFindings(rates: Map<string, number[]>): Findings {
+  const of = (maker: Maker, policy: Policy, depth: number) =>
+    rates.get(`${maker} ${policy} ${depth}`) ?? [];
+  const over = (these: number[], those: number[]) =>
+    summarize(these.map((rate, round) => rate / (those[round] ?? NaN)));
+  const rows: string[][] = [];
+  const data: Record<string, unknown> = {};
+  const add = (name: string, these: number[], those: number[]) => {
+    const ratio = over(these, those);
+    rows.push([name, ratioText(ratio), thousands(median(these)), thousands(median(those))]);
+    data[name] = { ratio, these, those };
+  };
+  for (const { depth } of DEPTHS) {
+    const at = depth === 1 ? "no pipeline" : `pipeline of ${depth}`;
+    for (const maker of ["shoal", "redis"] as const) {
+      add(
+        `${maker}: everysec / no file, ${at}`,
+        of(maker, "everysec", depth),
+        of(maker, "off", depth),
+      );
+    }
+    for (const policy of ["everysec", "always"] as const) {
+      add(
+        `${policy}: shoal / redis, ${at}`,
+        of("shoal", policy, depth),
+        of("redis", policy, depth),
+      );
+    }
+  }
+  const columns = ["SET", "ratio (range)", "k/s", "of k/s"];
+  return { tables: [{ title: "writing", table: { columns, rows } }], data };
+}
+
+// ---- loading -----------------------------------------------------------------------------------
+
+async function measureLoading({ makers, programs, say }: Bench): Promise<Findings> {
+  const rows: string[][] = [];
+  const data: Record<string, unknown> = {};
+  for (const what of ["base", "increment"] as const) {
+    const seconds = new Map<Maker, number>();
+    for (const maker of makers) {
+      say(`${maker}: loading ${LOAD_KEYS} keys as ${what}`);
+      const { folder, bytes } = await makeFile({ maker, what, programs });
+      const server = await programs.start(maker, settings("everysec"), folder);
+      const took = await loadSeconds(server);
+      await programs.stop(server);
+      seconds.set(maker, took);
+      data[`${maker} ${what}`] = { seconds: took, bytes, keys: LOAD_KEYS };
+      const ratio = maker === "shoal" ? NaN : took / seconds.get("shoal")!;
+      rows.push([
+        `${maker}, ${what}`,
+        fixed(took, 3),
+        thousands(LOAD_KEYS / took),
+        fixed(bytes / took / 1e6, 0),
+        fixed(ratio),
+      ]);
+    }
+  }
+  const columns = ["", "seconds", "keys k/s", "MB/s", "shoal / redis"];
+  return { tables: [{ title: "loading", table: { columns, rows } }], data };
+}
+
+/** A folder with an append-only file of `LOAD_KEYS` keys, and the bytes of its files. */
+async function makeFile(
+  { maker, what, programs }: {
+    maker: Maker;
+    what: "base" | "increment";
+    programs: Bench["programs"];
+  },
+): Promise<{ folder: string; bytes: number }> {
+  const server = await programs.start(maker, settings("everysec"));
+  {
+    using client = await Client.connect(server.port);
+    await client.load({ keys: LOAD_KEYS, valueBytes: VALUE_BYTES });
+    if (what === "base") await rewrite(client);
+  }
+  await programs.stop(server);
+  let bytes = 0;
+  for (const { name } of Deno.readDirSync(`${server.folder}/appendonlydir`)) {
+    bytes += Deno.statSync(`${server.folder}/appendonlydir/${name}`).size;
+  }
+  return { folder: server.folder, bytes };
+}
+
+async function rewrite(client: Client): Promise<void> {
+  await client.ask("BGREWRITEAOF");
+  do await sleep(LOOK_MS); while (
+    await client.figure("persistence", "aof_rewrite_in_progress") > 0
+  );
+}
+
+/** How long the load took, as the log says. */
+async function loadSeconds(server: Program): Promise<number> {
+  const pattern = server.maker === "shoal"
+    ? /append-only file loaded .*seconds=([\d.]+)/
+    : /DB loaded from append only file: ([\d.]+) seconds/;
+  return Number((await server.printed(pattern))[1]);
+}
+
+// ---- rewriting ---------------------------------------------------------------------------------
+
+async function measureRewriting({ makers, programs, say }: Bench): Promise<Findings> {
+  const rows: string[][] = [];
+  const data: Record<string, unknown> = {};
+  for (const maker of makers) {
+    say(`${maker}: rewriting ${REWRITE_KEYS} keys under writes`);
+    const server = await programs.start(maker, settings("everysec"));
+    using client = await Client.connect(server.port);
+    await client.load({ keys: REWRITE_KEYS, valueBytes: VALUE_BYTES });
+    await rewrite(client); // the first one starts a worker
+    const load = startRedisBenchmark({
+      port: server.port,
+      command: ["-t", "set"],
+      requests: ENDLESS,
+      pipeline: 16,
+    });
+    await sleep(1_000);
+    const before = server.rssBytes();
+    await client.ask("CONFIG", "RESETSTAT");
+    const began = performance.now();
+    let most = 0;
+    await client.ask("BGREWRITEAOF");
+    do {
+      await sleep(LOOK_MS);
+      most = Math.max(most, server.rssBytes());
+    } while (await client.figure("persistence", "aof_rewrite_in_progress") > 0);
+    const seconds = (performance.now() - began) / 1000;
+    const longestMs = maker === "shoal"
+      ? await client.figure("stats", "eventloop_longest_work_usec") / 1000
+      : await client.figure("stats", "latest_fork_usec") / 1000;
+    const copied = maker === "shoal"
+      ? NaN
+      : await client.figure("persistence", "aof_last_cow_size");
+    load.stop();
+    await programs.stop(server);
+    const addedBytes = maker === "shoal" ? most - before : copied;
+    data[maker] = { seconds, longestMs, addedBytes };
+    rows.push([
+      maker === "shoal" ? "shoal, longest work" : "redis, fork",
+      fixed(longestMs, 1),
+      mebibytes(addedBytes),
+      fixed(seconds, 1),
+    ]);
+  }
+  const table: Table = { columns: ["", "ms", "added MiB", "rewrite s"], rows };
+  return { tables: [{ title: "rewriting under full write load", table }], data };
+}
