@@ -49,8 +49,11 @@ export class Makers {
 /** A Unix time in ms that no test lives to see. */
 const FAR_MS = 4_000_000_000_000;
 
-/** First letters of keys: strings, floats, HyperLogLogs, lists, sets, sorted sets, hashes, streams. */
-const LETTERS = ["k", "k", "k", "f", "p", "l", "s", "z", "h", "x", "g"] as const;
+/**
+ * First letters of keys: strings, floats, lists, sets, sorted sets, hashes, streams, places. Not `p` and
+ * `y`, the HyperLogLogs and the sorted sets of equal scores: other commands keep off these.
+ */
+const LETTERS = ["k", "k", "k", "f", "l", "s", "z", "h", "x", "g"] as const;
 
 /** See the module's text. */
 export class Parts {

@@ -133,7 +133,7 @@ export function streamCommands(p: Parts, makers: Makers): void {
     consumer(),
     p.pick(["0", "0", "0", "x"]),
     p.pick(["-", "0", seen()]),
-    ...p.options(["COUNT", p.count()], ["JUSTID"]),
+    ...p.options(["COUNT", p.pick(["1", "3", "10", "0", "x"])], ["JUSTID"]),
   ]);
   add(2, "XINFO GROUPS", () => [grouped()]);
   add(1, "XINFO STREAM", () => [`none${p.below(2)}`]);

@@ -81,8 +81,11 @@ export function bitCommands(p: Parts, makers: Makers): void {
   add(3, "BITFIELD", () => [key(), ...p.some(part, 0, 3).flat()]);
   add(1, "BITFIELD_RO", () => [key(), ...part()]);
 
-  // HyperLogLogs
-  const hll = () => p.key("p");
+  // HyperLogLogs, on keys that nobody edits as strings: what PFADD makes of a spoilt one is chance.
+  const hll = () => `p${p.below(5)}`;
+  add(1, "SET", () => [hll(), p.value()]);
+  add(1, "DEL", () => [hll(), hll()]);
+  add(1, "COPY", () => [hll(), hll(), ...p.options(["REPLACE"])]);
   const members = () => p.some(() => `m${p.below(5_000)}`, 0, 5);
   add(5, "PFADD", () => [hll(), ...members()]);
   add(3, "PFCOUNT", () => [hll(), ...(p.once(2) ? [] : [hll()])]);
