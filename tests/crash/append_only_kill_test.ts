@@ -12,8 +12,8 @@ import { Random, testSeed } from "../support/random.ts";
 /** Kills of a run of the tests, shared by the policies. */
 const KILLS = Number(Deno.env.get("SHOAL_CRASH_KILLS") ?? 30);
 const WRITERS = 4;
-/** What `everysec` may lose, in ms: a second, and the time that a sync takes on a busy machine. */
-const EVERYSEC_MS = 2_000;
+/** What `everysec` may lose, in ms. */
+const EVERYSEC_MS = 1_000;
 
 interface Told {
   readonly n: number;
