@@ -3,7 +3,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { Proxy } from "../support/proxy.ts";
 import { Random, testSeed } from "../support/random.ts";
-import { assertSame, expiredAll, layoutThrough, linkUp } from "../support/replicas.ts";
+import { RandomCommands } from "../support/random_commands.ts";
+import { assertSame, expiredAll, inStep, layoutThrough, linkUp } from "../support/replicas.ts";
 import { TestServer, until } from "../support/server.ts";
 import { SOON_MS, TypedWrites, type TypedWritesOptions } from "../support/typed_writes.ts";
 
@@ -11,6 +12,8 @@ const SEED = testSeed(20_270_401);
 const CUTS = 15;
 /** Backlogs that hold all that the cuts make replicas miss. */
 const LARGE = "16mb";
+/** Elements of a value whose effects are of many frames, or of large ones. */
+const LARGE_COUNT = 5_000;
 
 /** Shards of a primary and its replica, and the tags that its commands' keys need. */
 const PAIRS = [["2", "3", 5], ["1", "3", 0]] as const;
@@ -92,6 +95,7 @@ Deno.test(`a chain of three holds all types, its end restarted from its file, se
   const options = { keys: 3, tags: 4, databases: 2 };
   await using a = await TestServer.start({ shards: "2" });
   await using b = await TestServer.start({ shards: "3", replicaof: `127.0.0.1 ${a.port}` });
+  await linkUp(a, b);
   await using proxy = new Proxy(b.server.replicationPortBase, 3);
   using layout = layoutThrough(proxy, b);
   const dir = await Deno.makeTempDir();
@@ -99,7 +103,6 @@ Deno.test(`a chain of three holds all types, its end restarted from its file, se
   let c = await TestServer.start(settings, { dir });
   try {
     await using writes = await TypedWrites.start(a, random, options);
-    await linkUp(a, b);
     await linkUp(b, c);
     const { stats } = b.server.replication;
     for (let cut = 0; cut < 3; cut++) {
@@ -153,3 +156,69 @@ for (const policy of ["allkeys-lru", "volatile-ttl"]) {
     assertEquals(ships(primary), [2, 0]);
   });
 }
+
+Deno.test(`random commands, some of them wrong, go down a chain of 1, 3 and 2 shards, seed ${SEED}`, async () => {
+  await using a = await TestServer.start();
+  await using b = await TestServer.start({ shards: "3", replicaof: `127.0.0.1 ${a.port}` });
+  await linkUp(a, b);
+  await using c = await TestServer.start({ shards: "2", replicaof: `127.0.0.1 ${b.port}` });
+  await linkUp(b, c);
+  const client = await a.connect();
+  // Without what changes how replies come.
+  const left = /^(client|hello|p?subscribe|debug)\b/;
+  const commands = new RandomCommands(new Random(SEED), (name) => !left.test(name));
+  for (let round = 0; round < 40; round++) {
+    const lines: string[][] = [];
+    while (lines.length < 150) lines.push(...commands.next().commands.map((line) => [...line]));
+    await client.pipeline(...lines, ["DISCARD"]);
+    if (round % 20 !== 19) continue;
+    await expiredAll(a, 0);
+    await assertSame(a, b, `seed ${SEED}, round ${round}`);
+    await assertSame(b, c, `seed ${SEED}, round ${round}, end of the chain`);
+  }
+  assertEquals([ships(a), ships(b)], [[1, 0], [3, 0]], c.log.join("\n"));
+});
+
+Deno.test("large values, and what is made of them at once, travel to other shards", async () => {
+  const arena = { "arena-size": "256mb" };
+  await using primary = await TestServer.start(arena);
+  await using replica = await TestServer.start({
+    ...arena,
+    shards: "3",
+    replicaof: `127.0.0.1 ${primary.port}`,
+  });
+  await linkUp(primary, replica);
+  const client = await primary.connect();
+  const members = Array.from({ length: LARGE_COUNT }, (_, i) => `member:${i}`.padEnd(24));
+  const count = `${LARGE_COUNT}`;
+  await client.ask("SADD", "s", ...members);
+  await client.ask("RPUSH", "l", ...members, "x".repeat(300_000));
+  await client.ask("ZADD", "z", ...members.flatMap((member, i) => [`${i}`, member]));
+  await client.ask("HSET", "h", ...members.flatMap((member) => [member, member]));
+  await client.ask("XGROUP", "CREATE", "x", "g", "0", "MKSTREAM");
+  await client.pipeline(...members.map((member) => ["XADD", "x", "*", "f", member]));
+  const steps = [
+    ["XREADGROUP", "GROUP", "g", "c", "STREAMS", "x", ">"],
+    ["XAUTOCLAIM", "x", "g", "d", "0", "-", "COUNT", count, "JUSTID"],
+    ["SUNIONSTORE", "union", "s", "none"],
+    ["SPOP", "union", `${LARGE_COUNT / 2}`],
+    ["SORT", "s", "ALPHA", "STORE", "sorted"],
+    ["ZUNIONSTORE", "scores", "2", "z", "s"],
+    ["ZRANGESTORE", "range", "z", "0", "-2"],
+    ["ZMPOP", "1", "scores", "MAX", "COUNT", `${LARGE_COUNT / 2}`],
+    ["LMPOP", "1", "sorted", "LEFT", "COUNT", `${LARGE_COUNT / 2}`],
+    ["LMOVE", "l", "moved", "RIGHT", "LEFT"],
+    ["SMOVE", "s", "moved:s", members[7]],
+    ["HPEXPIRE", "h", "1000000", "FIELDS", count, ...members],
+    ...["x", "l", "z", "h"].map((key) => ["COPY", key, `copy of ${key}`]),
+    ...["x", "l", "z", "h"].map((key) => ["RENAME", key, `renamed ${key}`]),
+    ["SWAPDB", "0", "3"],
+  ];
+  for (const words of steps) {
+    const reply = await client.ask(...words);
+    assert(!String(reply).startsWith("-"), `${words.slice(0, 3)}: ${reply}`);
+    await inStep(primary, replica);
+  }
+  await assertSame(primary, replica, "large values");
+  assertEquals(ships(primary), [1, 0]);
+});

@@ -61,7 +61,7 @@ async function valueOf(client: Client, key: string, type: string): Promise<Plain
 }
 
 /** A reply in words, infinite and large numbers included, fields whose names are `hidden` left out. */
-function textOf(reply: Plain | undefined, hidden = /^\b$/): string {
+function textOf(reply: Plain | undefined, hidden = /(?!)/): string {
   return JSON.stringify(reply, (name, value) => {
     if (hidden.test(name)) return undefined;
     return typeof value === "number" || typeof value === "bigint" ? String(value) : value;
