@@ -21,9 +21,11 @@ import { LoadSink, type LoadTarget } from "../persistence/load_sink.ts";
 import { loadRdbFile } from "../persistence/rdb_load.ts";
 import { factsFromAux, type HistoryFacts, type SaveFacts } from "../persistence/save_facts.ts";
 import type { Storage } from "../persistence/storage.ts";
+import type { Backlog } from "../replication/backlog.ts";
 import type { FramePlace } from "../shard/applier.ts";
 import type { Position } from "../shard/upstream.ts";
 import { Replay, ReplayError, type ReplayHost } from "./aof_replay.ts";
+import { ReplayTail } from "./replay_tail.ts";
 
 /** First bytes of an RDB image. */
 const RDB_MAGIC = "REDIS";
@@ -55,6 +57,8 @@ export interface LoadedSet {
   readonly wholeBytes: readonly number[];
   /** The history that the data is part of, and the number of the frame to come; null if unknown. */
   readonly history: HistoryFacts | null;
+  /** The latest frames of that history; null where they are not known. */
+  readonly tail: Backlog | null;
   /** Frames that the node had produced, as far as the files tell. */
   readonly sequence: number;
   /** Where the data stands in its upstream's shard; null for a primary's. */
@@ -157,7 +161,10 @@ export class AofLoading {
           `manifests of ${place.shards}: put the others there, or move away what does not belong`,
       );
     }
-    const replay = new Replay(this.#host, place, facts);
+    const { shards } = this.#host.node;
+    const isOwn = place.shards === shards.length;
+    const tail = new ReplayTail((offset) => shards[place.shard].newBacklog(offset));
+    const replay = new Replay(this.#host, place, facts, isOwn ? tail : null);
     const wholeBytes: number[] = [];
     let { torn } = loaded;
     for (const part of increments) {
@@ -176,6 +183,7 @@ export class AofLoading {
       baseBytes: loaded.bytes,
       wholeBytes,
       history: replay.history,
+      tail: replay.history === null ? null : tail.upTo(replay.history.offset),
       sequence: replay.sequence,
       position: replay.position,
     };

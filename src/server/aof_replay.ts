@@ -18,6 +18,7 @@ import { Applier, type FrameArguments, type FramePlace } from "../shard/applier.
 import { HELD_BACK, HeldUnit, NOT_HELD, UNIT_BYTES_MAX } from "../shard/held_unit.ts";
 import type { Node } from "../shard/node.ts";
 import type { Position } from "../shard/upstream.ts";
+import type { ReplayTail } from "./replay_tail.ts";
 import { parseUpstreamPositions } from "./upstream_facts.ts";
 
 /** What running commands needs of the server. */
@@ -60,11 +61,17 @@ export class Replay implements AofSink {
   readonly #unit = new HeldUnit();
   /** A replica's commands since the last annotation of this file. */
   readonly #held = new RequestQueue();
+  readonly #tail: ReplayTail | null;
   #historyId: string | null;
   #offset: number;
 
-  /** Goes on behind a base that says `facts`; null when it says nothing. */
-  constructor(host: ReplayHost, place: FramePlace, facts: SaveFacts | null) {
+  /** Goes on behind a base that says `facts`; null when it says nothing. `tail` gets what is run. */
+  constructor(
+    host: ReplayHost,
+    place: FramePlace,
+    facts: SaveFacts | null,
+    tail: ReplayTail | null = null,
+  ) {
     this.#host = host;
     this.#place = place;
     this.#applier = new Applier(host.table);
@@ -73,6 +80,8 @@ export class Replay implements AofSink {
     this.isReplicas = this.position !== null;
     this.#historyId = facts?.history?.id ?? null;
     this.#offset = facts?.history?.offset ?? 0;
+    this.#tail = tail;
+    tail?.begin(this.#offset);
   }
 
   /** The history that the data is part of, and its next frame; null if unknown. */
@@ -115,6 +124,10 @@ export class Replay implements AofSink {
     const failure = taken === NOT_HELD
       ? this.#applier.apply(this.#place, buf, frame)
       : this.#applier.applyUnit(this.#place, unit.frames);
+    if (failure === null) {
+      if (taken === NOT_HELD) this.#tail?.frame(buf, frame);
+      else this.#tail?.unit(unit.frames);
+    }
     if (taken !== NOT_HELD) unit.close();
     if (failure === null) return;
     throw new ReplayError(`before byte ${byte}: ${failure.name}: ${failure.detail}`);
@@ -128,6 +141,7 @@ export class Replay implements AofSink {
         this.#runHeld(byteOffset);
         this.#historyId = said.id;
         this.#offset = said.offset;
+        this.#tail?.begin(said.offset);
         this.sequence = said.sequence;
         // The frame that follows says its database, if it is not the first.
         this.#place.db = 0;

@@ -57,6 +57,9 @@ export interface LoadingHost {
   readonly gate: Gate;
 }
 
+/** Files of another number of shards prove nothing of this one's. */
+const NOT_OWN: Pick<LoadedSet, "history" | "tail"> = { history: null, tail: null };
+
 /** What the latest load came to. */
 export interface LoadTotals {
   /** Keys stored. */
@@ -146,9 +149,14 @@ export class Loading {
     const isOwn = loaded.length === node.shards.length;
     for (const shard of node.shards) {
       shard.keys.dirty = 0;
-      const history = isOwn ? loaded[shard.index].history : null;
-      if (history === null) shard.startHistory(newLineage(shard.keys.totalSize() === 0), 0);
-      else shard.startHistory(continuedLineage(history.id, history.offset), history.offset);
+      const { history, tail } = isOwn ? loaded[shard.index] : NOT_OWN;
+      if (history === null) {
+        shard.startHistory(newLineage(shard.keys.totalSize() === 0), 0);
+        continue;
+      }
+      const lineage = continuedLineage(history.id, history.offset);
+      if (tail === null) shard.startHistory(lineage, history.offset);
+      else shard.continueHistory(lineage, tail);
     }
     for (const { sequence } of loaded) {
       node.sequence.value = Math.max(node.sequence.value, sequence);

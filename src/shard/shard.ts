@@ -120,13 +120,26 @@ export class Shard implements ShardPort, KeyspaceListener {
     if (this.lineage.beganEmpty && (!isFresh || this.keys.totalSize() > 0)) {
       this.lineage = { ...this.lineage, beganEmpty: false };
     }
-    const backlog = new Backlog({
-      limitBytes: this.#settings.replBacklogBytes,
-      pinLimitBytes: this.#settings.replPinBytes,
-      firstOffset: this.#nextOffset,
-    });
+    const backlog = this.newBacklog(this.#nextOffset);
     this.commit.attach(backlog, isFresh ? 0 : -1);
     return backlog;
+  }
+
+  /** A backlog as this shard's is to be, whose first frame has number `firstOffset`. */
+  newBacklog(firstOffset: number): Backlog {
+    const { replBacklogBytes, replPinBytes } = this.#settings;
+    return new Backlog({ limitBytes: replBacklogBytes, pinLimitBytes: replPinBytes, firstOffset });
+  }
+
+  /**
+   * The shard was filled by the frames of a history up to `backlog.nextOffset`, and goes on with
+   * `lineage`: who was left behind there can be told what is in `backlog`.
+   */
+  continueHistory(lineage: Lineage, backlog: Backlog): void {
+    invariant(this.commit.backlog === null, "a history is continued beside another");
+    this.lineage = lineage;
+    this.#nextOffset = backlog.nextOffset;
+    this.commit.attach(backlog, -1);
   }
 
   /**

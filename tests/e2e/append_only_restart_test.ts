@@ -164,6 +164,20 @@ Deno.test("a primary and a replica that end in any way resume with frames", asyn
   });
 });
 
+Deno.test("a replica that was away while its upstream wrote and started anew gets the frames it missed", async () => {
+  await withPair(async (primary, replica) => {
+    for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+      await replica.end(signal);
+      await primary.writeEveryType(`missed${signal}`);
+      await primary.end(signal);
+      await primary.start();
+      await replica.start();
+      await inStep(primary, replica);
+      assertEquals(await primary.info("sync_full"), "0", signal);
+    }
+  });
+});
+
 Deno.test("a replica keeps its place while its upstream is away, and its data when it is promoted", async () => {
   await withPair(async (primary, replica) => {
     await primary.end("SIGKILL");

@@ -1,0 +1,60 @@
+/**
+ * The latest frames of files that are being loaded, as many as a backlog holds: so a replica that was
+ * left behind when this node ended, or was away itself, goes on with frames all the same.
+ *
+ * @module
+ */
+
+import { ascii } from "../base/ascii.ts";
+import type { RequestQueue } from "../commands/request_queue.ts";
+import type { Backlog } from "../replication/backlog.ts";
+import type { FrameArguments } from "../shard/applier.ts";
+
+const MULTI = ascii("MULTI");
+const EXEC = ascii("EXEC");
+
+/** See the module's text. */
+export class ReplayTail {
+  readonly #newBacklog: (firstOffset: number) => Backlog;
+  #backlog: Backlog | null = null;
+
+  /** Nothing yet; `newBacklog` makes what holds the frames. */
+  constructor(newBacklog: (firstOffset: number) => Backlog) {
+    this.#newBacklog = newBacklog;
+  }
+
+  /** The frame to come has this number: where that is not the next one, the others are of no use. */
+  begin(offset: number): void {
+    if (this.#backlog?.nextOffset !== offset) this.#backlog = this.#newBacklog(offset);
+  }
+
+  /** The frames up to `offset`, which is the next one's number; null where they are others. */
+  upTo(offset: number): Backlog | null {
+    return this.#backlog?.nextOffset === offset ? this.#backlog : null;
+  }
+
+  /** A frame. */
+  frame(buf: Uint8Array, { argc, starts, stops }: FrameArguments): void {
+    const backlog = this.#backlog;
+    if (backlog === null) return;
+    backlog.beginFrame(argc, stops[argc - 1] - starts[0]);
+    for (let i = 0; i < argc; i++) backlog.arg(buf, starts[i], stops[i]);
+    backlog.endFrame();
+  }
+
+  /** A unit, `MULTI` and `EXEC` around it. */
+  unit(frames: RequestQueue): void {
+    this.#word(MULTI);
+    frames.rewind();
+    while (frames.next()) this.frame(frames.buf, frames);
+    this.#word(EXEC);
+  }
+
+  #word(word: Uint8Array): void {
+    const backlog = this.#backlog;
+    if (backlog === null) return;
+    backlog.beginFrame(1, word.length);
+    backlog.arg(word, 0, word.length);
+    backlog.endFrame();
+  }
+}
