@@ -32,7 +32,10 @@ interface Source {
 export class SetSources {
   /** How many of the keys hold a set. */
   found = 0;
-  /** Whether a set lies on another shard than the call's. */
+  /**
+   * Whether a key is of another shard than the call's, if only one that holds nothing: those who
+   * follow the shards may have a set there by the time they hear of the command.
+   */
   isAway = false;
   /** The first `found` count. */
   #sources: Source[] = [];
@@ -47,11 +50,11 @@ export class SetSources {
     const { shardIndex } = call;
     for (let i = from; i < to; i++) {
       call.route(i);
+      this.isAway ||= call.shardIndex !== shardIndex;
       const a = call.readAs(i, TYPE_SET);
       if (a === WRONG_TYPE) return false;
       if (a === 0) continue;
       if (i === from) this.#hasFirst = true;
-      this.isAway ||= call.shardIndex !== shardIndex;
       this.#add(call.keys, a);
     }
     if (call.shardIndex !== shardIndex) call.useShard(shardIndex);

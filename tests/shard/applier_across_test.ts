@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { BIT_COMMANDS } from "../../src/commands/bits.ts";
 import { HYPERLOGLOG_COMMANDS } from "../../src/commands/hyperloglog.ts";
 import { KEY_COMMANDS } from "../../src/commands/keys.ts";
+import { SET_TYPE_COMMANDS } from "../../src/commands/sets.ts";
 import { STRING_COMMANDS } from "../../src/commands/strings.ts";
 import { Applier, type FramePlace } from "../../src/shard/applier.ts";
 import { Shell } from "../support/shell.ts";
@@ -65,4 +66,24 @@ Deno.test("SWAPDB of a shard whose slots lie on several of ours swaps its keys a
   const moved = keys.filter((key) => get(2, key) === "one");
   assert(moved.length > 10 && moved.length < 30, `${moved.length}`);
   for (const key of keys) assertEquals(get(1, key) === "one", !moved.includes(key), key);
+});
+
+Deno.test("what is made of sets is told itself when a key of another shard was read, even for nothing", () => {
+  const shell = new Shell(SET_TYPE_COMMANDS, { shards: 4 });
+  const shardOf = (key: string) => {
+    const buf = Uint8Array.from(key, (c) => c.charCodeAt(0));
+    return shell.call.node.shardOf(buf, 0, buf.length);
+  };
+  const names = Array.from({ length: 40 }, (_, i) => `k${i}`);
+  const [source, target] = names.filter((name) => shardOf(name) === shardOf(names[0]));
+  const away = names.find((name) => shardOf(name) !== shardOf(source))!;
+  applyAll(shell, [`SADD ${source} m`]);
+  shell.heard();
+  // Who follows us hears of each shard by itself: there may be anything under the other key by then.
+  for (const name of ["SUNIONSTORE", "SDIFFSTORE"]) {
+    applyAll(shell, [`${name} ${target} ${source} ${away}`]);
+    assertEquals(shell.heard().map((text) => text.slice(3)), [`DEL ${target}`, `SADD ${target} m`]);
+    applyAll(shell, [`${name} ${target} ${source}`]);
+    assertEquals(shell.heard().map((text) => text.slice(3)), [`${name} ${target} ${source}`]);
+  }
 });
