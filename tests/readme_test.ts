@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { settingsMarkdown } from "../src/cli/help.ts";
 import { PROJECT, ROOMS } from "./support/import_graph.ts";
+import { KNOWN_DIFFERENCES } from "./support/known_differences.ts";
 
 const README = Deno.readTextFileSync(new URL("README.md", PROJECT));
 
@@ -20,6 +21,11 @@ Deno.test("the README's settings are those of the settings table", () => {
     settingsMarkdown().trim(),
     `put in its place what this prints: ${command}`,
   );
+});
+
+Deno.test("the README has every difference from redis-server that the tests allow, with its reason", () => {
+  const listed = KNOWN_DIFFERENCES.map(({ what, reason }) => `- ${what}. ${reason}`);
+  assertEquals(between("differences").trim().split("\n"), listed);
 });
 
 Deno.test("the README names every room in the order of imports", () => {
