@@ -6,7 +6,8 @@ import { Random, testSeed } from "../support/random.ts";
 import { RandomCommands } from "../support/random_commands.ts";
 import { assertSame, expiredAll, inStep, layoutThrough, linkUp } from "../support/replicas.ts";
 import { TestServer, until } from "../support/server.ts";
-import { SOON_MS, TypedWrites, type TypedWritesOptions } from "../support/typed_writes.ts";
+import { TypedWrites } from "../support/typed_writes.ts";
+import { SOON_MS, type TypedWritesOptions } from "../support/write_maker.ts";
 
 const SEED = testSeed(20_270_401);
 const CUTS = 15;
