@@ -207,7 +207,7 @@ export class Programs {
   }
 
   /** Starts either. */
-  start(maker: Maker, args: readonly string[] = [], folder?: string): Promise<Program> {
+  start(maker: Maker, args: readonly string[] = [], folder = this.#newFolder()): Promise<Program> {
     return maker === "shoal" ? this.shoal(args, folder) : this.redis(args, folder);
   }
 
