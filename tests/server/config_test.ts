@@ -122,8 +122,8 @@ const BAD: [pairs: [string, string][], reply: string][] = [
     "nosave, now, force",
   ],
   [
-    [["appendonly", "yes"]],
-    `${FAILED}'appendonly') - append-only files are not supported yet: only no is allowed`,
+    [["tls-replication", "yes"]],
+    `${FAILED}'tls-replication') - TLS is not supported: only no is allowed`,
   ],
 ];
 
@@ -244,7 +244,7 @@ const REFUSED_AT_START: [directive: string[], says: string[]][] = [
   [["shards", "1025"], ["between 1 and 1024"]],
   [["maxmemory-policy", "lru"], ["one of volatile-lru"]],
   [["replicaof", "host", "0"], ['"<host> <port>"']],
-  [["appendonly", "yes"], ["append-only files are not supported yet"]],
+  [["aof-use-rdb-preamble", "no"], ["the base of an append-only file is an RDB image"]],
   [["cluster-enabled", "yes"], ["Redis Cluster is not supported"]],
   [["daemonize", "yes"], ["shoal runs in the foreground"]],
   [["rename-command", "FLUSHALL", ""], ["commands cannot be renamed"]],

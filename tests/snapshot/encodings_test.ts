@@ -323,9 +323,11 @@ for (const { name, typeByte, body, type, content, version = 10 } of CASES) {
     }
   });
 
+  if (version > 10) continue; // newer than the redis-server to compare with
+
   Deno.test({
     name: `${name}: redis-server reads the same`,
-    ignore: VERSION === null || version > 10,
+    ignore: VERSION === null,
     async fn() {
       const server = (await RedisServer.start(["--sanitize-dump-payload", "yes"]))!;
       const redis = await server.connect();
