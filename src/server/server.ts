@@ -407,7 +407,7 @@ export class Server implements ExecutionObserver {
         for (const shard of this.node.shards) {
           const { backlog } = shard;
           if (backlog === null) continue;
-          backlog.limitBytes = config.replBacklogBytes;
+          backlog.limitBytes = shard.backlogLimitBytes;
           backlog.pinLimitBytes = config.replPinBytes;
         }
         this.updateGuards();

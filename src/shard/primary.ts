@@ -202,6 +202,7 @@ export class Primary implements PumpHost {
     }
     const unready = host.notReady();
     if (unready !== null) return this.#reject(pump, "NotReady", unready);
+    this.shard.followed();
     const backlog = this.shard.openBacklog();
     const { lineage } = this.shard;
     const resume = decideResume(claim, {

@@ -24,6 +24,11 @@ import { type Lineage, newLineage } from "./lineage.ts";
 import type { ShardSettings } from "./settings.ts";
 
 const DEL = ascii("DEL");
+/**
+ * Bytes of frames that are kept before any replica has come, where an append-only file needs the frames
+ * anyway: enough for one that comes back from a short absence, little for a server that has none.
+ */
+const UNFOLLOWED_BYTES = 16 * 1024 * 1024;
 
 /** See the module's text. */
 export class Shard implements ShardPort, KeyspaceListener {
@@ -44,6 +49,7 @@ export class Shard implements ShardPort, KeyspaceListener {
   /** Number of the next frame. */
   #nextOffset = 0;
   readonly #settings: ShardSettings;
+  #isFollowed = false;
   #abortView: ((reason: string) => void) | null = null;
 
   /** An empty shard in `arena`. */
@@ -127,8 +133,26 @@ export class Shard implements ShardPort, KeyspaceListener {
 
   /** A backlog as this shard's is to be, whose first frame has number `firstOffset`. */
   newBacklog(firstOffset: number): Backlog {
-    const { replBacklogBytes, replPinBytes } = this.#settings;
-    return new Backlog({ limitBytes: replBacklogBytes, pinLimitBytes: replPinBytes, firstOffset });
+    const { replPinBytes } = this.#settings;
+    return new Backlog({
+      limitBytes: this.backlogLimitBytes,
+      pinLimitBytes: replPinBytes,
+      firstOffset,
+    });
+  }
+
+  /** Bytes of frames that the backlog may hold. */
+  get backlogLimitBytes(): number {
+    const { replBacklogBytes } = this.#settings;
+    return this.#isFollowed ? replBacklogBytes : Math.min(replBacklogBytes, UNFOLLOWED_BYTES);
+  }
+
+  /** A replica has come: from now on frames are kept for it and its like. */
+  followed(): void {
+    if (this.#isFollowed) return;
+    this.#isFollowed = true;
+    const { backlog } = this.commit;
+    if (backlog !== null) backlog.limitBytes = this.backlogLimitBytes;
   }
 
   /**
