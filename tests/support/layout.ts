@@ -19,6 +19,7 @@ export class LayoutPort implements Disposable {
   readonly #listener: Deno.TcpListener;
   readonly #conns = new Set<Deno.TcpConn>();
   readonly #tell: () => ToldLayout;
+  #closed = false;
 
   constructor(tell: () => ToldLayout) {
     this.#tell = tell;
@@ -36,6 +37,8 @@ export class LayoutPort implements Disposable {
   }
 
   async #serve(conn: Deno.TcpConn): Promise<void> {
+    // The kernel may have handed it out just before the listener was closed.
+    if (this.#closed) return conn.close();
     this.#conns.add(conn);
     const parser = new RequestParser();
     const reply = new ReplyWriter();
@@ -86,6 +89,7 @@ export class LayoutPort implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#closed = true;
     this.#listener.close();
     for (const conn of this.#conns) conn.close();
     this.#conns.clear();

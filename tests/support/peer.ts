@@ -161,6 +161,7 @@ export class Acceptor implements Disposable {
   readonly #listener: Deno.TcpListener;
   readonly #waiting: ((peer: Peer) => void)[] = [];
   #taken = 0;
+  #closed = false;
 
   constructor(port = 0) {
     this.#listener = Deno.listen({ hostname: "127.0.0.1", port });
@@ -176,6 +177,8 @@ export class Acceptor implements Disposable {
       } catch {
         return;
       }
+      // The kernel may have handed one out just before the listener was closed.
+      if (this.#closed) return conn.close();
       const peer = new Peer(conn);
       this.peers.push(peer);
       const waiting = this.#waiting.shift();
@@ -192,6 +195,7 @@ export class Acceptor implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#closed = true;
     this.#listener.close();
     for (const peer of this.peers) peer.close();
   }
