@@ -96,6 +96,32 @@ Deno.test("half a transaction at the end is cut off as a whole", async () => {
   });
 });
 
+Deno.test("a transaction whose EXEC is damaged is not cut off with all that follows it", async () => {
+  await withDir(async (dir) => {
+    const path = await makeData(dir);
+    {
+      await using server = await TestServer.start(APPEND_ONLY, { dir });
+      const client = await server.connect();
+      await client.pipeline(["MULTI"], ["SET", "a", "1"], ["SELECT", "2"], ["SET", "b", "2"], [
+        "EXEC",
+      ]);
+      await client.ask("SET", "c", "3");
+    }
+    const bytes = Deno.readFileSync(path);
+    const exec = latin1(bytes).indexOf("EXEC");
+    bytes[exec] = 70;
+    Deno.writeFileSync(path, bytes);
+    assertStringIncludes(
+      await refusal(dir),
+      `cannot load ${path}: a unit without EXEC has "FXEC", no command: shoal check-aof ${path}`,
+    );
+    bytes[exec] = 69;
+    Deno.writeFileSync(path, bytes);
+    await using server = await TestServer.start(APPEND_ONLY, { dir });
+    assertEquals(await server.ask("DBSIZE"), 11);
+  });
+});
+
 Deno.test("damage before the end stops the start, names file, byte and command, and changes nothing", async () => {
   await withDir(async (dir) => {
     const path = await makeData(dir);
