@@ -30,16 +30,20 @@ export function newDirectory(path: string): string {
 /** Finishes what a crash kept a replacement from doing. Whether the directory is there afterwards. */
 export async function recoverDirectory(storage: Storage, path: string): Promise<boolean> {
   const parent = path.slice(0, path.lastIndexOf("/"));
-  const isThere = await exists(storage, path);
   const made = newDirectory(path);
-  if (!isThere && await isComplete(storage, made)) {
-    await storage.rename(made, path);
+  const old = `${path}.old`;
+  if (!await exists(storage, path)) {
+    const found = await isComplete(storage, made) ? made : await exists(storage, old) ? old : null;
+    if (found === null) {
+      await storage.removeDirectory(made);
+      return false;
+    }
+    await storage.rename(found, path);
     await storage.syncDirectory(parent);
   }
   // What is there counts; what else there is was not finished, or was replaced.
   await storage.removeDirectory(made);
-  if (!await exists(storage, path)) return false;
-  await storage.removeDirectory(`${path}.old`);
+  await storage.removeDirectory(old);
   await removeQuietly(storage, `${path}/${COMPLETE}`);
   return true;
 }
@@ -66,6 +70,8 @@ export async function replaceDirectory(storage: Storage, path: string): Promise<
     await file.sync();
   }
   await storage.syncDirectory(made);
+  // Its name must be safe before the old one is taken away.
+  await storage.syncDirectory(parent);
   await storage.removeDirectory(`${path}.old`);
   if (await exists(storage, path)) await storage.rename(path, `${path}.old`);
   await storage.rename(made, path);
