@@ -4,7 +4,7 @@ import { Random, testSeed } from "../support/random.ts";
 import { withDir } from "./support.ts";
 
 /** Operations of a scenario at which the power is lost, picked by chance; `deno task crash` takes all. */
-const POINTS = Number(Deno.env.get("SHOAL_CRASH_POINTS") ?? 25);
+const POINTS = Number(Deno.env.get("SHOAL_CRASH_POINTS") ?? 80);
 /** Seeds of a run. */
 const SEEDS = Number(Deno.env.get("SHOAL_CRASH_SEEDS") ?? 1);
 
