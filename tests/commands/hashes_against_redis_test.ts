@@ -3,9 +3,10 @@ import { HASH_COMMANDS } from "../../src/commands/hashes.ts";
 import { KEY_COMMANDS } from "../../src/commands/keys.ts";
 import { OBJECT_COMMANDS } from "../../src/commands/object.ts";
 import { STRING_COMMANDS } from "../../src/commands/strings.ts";
+import { redisCommandInfo, specCommandInfo } from "../support/command_info.ts";
 import { differences, type Line, words } from "../support/differential.ts";
 import { Random, testSeed } from "../support/random.ts";
-import { type RawConnection, RedisServer } from "../support/redis.ts";
+import { RedisServer } from "../support/redis.ts";
 
 const SPECS = [...HASH_COMMANDS, ...STRING_COMMANDS, ...KEY_COMMANDS, ...OBJECT_COMMANDS];
 
@@ -138,38 +139,6 @@ function randomLines(seed: number): Line[] {
   return lines;
 }
 
-const INFO =
-  /:(-?\d+)\r\n[*~]\d+\r\n((?:\+\w+\r\n)*):(\d+)\r\n:(-?\d+)\r\n:(\d+)[^]*?\r\nflags\r\n[*~]\d+\r\n((?:\+\w+\r\n)*)/;
-
-/** What COMMAND INFO says of arity, flags, keys and what is done to them; a line per command. */
-async function commandInfo(redis: RawConnection): Promise<string[]> {
-  const lines: string[] = [];
-  for (const { name } of ASKED) {
-    const info = INFO.exec(await redis.run("COMMAND", "INFO", name))!;
-    const [, arity, flags, first, last, step, access] = info;
-    lines.push([name, arity, first, last, step, plain(flags), plain(access)].join(" "));
-  }
-  return lines;
-}
-
-function plain(statuses: string): string {
-  return statuses.replaceAll("+", "").split("\r\n").sort().join(" ").trim();
-}
-
-function specInfo(): string[] {
-  return ASKED.map(({ name, arity, keys, flags, keyAccess }) =>
-    [
-      name,
-      arity,
-      keys!.first,
-      keys!.last,
-      keys!.step,
-      [...flags].sort().join(" "),
-      keyAccess![0].split(" ").sort().join(" "),
-    ].join(" ")
-  );
-}
-
 const version = await RedisServer.installed();
 const skipped = version === null ? " (SKIPPED: no redis-server on PATH to ask)" : "";
 
@@ -191,7 +160,7 @@ Deno.test({
         const found = await differences(connection, SPECS, lines, protocol);
         assertEquals(found.slice(0, 20), [], `RESP${protocol}, redis ${version}, seed ${seed}`);
       }
-      assertEquals(specInfo(), await commandInfo(connection));
+      assertEquals(specCommandInfo(ASKED), await redisCommandInfo(connection, ASKED));
     } finally {
       connection.close();
       await redis.stop();

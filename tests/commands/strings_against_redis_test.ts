@@ -2,9 +2,10 @@ import { assertEquals } from "@std/assert";
 import { COUNTER_COMMANDS } from "../../src/commands/counters.ts";
 import { LCS_COMMANDS } from "../../src/commands/lcs.ts";
 import { STRING_COMMANDS } from "../../src/commands/strings.ts";
+import { redisCommandInfo, specCommandInfo } from "../support/command_info.ts";
 import { differences, type Line, words } from "../support/differential.ts";
 import { Random, testSeed } from "../support/random.ts";
-import { type RawConnection, RedisServer } from "../support/redis.ts";
+import { RedisServer } from "../support/redis.ts";
 
 const SPECS = [...STRING_COMMANDS, ...COUNTER_COMMANDS, ...LCS_COMMANDS];
 
@@ -142,38 +143,6 @@ function randomLines(seed: number): Line[] {
   return lines;
 }
 
-const INFO =
-  /:(-?\d+)\r\n[*~]\d+\r\n((?:\+\w+\r\n)*):(\d+)\r\n:(-?\d+)\r\n:(\d+)[^]*?\r\nflags\r\n[*~]\d+\r\n((?:\+\w+\r\n)*)/;
-
-/** What COMMAND INFO says of arity, flags, keys and what is done to them; a line per command. */
-async function commandInfo(redis: RawConnection): Promise<string[]> {
-  const lines: string[] = [];
-  for (const { name } of SPECS) {
-    const info = INFO.exec(await redis.run("COMMAND", "INFO", name))!;
-    const [, arity, flags, first, last, step, access] = info;
-    lines.push([name, arity, first, last, step, plain(flags), plain(access)].join(" "));
-  }
-  return lines;
-}
-
-function plain(statuses: string): string {
-  return statuses.replaceAll("+", "").split("\r\n").sort().join(" ").trim();
-}
-
-function specInfo(): string[] {
-  return SPECS.map(({ name, arity, keys, flags, keyAccess }) =>
-    [
-      name,
-      arity,
-      keys!.first,
-      keys!.last,
-      keys!.step,
-      [...flags].sort().join(" "),
-      keyAccess![0].split(" ").sort().join(" "),
-    ].join(" ")
-  );
-}
-
 const version = await RedisServer.installed();
 const skipped = version === null ? " (SKIPPED: no redis-server on PATH to ask)" : "";
 
@@ -196,7 +165,7 @@ Deno.test({
         const found = await differences(connection, SPECS, lines, protocol);
         assertEquals(found.slice(0, 20), [], `RESP${protocol}, redis ${version}, seed ${seed}`);
       }
-      assertEquals(specInfo(), await commandInfo(connection));
+      assertEquals(specCommandInfo(SPECS), await redisCommandInfo(connection, SPECS));
     } finally {
       connection.close();
       await redis.stop();
