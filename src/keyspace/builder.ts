@@ -379,7 +379,7 @@ export class ValueBuilder {
     if (type === NO_TYPE) return;
     this.#type = NO_TYPE;
     const { form, root } = this.#kind(type);
-    if (root !== 0) this.keys.dropCollection(type, form, root);
+    if (root !== 0) this.keys.releaseValue(type, form, root);
   }
 }
 

@@ -885,11 +885,6 @@ export class Keyspace implements WatchedKeys, CollectionParts {
     return a;
   }
 
-  /** Frees a collection that no key has: a large one in slices (`reclaim`). */
-  dropCollection(type: number, form: number, root: number): void {
-    this.#releaseCollection(this.#kinds[type]!, form, root);
-  }
-
   // ---- any type ------------------------------------------------------------------------------
 
   /** Removes an entry and its value. */
