@@ -6,65 +6,25 @@
  * @module
  */
 
-import { ascii } from "../base/ascii.ts";
-import { globMatch } from "../base/glob.ts";
 import { FORM_PACK, TYPE_HASH } from "../keyspace/entry.ts";
 import type { Hashes } from "../keyspace/hash.ts";
 import { EntryList } from "../memory/dict.ts";
-import { ERR_SYNTAX } from "../resp/errors.ts";
-import { int64Argument } from "./arguments.ts";
 import type { Call } from "./call.ts";
 import { openHash, replyField, replyFieldValue } from "./hash_value.ts";
 import type { CommandSpec } from "./registry.ts";
 import { cursorArgument } from "./scan.ts";
+import {
+  CURSOR_STOP,
+  LIST_KEPT,
+  passesMatch,
+  readScanOptions,
+  scanOptions,
+  WITH_NOVALUES,
+} from "./scan_options.ts";
 import { KEY, ONE_KEY } from "./string_docs.ts";
-
-const MATCH = ascii("MATCH");
-const COUNT = ascii("COUNT");
-const NOVALUES = ascii("NOVALUES");
-
-/** Fields that a call visits when no COUNT is given (Redis's default). */
-const COUNT_DEFAULT = 10;
-/** Cursors end here. */
-const CURSOR_STOP = 2 ** 32;
-const STAR = 42;
-
-/** Addresses that the list keeps room for between calls. */
-const LIST_KEPT = 4_096;
 
 /** What a running HSCAN visited. */
 let list = new EntryList();
-
-/** The options of a running HSCAN, reused. `match` is an argument's position, 0 without MATCH. */
-const options = { match: 0, count: 0, withValues: true };
-
-/** Reads the options from argument 3 on; false with the error replied. */
-function optionsParse(call: Call): boolean {
-  options.match = 0;
-  options.count = COUNT_DEFAULT;
-  options.withValues = true;
-  for (let i = 3; i < call.argc; i++) {
-    const hasValue = i + 1 < call.argc;
-    if (hasValue && call.is(i, COUNT)) {
-      options.count = int64Argument(call, ++i);
-      if (Number.isNaN(options.count)) return false;
-      if (options.count >= 1) continue;
-    } else if (hasValue && call.is(i, MATCH)) {
-      options.match = ++i;
-      continue;
-    } else if (call.is(i, NOVALUES)) {
-      options.withValues = false;
-      continue;
-    }
-    call.reply.error(ERR_SYNTAX);
-    return false;
-  }
-  const { match } = options;
-  if (match !== 0 && call.bytes(match) === 1 && call.buf[call.starts[match]] === STAR) {
-    options.match = 0;
-  }
-  return true;
-}
 
 function hscan(call: Call): void {
   const { reply } = call;
@@ -73,13 +33,13 @@ function hscan(call: Call): void {
   const a = call.readAs(1, TYPE_HASH);
   if (a < 0) return;
   // Options are not looked at without a key, as in Redis.
-  if (a !== 0 && !optionsParse(call)) return;
+  if (a !== 0 && !readScanOptions(call, 3, WITH_NOVALUES)) return;
   const hash = openHash(call, a);
   reply.array(2);
   list.clear();
   const isPacked = hash.form === FORM_PACK;
   const isPast = isPacked || cursor >= CURSOR_STOP;
-  reply.bulkInteger(isPast ? 0 : hash.scan(cursor, options.count, list));
+  reply.bulkInteger(isPast ? 0 : hash.scan(cursor, scanOptions.count, list));
   const mark = reply.deferArray();
   let elements = 0;
   if (isPacked) {
@@ -96,13 +56,9 @@ function hscan(call: Call): void {
 
 /** Replies with the field at hand, which has just been read, if it matches; how many elements that makes. */
 function replyMatching(call: Call, hash: Hashes): number {
-  const { buf, starts, stops } = call;
-  const { match, withValues } = options;
-  if (
-    match !== 0 && !globMatch(buf, starts[match], stops[match], hash.u8, hash.start, hash.stop)
-  ) return 0;
+  if (!passesMatch(call, hash.u8, hash.start, hash.stop)) return 0;
   replyField(call, hash);
-  if (!withValues) return 1;
+  if (!scanOptions.withValues) return 1;
   replyFieldValue(call, hash);
   return 2;
 }

@@ -9,33 +9,25 @@
  * @module
  */
 
-import { ascii } from "../base/ascii.ts";
-import { globMatch } from "../base/glob.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import { EntryList } from "../memory/dict.ts";
-import { ERR_CURSOR, ERR_SYNTAX } from "../resp/errors.ts";
-import { int64Argument } from "./arguments.ts";
+import { ERR_CURSOR } from "../resp/errors.ts";
 import type { Call } from "./call.ts";
 import { TYPE_NAMES } from "./keys.ts";
 import type { CommandSpec } from "./registry.ts";
-
-const MATCH = ascii("MATCH");
-const COUNT = ascii("COUNT");
-const TYPE = ascii("TYPE");
-
-/** Entries that a call visits when no COUNT is given (Redis's default). */
-const COUNT_DEFAULT = 10;
-/** Cursor positions of one shard. */
-const POSITIONS = 2 ** 32;
+import {
+  CURSOR_STOP,
+  LIST_KEPT,
+  passesMatch,
+  readScanOptions,
+  scanOptions,
+  WITH_TYPE,
+} from "./scan_options.ts";
 
 const UINT64_MAX = 2n ** 64n - 1n;
 const NO_CURSOR = -1;
 const ANY_TYPE = -1;
 const NO_TYPE = -2;
-const STAR = 42;
-
-/** Addresses that a list keeps room for between calls. */
-const LIST_KEPT = 4_096;
 
 /** What a running SCAN visited on one shard; made once per shard and reused. */
 interface Visit {
@@ -43,9 +35,6 @@ interface Visit {
   list: EntryList;
 }
 const visits: Visit[] = [];
-
-/** The options of a running SCAN, reused. Argument positions are 0 where an option is not given. */
-const options = { match: 0, type: 0, count: 0 };
 
 /**
  * Argument `i` as a cursor, as C's strtoul reads it: with a sign, or empty, or up to 2^64. Cursors
@@ -67,35 +56,6 @@ export function cursorArgument(call: Call, i: number): number {
   return Number(value);
 }
 
-/** Reads MATCH, COUNT and TYPE from argument `from` on; false with the error replied. */
-function optionsParse(call: Call, from: number): boolean {
-  options.match = 0;
-  options.type = 0;
-  options.count = COUNT_DEFAULT;
-  for (let i = from; i < call.argc; i += 2) {
-    const hasValue = i + 1 < call.argc;
-    if (hasValue && call.is(i, COUNT)) {
-      options.count = int64Argument(call, i + 1);
-      if (Number.isNaN(options.count)) return false;
-      if (options.count >= 1) continue;
-    } else if (hasValue && call.is(i, MATCH)) {
-      options.match = i + 1;
-      continue;
-    } else if (hasValue && call.is(i, TYPE)) {
-      options.type = i + 1;
-      continue;
-    }
-    call.reply.error(ERR_SYNTAX);
-    return false;
-  }
-  // A lone star matches every key, the empty one included.
-  const { match } = options;
-  if (match !== 0 && call.bytes(match) === 1 && call.buf[call.starts[match]] === STAR) {
-    options.match = 0;
-  }
-  return true;
-}
-
 /** Number of the type that argument `i` names; `NO_TYPE` for any other word, as in Redis 7. */
 function typeArgument(call: Call, i: number): number {
   const word = call.text(i).toLowerCase();
@@ -105,13 +65,13 @@ function typeArgument(call: Call, i: number): number {
 
 function scan(call: Call): void {
   const cursor = cursorArgument(call, 1);
-  if (cursor === NO_CURSOR || !optionsParse(call, 2)) return;
+  if (cursor === NO_CURSOR || !readScanOptions(call, 2, WITH_TYPE)) return;
   const { node, db, reply } = call;
   const shards = node.shards.length;
-  let shard = Math.floor(cursor / POSITIONS);
-  let position = cursor - shard * POSITIONS;
+  let shard = Math.floor(cursor / CURSOR_STOP);
+  let position = cursor - shard * CURSOR_STOP;
   let used = 0;
-  let left = options.count;
+  let left = scanOptions.count;
   while (shard < shards && left > 0) {
     if (used === visits.length) visits.push({ shard, list: new EntryList() });
     const visit = visits[used++];
@@ -123,9 +83,9 @@ function scan(call: Call): void {
   }
   // The cursor goes first, which is why the keys are written only now.
   reply.array(2);
-  reply.bulkInteger(shard < shards ? shard * POSITIONS + position : 0);
+  reply.bulkInteger(shard < shards ? shard * CURSOR_STOP + position : 0);
   const mark = reply.deferArray();
-  const type = options.type === 0 ? ANY_TYPE : typeArgument(call, options.type);
+  const type = scanOptions.type === 0 ? ANY_TYPE : typeArgument(call, scanOptions.type);
   let found = 0;
   for (let i = 0; i < used; i++) {
     found += replyKeys(call, node.shards[visits[i].shard].keys, visits[i].list, type);
@@ -136,8 +96,7 @@ function scan(call: Call): void {
 
 /** Replies with the keys of those entries that MATCH and TYPE let pass; how many they are. */
 function replyKeys(call: Call, keys: Keyspace, list: EntryList, type: number): number {
-  const { buf, starts, stops, reply } = call;
-  const { match } = options;
+  const { reply } = call;
   let found = 0;
   for (let i = 0; i < list.length; i++) {
     const a = list.items[i];
@@ -145,7 +104,7 @@ function replyKeys(call: Call, keys: Keyspace, list: EntryList, type: number): n
     const u8 = keys.bytesOf(a);
     const start = keys.keyStart(a);
     const stop = start + keys.keyLength(a);
-    if (match !== 0 && !globMatch(buf, starts[match], stops[match], u8, start, stop)) continue;
+    if (!passesMatch(call, u8, start, stop)) continue;
     reply.bulk(u8, start, stop);
     found++;
   }

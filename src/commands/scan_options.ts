@@ -1,5 +1,6 @@
 /**
- * MATCH and COUNT, as SSCAN and its kin take them, and the reply that they all give.
+ * What SCAN, SSCAN, HSCAN and ZSCAN have in common: their options, the end of their cursors, and the
+ * reply of one that is over.
  *
  * @module
  */
@@ -12,26 +13,68 @@ import type { Call } from "./call.ts";
 
 const MATCH = ascii("MATCH");
 const COUNT = ascii("COUNT");
+const TYPE = ascii("TYPE");
+const NOVALUES = ascii("NOVALUES");
+
+/** `readScanOptions`: MATCH and COUNT alone. */
+export const NO_MORE = 0;
+/** `readScanOptions`: TYPE, too (SCAN). */
+export const WITH_TYPE = 1;
+/** `readScanOptions`: NOVALUES, too (HSCAN). */
+export const WITH_NOVALUES = 2;
+
+/** Cursors of one table, or of one shard, end here. */
+export const CURSOR_STOP: number = 2 ** 32;
+/** Addresses that a list of what was visited keeps room for between calls. */
+export const LIST_KEPT = 4_096;
 
 /** Elements that a call visits when no COUNT is given (Redis's default). */
 const COUNT_DEFAULT = 10;
 const STAR = 42;
 
-/** What was read last: `match` is the pattern's argument, 0 where every element matches. */
-export const scanOptions: { match: number; count: number } = { match: 0, count: COUNT_DEFAULT };
+/** The options of a scan. */
+export interface ScanOptions {
+  /** The pattern's argument, 0 where every element matches. */
+  match: number;
+  /** Elements to visit. */
+  count: number;
+  /** The argument that names a type, 0 without TYPE. */
+  type: number;
+  /** False with NOVALUES. */
+  withValues: boolean;
+}
 
-/** Reads the options from argument `from` on into `scanOptions`; false with the error replied. */
-export function readScanOptions(call: Call, from: number): boolean {
+/** What was read last; one object, reused. */
+export const scanOptions: ScanOptions = {
+  match: 0,
+  count: COUNT_DEFAULT,
+  type: 0,
+  withValues: true,
+};
+
+/**
+ * Reads the options from argument `from` on into `scanOptions`; false with the error replied. `more`
+ * (`NO_MORE`, ...) is what is taken beside MATCH and COUNT.
+ */
+export function readScanOptions(call: Call, from: number, more: number): boolean {
   scanOptions.match = 0;
   scanOptions.count = COUNT_DEFAULT;
-  for (let i = from; i < call.argc; i += 2) {
+  scanOptions.type = 0;
+  scanOptions.withValues = true;
+  for (let i = from; i < call.argc; i++) {
     const hasValue = i + 1 < call.argc;
     if (hasValue && call.is(i, COUNT)) {
-      scanOptions.count = int64Argument(call, i + 1);
+      scanOptions.count = int64Argument(call, ++i);
       if (Number.isNaN(scanOptions.count)) return false;
       if (scanOptions.count >= 1) continue;
     } else if (hasValue && call.is(i, MATCH)) {
-      scanOptions.match = i + 1;
+      scanOptions.match = ++i;
+      continue;
+    } else if (hasValue && more === WITH_TYPE && call.is(i, TYPE)) {
+      scanOptions.type = ++i;
+      continue;
+    } else if (more === WITH_NOVALUES && call.is(i, NOVALUES)) {
+      scanOptions.withValues = false;
       continue;
     }
     call.reply.error(ERR_SYNTAX);

@@ -22,7 +22,15 @@ import { type Call, WRONG_TYPE } from "./call.ts";
 import { DEL_HAPPENED, GENERIC_EVENT, SET_EVENT } from "./keyspace_events.ts";
 import type { ArgumentDoc, CommandSpec } from "./registry.ts";
 import { cursorArgument } from "./scan.ts";
-import { passesMatch, readScanOptions, replyEmptyScan, scanOptions } from "./scan_options.ts";
+import {
+  CURSOR_STOP,
+  LIST_KEPT,
+  NO_MORE,
+  passesMatch,
+  readScanOptions,
+  replyEmptyScan,
+  scanOptions,
+} from "./scan_options.ts";
 import { SET_ALGEBRA_COMMANDS } from "./set_algebra.ts";
 import { SET_RANDOM_COMMANDS } from "./set_random.ts";
 import { storeEditedSet } from "./set_store.ts";
@@ -47,10 +55,6 @@ const MEMBER_SLACK_BYTES = 64;
 const FEW_MEMBERS = 8;
 /** Bytes that a new key with one member takes beyond the two. */
 const KEY_SLACK_BYTES = 512;
-/** Cursors of a table are below this: they are hashes. */
-const CURSOR_STOP = 2 ** 32;
-/** Addresses that the list of SSCAN keeps room for between calls. */
-const LIST_KEPT = 4_096;
 
 let scanned = new EntryList();
 
@@ -261,7 +265,7 @@ function sscan(call: Call): void {
   const a = call.readAs(1, TYPE_SET);
   if (a === WRONG_TYPE) return;
   if (a === 0) return replyEmptyScan(call);
-  if (!readScanOptions(call, 3)) return;
+  if (!readScanOptions(call, 3, NO_MORE)) return;
   const form = keys.formOf(a);
   const root = keys.valueRoot(a);
   if (form === FORM_TABLE) return scanTable(call, root, cursor);

@@ -11,14 +11,17 @@ import { EntryList } from "../memory/dict.ts";
 import { type Call, WRONG_TYPE } from "./call.ts";
 import type { CommandSpec } from "./registry.ts";
 import { cursorArgument } from "./scan.ts";
-import { passesMatch, readScanOptions, replyEmptyScan, scanOptions } from "./scan_options.ts";
+import {
+  CURSOR_STOP,
+  LIST_KEPT,
+  NO_MORE,
+  passesMatch,
+  readScanOptions,
+  replyEmptyScan,
+  scanOptions,
+} from "./scan_options.ts";
 import { KEY, ONE_KEY } from "./string_docs.ts";
 import { openZset, replyScanned } from "./zset_value.ts";
-
-/** Cursors end here. */
-const CURSOR_STOP = 2 ** 32;
-/** Addresses that the list keeps room for between calls. */
-const LIST_KEPT = 4_096;
 
 /** What a running ZSCAN visited. */
 let list = new EntryList();
@@ -31,7 +34,7 @@ function zscan(call: Call): void {
   if (a === WRONG_TYPE) return;
   // Without a key the options are not looked at, as in Redis.
   if (a === 0) return replyEmptyScan(call);
-  if (!readScanOptions(call, 3)) return;
+  if (!readScanOptions(call, 3, NO_MORE)) return;
   const zset = openZset(call, a);
   if (!zset.isPacked && cursor >= CURSOR_STOP) return replyEmptyScan(call);
   reply.array(2);
