@@ -271,7 +271,7 @@ export class AppendOnly implements Durability {
       each.log.tick();
     }
     if (this.isRewriting || this.#isClosed) return;
-    const isNeeded = files.some(({ log }) => log.isBroken || log.isSuspended);
+    const isNeeded = files.some(isRewriteNeeded);
     const retryMs = isNeeded
       ? RETRY_MS
       : Math.min(RETRY_MS * 2 ** (this.failedRewrites - 1), RETRY_MS_MAX);
@@ -297,6 +297,14 @@ export class AppendOnly implements Durability {
   /** Whether files are being rewritten, or begun. */
   get isRewriting(): boolean {
     return this.#rewriting !== null || this.#isCreating;
+  }
+
+  /**
+   * Whether a rewrite follows by itself, since the files do not lead to the data that there is: it was
+   * replaced (a snapshot came from the upstream), or a sync failed.
+   */
+  get isRewriteDue(): boolean {
+    return !this.#isCreating && (this.#files ?? []).some(isRewriteNeeded);
   }
 
   /** Whole seconds that the rewrite under way has taken, -1 without one. */
@@ -417,4 +425,8 @@ export class AppendOnly implements Durability {
     this.#isClosed = true;
     await this.switchOff("the server stops");
   }
+}
+
+function isRewriteNeeded({ log }: ShardFiles): boolean {
+  return log.isBroken || log.isSuspended;
 }

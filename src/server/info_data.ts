@@ -45,7 +45,7 @@ function appendOnlyLines(file: AppendOnly): InfoLine[] {
   const lines: InfoLine[] = [
     ["aof_enabled", file.isOpen ? 1 : 0],
     ["aof_rewrite_in_progress", file.isRewriting ? 1 : 0],
-    ["aof_rewrite_scheduled", 0],
+    ["aof_rewrite_scheduled", file.isRewriteDue ? 1 : 0],
     ["aof_last_rewrite_time_sec", file.lastRewriteSeconds],
     ["aof_current_rewrite_time_sec", file.currentRewriteSeconds],
     ["aof_last_bgrewrite_status", file.lastRewriteFailed ? "err" : "ok"],

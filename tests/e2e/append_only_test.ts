@@ -193,9 +193,11 @@ Deno.test("data that a failing rewrite leaves nowhere is not written to", async 
       async () => String(await server.ask("SET", "doubtful", "w")).startsWith("-MISCONF"),
     );
     assertEquals(await server.ask("GET", "k"), "v");
+    assertEquals(await server.info("aof_rewrite_scheduled"), "1");
     storage.fault = () => null;
     assertEquals(await server.ask("BGREWRITEAOF"), "Background append only file rewriting started");
     await until("writes are taken again", async () => await server.ask("SET", "k", "w") === "OK");
+    assertEquals(await server.info("aof_rewrite_scheduled"), "0");
   });
 });
 
