@@ -89,6 +89,13 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     reason: "As in Redis 7.2; 7.0 takes it.",
   },
   {
+    what: "LPOS refuses a RANK of -9223372036854775808",
+    reason: "As in Redis 7.2; 7.0 takes it.",
+    explains: (words, redis, ours) =>
+      /^lpos$/i.test(words[0]) && words.includes("-9223372036854775808") &&
+      !redis.startsWith("-") && ours.startsWith("-ERR value is out of range, value must between"),
+  },
+  {
     what: "XSETID refuses an ID below the greatest that was deleted",
     reason: "As in Redis 7.2; 7.0 takes it.",
   },
