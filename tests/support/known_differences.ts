@@ -39,7 +39,7 @@ function isSameInNumbers(
   });
 }
 
-/** Twice the two units in the last place that distances were seen to differ by: units round once more. */
+/** Relative. Distances were seen to differ by two units in the last place; conversion to another unit rounds again. */
 const DISTANCE_TOLERANCE = 4 * Number.EPSILON;
 
 /** Whether two numbers may be one distance. */
@@ -105,7 +105,7 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     explains: (words, redis, ours) => /^b?(z|geo)/i.test(words[0]) && isSameInNumbers(redis, ours),
   },
   {
-    what: "distances that STOREDIST makes scores of may differ in their last digit",
+    what: "distances that STOREDIST makes scores of may differ in their last two digits of 17",
     reason: "The C library's sine and the runtime's differ there, for three pairs in a thousand.",
     // Only sets of places, whose keys the random commands call so, have such scores.
     explains: (words, redis, ours) =>
