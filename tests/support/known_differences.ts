@@ -86,7 +86,7 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
   },
   {
     what: "LREM refuses a count of -9223372036854775808",
-    reason: "As in Redis 7.2; 7.0 takes it.",
+    reason: "As in Redis from 7.4 on; before, its negation overflows.",
   },
   {
     what: "LPOS refuses a RANK of -9223372036854775808",
