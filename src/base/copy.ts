@@ -19,8 +19,16 @@ export function copyWords(
   at: number,
 ): void {
   const lastWord = stop - 8;
-  for (; start <= lastWord; start += 8, at += 8) {
-    out.setBigUint64(at, src.getBigUint64(start, true), true);
+  if (start > lastWord) {
+    for (; start < stop; start++, at++) out.setUint8(at, src.getUint8(start));
+    return;
   }
-  for (; start < stop; start++, at++) out.setUint8(at, src.getUint8(start));
+  // The last word may have bytes in common with the one before it.
+  const lastAt = at + lastWord - start;
+  for (; start < lastWord - 8; start += 16, at += 16) {
+    out.setBigUint64(at, src.getBigUint64(start, true), true);
+    out.setBigUint64(at + 8, src.getBigUint64(start + 8, true), true);
+  }
+  if (start < lastWord) out.setBigUint64(at, src.getBigUint64(start, true), true);
+  out.setBigUint64(lastAt, src.getBigUint64(lastWord, true), true);
 }

@@ -5,10 +5,11 @@
  * @module
  */
 
-import { ascii, digitCount } from "../base/ascii.ts";
+import { ascii, digitCount, equalsBytes } from "../base/ascii.ts";
 import { parseInteger } from "../base/integers.ts";
 import { KEY_BYTES_MAX } from "../keyspace/entry.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
+import { encodedStart } from "../resp/as_encoded.ts";
 import { ERR_WRONGTYPE } from "../resp/errors.ts";
 import type { ReplyWriter } from "../resp/reply_writer.ts";
 import type { BlockingPort } from "./blocking.ts";
@@ -204,11 +205,24 @@ export class Call {
     const effects = this.effects;
     if (!effects.active) return;
     const { buf, starts, stops, argc } = this;
+    if (this.#isNamed(name)) {
+      const start = encodedStart(buf, starts, stops, argc);
+      if (start >= 0 && effects.encoded(this.db, buf, start, stops[argc - 1] + 2, this.view)) {
+        return;
+      }
+    }
     let payload = 0;
     for (let i = 1; i < argc; i++) payload += stops[i] - starts[i];
     effects.begin(this.db, name, argc - 1, payload);
     for (let i = 1; i < argc; i++) effects.arg(buf, starts[i], stops[i], this.view);
     effects.end();
+  }
+
+  /** Whether the request names its command exactly so. */
+  #isNamed(name: Uint8Array): boolean {
+    const start = this.starts[0];
+    return this.stops[0] - start === name.length &&
+      equalsBytes(this.buf, start, name, 0, name.length);
   }
 
   /** Several effects of one command follow: replicas apply them whole. Ended by `endEffects`. */
@@ -230,7 +244,7 @@ export class Call {
     const effects = this.effects;
     if (!effects.active) return;
     effects.begin(this.db, name, 1, this.stops[key] - this.starts[key]);
-    effects.arg(this.buf, this.starts[key], this.stops[key]);
+    effects.arg(this.buf, this.starts[key], this.stops[key], this.view);
     effects.end();
   }
 
@@ -241,7 +255,7 @@ export class Call {
     if (!effects.active) return;
     const bytes = this.stops[key] - this.starts[key];
     effects.begin(this.db, name, 2, bytes + integerBytes(n));
-    effects.arg(this.buf, this.starts[key], this.stops[key]);
+    effects.arg(this.buf, this.starts[key], this.stops[key], this.view);
     effects.argInteger(n);
     effects.end();
   }

@@ -23,6 +23,17 @@ export interface EffectSink {
   /** Ends the effect. */
   end(): void;
   /**
+   * One effect whole, as RESP encodes it: `src[start..stop)` = `*<argc> ($<length> <bytes>)*argc`, the
+   * name in upper case. False, and nothing is done, when the sink takes effects word by word.
+   */
+  encoded(
+    db: number,
+    src: Uint8Array,
+    start: number,
+    stop: number,
+    view: DataView | null,
+  ): boolean;
+  /**
    * What follows, up to `endUnit`, is applied by replicas whole or not at all (EXEC). A unit lies
    * within one turn and holds no other. One without effects leaves nothing behind.
    */
@@ -41,6 +52,7 @@ export const NO_EFFECTS: EffectSink = {
   arg() {},
   argInteger() {},
   end() {},
+  encoded: () => true,
   beginUnit() {},
   endUnit() {},
 };

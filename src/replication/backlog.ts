@@ -24,7 +24,7 @@
  * @module
  */
 
-import { CR, digitCount, LF, putInteger } from "../base/ascii.ts";
+import { ascii, CR, digitCount, LF, putInteger } from "../base/ascii.ts";
 import { COPY_WORDS_MAX, copyWords } from "../base/copy.ts";
 import { invariant } from "../base/invariant.ts";
 import { Cursor, type MutablePin, type Pin } from "./cursor.ts";
@@ -56,8 +56,9 @@ export const CURSOR_LOST: -1 = -1;
 /** `*2 :<offset> *<argc>` with the longest numbers, and some bytes to spare. */
 const FRAME_HEAD_BYTES = 48;
 
-/** Digits of the greatest safe integer. */
-const OFFSET_DIGITS_MAX = 16;
+/** `*2 :<offset>` with the digits of the greatest safe integer. */
+const HEAD_BYTES_MAX = 23;
+const HEAD_PREFIX = ascii("*2\r\n:");
 
 /** Arguments up to this size are copied by a loop: making a view to copy from costs more (measured). */
 const LOOP_COPY_BYTES = 96;
@@ -65,7 +66,8 @@ const LOOP_COPY_BYTES = 96;
 const DOLLAR = 36;
 const STAR = 42;
 const COLON = 58;
-const TWO = 50;
+const ZERO = 48;
+const NINE = 57;
 
 /** Sizes in bytes; `firstOffset` is the number of the first frame to come. */
 export interface BacklogOptions {
@@ -89,11 +91,10 @@ export class Backlog {
   keepFrom: number = Infinity;
   /** Bytes of frames to hold while a pin needs them, when that is more than `limitBytes`. */
   pinLimitBytes: number;
-  /** Where the frame appended last lies: the buffer. */
-  newestBuf: Uint8Array<ArrayBuffer>;
-  /** A view of it. */
-  newestView: DataView<ArrayBuffer>;
-  /** Where its command begins (`*<argc>`, behind the offset): the form an append-only file stores. */
+  /**
+   * Where the command of the frame appended last begins in `newestBuf` (`*<argc>`, behind the offset):
+   * the form an append-only file stores.
+   */
   newestPayloadStart = 0;
   /** Behind its last byte. */
   newestStop = 0;
@@ -108,14 +109,13 @@ export class Backlog {
   #pins: MutablePin[] = [];
   #pinnedFrom = Infinity;
   /**
-   * `nextOffset` in decimal, right-aligned from `#digitsStart`: counting in digits is cheaper than
-   * dividing for each frame, and a number past 2^31 would be boxed on its way to the writer.
+   * `*2 :<nextOffset>`, right-aligned from `#headStart`: counting in digits is cheaper than dividing
+   * for each frame, and a number past 2^31 would be boxed on its way to the writer.
    */
-  readonly #digits = new Uint8Array(OFFSET_DIGITS_MAX);
-  #digitsStart: number;
-  /** The frame being encoded: its buffer, the byte to write next, the arguments to come. */
-  #buf: Uint8Array<ArrayBuffer>;
-  #view: DataView<ArrayBuffer>;
+  readonly #head = new Uint8Array(HEAD_BYTES_MAX);
+  readonly #headView = new DataView(this.#head.buffer);
+  #headStart = 0;
+  /** The frame being encoded, at the end of `#tail`: the byte to write next, the arguments to come. */
   #at = 0;
   #payloadStart = 0;
   #argsLeft = 0;
@@ -127,16 +127,21 @@ export class Backlog {
     this.#segmentBytesMax = options.segmentBytes ?? SEGMENT_BYTES_MAX;
     this.#tail = new Segment(new Uint8Array(0), options.firstOffset, 0);
     this.#segments = [this.#tail];
-    this.#buf = this.#tail.buf;
-    this.#view = this.#tail.view;
-    this.newestBuf = this.#tail.buf;
-    this.newestView = this.#tail.view;
-    this.#digitsStart = OFFSET_DIGITS_MAX - digitCount(options.firstOffset);
-    putInteger(this.#digits, this.#digitsStart, options.firstOffset);
+    this.#layHead(options.firstOffset);
   }
 
   // What counts up with each frame is kept as a segment's base and a small number in it: a field whose
   // value passes 2^31 would be boxed anew for each frame.
+
+  /** Where the frame appended last lies, until another is begun. */
+  get newestBuf(): Uint8Array<ArrayBuffer> {
+    return this.#tail.buf;
+  }
+
+  /** A view of `newestBuf`. */
+  get newestView(): DataView<ArrayBuffer> {
+    return this.#tail.view;
+  }
 
   /** Number of the oldest frame held; equal to `nextOffset` when none is. */
   get oldestOffset(): number {
@@ -185,11 +190,8 @@ export class Backlog {
     const need = FRAME_HEAD_BYTES + payloadBytes + argc * (5 + digitCount(payloadBytes));
     let tail = this.#tail;
     if (tail.buf.length - tail.used < need) tail = this.#openSegment(need);
-    const buf = tail.buf;
-    this.#buf = buf;
-    this.#view = tail.view;
-    let at = this.#putOffset(buf, tail.used);
-    this.#payloadStart = at;
+    const { buf } = tail;
+    let at = this.#payloadStart = this.#putOffset(tail);
     buf[at] = STAR;
     at = putInteger(buf, at + 1, argc);
     buf[at] = CR;
@@ -202,25 +204,26 @@ export class Backlog {
   arg(src: Uint8Array, start: number, stop: number, view: DataView | null = null): void {
     const length = stop - start;
     this.beginArg(length);
-    if (view !== null && length <= COPY_WORDS_MAX) {
-      copyWords(view, start, stop, this.#view, this.#at);
-      this.#at += length;
-    } else {
-      this.argPart(src, start, stop);
-    }
+    this.#argPart(src, start, stop, view);
     this.endArg();
+  }
+
+  #argPart(src: Uint8Array, start: number, stop: number, view: DataView | null): void {
+    if (view === null || stop - start > COPY_WORDS_MAX) return this.argPart(src, start, stop);
+    copyWords(view, start, stop, this.#tail.view, this.#at);
+    this.#at += stop - start;
   }
 
   /** The next argument is a safe integer in decimal. */
   argInteger(n: number): void {
     this.beginArg(n < 0 ? digitCount(-n) + 1 : digitCount(n));
-    this.#at = putInteger(this.#buf, this.#at, n);
+    this.#at = putInteger(this.#tail.buf, this.#at, n);
     this.endArg();
   }
 
   /** The next argument has `length` bytes, which `argPart` brings in as many pieces as there are. */
   beginArg(length: number): void {
-    const buf = this.#buf;
+    const { buf } = this.#tail;
     const at = this.#at;
     buf[at] = DOLLAR;
     const stop = putInteger(buf, at + 1, length);
@@ -231,7 +234,7 @@ export class Backlog {
 
   /** A piece of the argument begun. */
   argPart(src: Uint8Array, start: number, stop: number): void {
-    const buf = this.#buf;
+    const { buf } = this.#tail;
     let at = this.#at;
     if (stop - start > LOOP_COPY_BYTES) {
       buf.set(start === 0 && stop === src.length ? src : src.subarray(start, stop), at);
@@ -245,8 +248,9 @@ export class Backlog {
   /** The argument begun is complete. */
   endArg(): void {
     const at = this.#at;
-    this.#buf[at] = CR;
-    this.#buf[at + 1] = LF;
+    const { buf } = this.#tail;
+    buf[at] = CR;
+    buf[at + 1] = LF;
     this.#at = at + 2;
     this.#argsLeft--;
   }
@@ -261,8 +265,6 @@ export class Backlog {
     if (start >= tail.indexDue) tail.mark(start);
     tail.used = stop;
     tail.frames++;
-    this.newestBuf = tail.buf;
-    this.newestView = tail.view;
     this.newestPayloadStart = this.#payloadStart;
     this.newestStop = stop;
     this.#argsLeft = -1;
@@ -271,15 +273,21 @@ export class Backlog {
     return tail.firstOffset + tail.frames - 1;
   }
 
-  /** Appends a frame whose command is encoded already: `src[start..stop)` is `*<argc>...`. */
-  appendEncoded(src: Uint8Array, start: number, stop: number): number {
+  /**
+   * Appends a frame whose command is encoded already: `src[start..stop)` is `*<argc>...`; `view` is a
+   * view of `src`, if the caller has one.
+   */
+  appendEncoded(
+    src: Uint8Array,
+    start: number,
+    stop: number,
+    view: DataView | null = null,
+  ): number {
     const need = FRAME_HEAD_BYTES + stop - start;
     let tail = this.#tail;
     if (tail.buf.length - tail.used < need) tail = this.#openSegment(need);
-    this.#buf = tail.buf;
-    this.#at = this.#putOffset(tail.buf, tail.used);
-    this.#payloadStart = this.#at;
-    this.argPart(src, start, stop);
+    this.#at = this.#payloadStart = this.#putOffset(tail);
+    this.#argPart(src, start, stop, view);
     this.#argsLeft = 0;
     return this.endFrame();
   }
@@ -386,30 +394,28 @@ export class Backlog {
     this.#evict();
   }
 
-  /** Writes `*2 :<nextOffset>` at `at` and returns the byte behind it. */
-  #putOffset(buf: Uint8Array, at: number): number {
-    buf[at] = STAR;
-    buf[at + 1] = TWO;
-    buf[at + 2] = CR;
-    buf[at + 3] = LF;
-    buf[at + 4] = COLON;
-    at += 5;
-    const digits = this.#digits;
-    for (let i = this.#digitsStart; i < OFFSET_DIGITS_MAX; i++) buf[at++] = digits[i];
-    buf[at] = CR;
-    buf[at + 1] = LF;
-    return at + 2;
+  /** Writes `*2 :<nextOffset>` behind the last frame and returns the byte behind it. */
+  #putOffset(tail: Segment): number {
+    const start = this.#headStart;
+    copyWords(this.#headView, start, HEAD_BYTES_MAX, tail.view, tail.used);
+    return tail.used + HEAD_BYTES_MAX - start;
   }
 
-  /** Adds one to `nextOffset` in digits. */
+  /** Adds one to the digits of `#head`. */
   #countUp(): void {
-    const digits = this.#digits;
-    let i = OFFSET_DIGITS_MAX - 1;
-    while (digits[i] === 57) digits[i--] = 48;
-    if (i < this.#digitsStart) {
-      this.#digitsStart = i;
-      digits[i] = 49;
-    } else digits[i]++;
+    const head = this.#head;
+    let i = HEAD_BYTES_MAX - 3;
+    while (head[i] === NINE) head[i--] = ZERO;
+    if (head[i] === COLON) this.#layHead(this.nextOffset);
+    else head[i]++;
+  }
+
+  #layHead(offset: number): void {
+    const start = this.#headStart = HEAD_BYTES_MAX - 7 - digitCount(offset);
+    this.#head.set(HEAD_PREFIX, start);
+    const stop = putInteger(this.#head, start + HEAD_PREFIX.length, offset);
+    this.#head[stop] = CR;
+    this.#head[stop + 1] = LF;
   }
 
   #segmentBytes(): number {

@@ -92,12 +92,31 @@ export class Commit implements EffectSink {
 
   /** See `EffectSink`. */
   begin(db: number, name: Uint8Array, args: number, payloadBytes: number): void {
-    let sink = this.#backlog!;
-    if (this.#unit !== NO_UNIT) sink = this.#beginInUnit(sink, db);
-    else if (db !== this.#db) this.#select(sink, db);
-    this.#sink = sink;
+    const sink = this.#sink = this.#sinkFor(db);
     sink.beginFrame(args + 1, payloadBytes + name.length);
     sink.arg(name, 0, name.length);
+  }
+
+  /** See `EffectSink`. */
+  encoded(
+    db: number,
+    src: Uint8Array,
+    start: number,
+    stop: number,
+    view: DataView | null,
+  ): boolean {
+    const sink = this.#sinkFor(db);
+    sink.appendEncoded(src, start, stop, view);
+    if (this.#unit !== UNIT_FIRST) this.#counted(sink);
+    return true;
+  }
+
+  /** Where an effect on a database is encoded now; says the database first, if need be. */
+  #sinkFor(db: number): Backlog {
+    const backlog = this.#backlog!;
+    if (this.#unit !== NO_UNIT) return this.#beginInUnit(backlog, db);
+    if (db !== this.#db) this.#select(backlog, db);
+    return backlog;
   }
 
   #select(backlog: Backlog, db: number): void {
@@ -135,7 +154,8 @@ export class Commit implements EffectSink {
   #appendPutBy(backlog: Backlog): void {
     const putBy = this.#putBy!;
     if (this.#putByDb !== this.#db) this.#select(backlog, this.#putByDb);
-    backlog.appendEncoded(putBy.newestBuf, putBy.newestPayloadStart, putBy.newestStop);
+    const { newestBuf, newestView, newestPayloadStart, newestStop } = putBy;
+    backlog.appendEncoded(newestBuf, newestPayloadStart, newestStop, newestView);
     this.#counted(backlog);
     if (putBy.memoryBytes > PUT_BY_BYTES) this.#putBy = null;
   }

@@ -197,6 +197,11 @@ export class KevyDialect implements EffectSink {
     if (this.#held.length > KEPT_BYTES_MAX) this.#held = new Uint8Array(HELD_BYTES);
   }
 
+  /** See `EffectSink`. Effects are taken apart here. */
+  encoded(): boolean {
+    return false;
+  }
+
   #planOf(name: Uint8Array): number {
     let plan = this.#plans.get(name);
     if (plan === undefined) {

@@ -159,3 +159,30 @@ Deno.test("a unit in a unit, an end without a beginning, and too large a unit ha
   assertEquals(take(unit, "MULTI"), HELD_BACK);
   assertEquals(take(unit, "SET a 1"), HELD_BACK);
 });
+
+Deno.test("an effect told whole makes the frames that one told word by word makes", () => {
+  const encoded = (words: readonly string[]) =>
+    ascii(`--*${words.length}\r\n` + words.map((w) => `$${w.length}\r\n${w}\r\n`).join(""));
+  const tellings = [false, true].map((isWhole) => {
+    const stream = new Stream();
+    const say = (db: number, ...words: string[]): void => {
+      if (!isWhole) return stream.say(db, ...words);
+      const src = encoded(words);
+      const view = words.length > 2 ? new DataView(src.buffer) : null;
+      assertEquals(stream.commit.encoded(db, src, 2, src.length, view), true);
+    };
+    say(0, "SET", "a", "1");
+    say(2, "DEL", "b");
+    stream.commit.beginUnit();
+    say(2, "SET", "c", "x".repeat(2000));
+    stream.commit.endUnit();
+    stream.commit.beginUnit();
+    say(1, "SET", "d", "4");
+    say(1, "SET", "e", "y".repeat(70));
+    say(0, "DEL", "f");
+    stream.commit.endUnit();
+    for (let i = 0; i < 1000; i++) say(0, "SET", `key:${i}`, `${i}`);
+    return [stream.read(), stream.sequence.value, stream.backlog.nextOffset];
+  });
+  assertEquals(tellings[1], tellings[0]);
+});

@@ -72,6 +72,10 @@ class Recorder implements EffectSink {
     this.#frames.push([this.#db, this.#open]);
   }
 
+  encoded(): boolean {
+    return false;
+  }
+
   beginUnit(): void {
     assert(!this.inUnit, "a unit in a unit");
     this.inUnit = true;

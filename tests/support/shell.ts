@@ -46,6 +46,10 @@ export class RecordingEffects implements EffectSink {
     this.heard.push(this.#open.join(" "));
   }
 
+  encoded(): boolean {
+    return false;
+  }
+
   beginUnit(): void {
     this.inUnit = true;
   }
