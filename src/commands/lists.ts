@@ -38,7 +38,7 @@ const LSET_HAPPENED = ascii("lset");
 const LTRIM_HAPPENED = ascii("ltrim");
 
 function push(call: Call, end: number, name: Uint8Array, onlyExisting: boolean): void {
-  const { keys, db, buf, starts, stops, argc } = call;
+  const { keys, db, buf, view, starts, stops, argc } = call;
   const a = call.writeAs(1, TYPE_LIST);
   if (a === WRONG_TYPE) return;
   let bytes = 0;
@@ -53,8 +53,8 @@ function push(call: Call, end: number, name: Uint8Array, onlyExisting: boolean):
   }
   lists.makeRoom(argc - 2, bytes);
   for (let i = 2; i < argc; i++) {
-    if (end === HEAD) lists.prepend(buf, starts[i], stops[i]);
-    else lists.append(buf, starts[i], stops[i]);
+    if (end === HEAD) lists.prepend(buf, starts[i], stops[i], view);
+    else lists.append(buf, starts[i], stops[i], view);
   }
   const { form, root } = lists;
   if (a !== 0) keys.setValue(db, a, form, root);

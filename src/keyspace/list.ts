@@ -137,18 +137,21 @@ export class Lists extends ListCursor implements CollectionKind {
 
   // ---- the ends ------------------------------------------------------------------------------
 
-  /** Adds `buf[s..e)` behind the last item. The bytes may lie anywhere but in this list. */
-  append(buf: Uint8Array, s: number, e: number): void {
+  /**
+   * Adds `buf[s..e)` behind the last item; `view` is a view of `buf`, if there is one. The bytes may
+   * lie anywhere but in this list.
+   */
+  append(buf: Uint8Array, s: number, e: number, view: DataView | null = null): void {
     const { packs } = this;
-    if (this.#staysPack(e - s)) this.root = packs.append(this.root, buf, s, e);
-    else this.#appendToTree(buf, s, e);
+    if (this.#staysPack(e - s)) this.root = packs.append(this.root, buf, s, e, view);
+    else this.#appendToTree(buf, s, e, view);
   }
 
-  #appendToTree(buf: Uint8Array, s: number, e: number): void {
+  #appendToTree(buf: Uint8Array, s: number, e: number, view: DataView | null): void {
     const { packs } = this;
     const trees = this.#trees;
     if (trees.last(this.root) && this.#takes(trees.key, trees.item, e - s)) {
-      const pack = packs.append(trees.item, buf, s, e);
+      const pack = packs.append(trees.item, buf, s, e, view);
       this.root = trees.set(this.root, PACK_SLOT, pack, trees.itemWeight + 1);
     } else if (e - s > PACKED_ITEM_BYTES_MAX) {
       this.appendBlob(this.#newBlob(buf, s, e));
@@ -157,19 +160,22 @@ export class Lists extends ListCursor implements CollectionKind {
     }
   }
 
-  /** Adds `buf[s..e)` before the first item. The bytes may lie anywhere but in this list. */
-  prepend(buf: Uint8Array, s: number, e: number): void {
+  /**
+   * Adds `buf[s..e)` before the first item; `view` is a view of `buf`, if there is one. The bytes may
+   * lie anywhere but in this list.
+   */
+  prepend(buf: Uint8Array, s: number, e: number, view: DataView | null = null): void {
     const { packs } = this;
-    if (this.#staysPack(e - s)) this.root = packs.prepend(this.root, buf, s, e);
-    else this.#prependToTree(buf, s, e);
+    if (this.#staysPack(e - s)) this.root = packs.prepend(this.root, buf, s, e, view);
+    else this.#prependToTree(buf, s, e, view);
   }
 
-  #prependToTree(buf: Uint8Array, s: number, e: number): void {
+  #prependToTree(buf: Uint8Array, s: number, e: number, view: DataView | null): void {
     const { packs } = this;
     const trees = this.#trees;
     const hasFirst = trees.first(this.root);
     if (hasFirst && this.#takes(trees.key, trees.item, e - s)) {
-      const pack = packs.prepend(trees.item, buf, s, e);
+      const pack = packs.prepend(trees.item, buf, s, e, view);
       this.root = trees.set(this.root, PACK_SLOT, pack, trees.itemWeight + 1);
     } else if (e - s > PACKED_ITEM_BYTES_MAX) {
       this.root = trees.insert(this.root, BLOB_SLOT, this.#newBlob(buf, s, e), 1);

@@ -10,9 +10,16 @@
  *
  * root   COUNT  DEPTH  DEEPEST  pointers...      depth 0: one pointer, to the only page
  *                                                else: pointers to directory blocks
- * dir    page addresses, 2^depth of them over all blocks, 2048 a block
- * page   COUNT  DEPTH  MASK  HINT  slots...      slot = entry address or 0, linear probing
+ * dir    page pointers, 2^depth of them over all blocks, 2048 a block
+ * page   COUNT  DEPTH  MASK  HINT  slots...      slot = tag and entry address, or 0; linear probing
+ *
+ * pointer to a page   bit 31: it has 512 slots          bits 0..29: its address
+ * slot                bits 30, 31: tag, of the hash     bits 0..29: address of the entry
  * ```
+ *
+ * Addresses take 30 bits. What the other two say saves what is dear in a large table, the first look at
+ * a block that no cache holds: of four entries that are passed in probing, three are passed unseen, and
+ * a page's head is not read to find an entry.
  *
  * The top `DEPTH` bits of a hash choose the page, its low bits the slot. A full page of fewer than
  * 512 slots doubles; a full page of 512 splits alone, so no rehash ever covers the table. Pages
@@ -61,6 +68,14 @@ const PAGE_SLOTS = 512;
 /** Depth past which pages grow instead of splitting: the low 9 bits place a slot. */
 const DEPTH_MAX = 22;
 const PAGE_SLOTS_MAX = 8_192;
+/** Of a slot and of a pointer to a page: the address. An arena's end is below 2^30 (`arena.ts`). */
+const ADDRESS = 0x3fff_ffff;
+/** Of a slot: the tag. */
+const TAG = ~ADDRESS;
+/** Shifts the tag's bits of a hash to their place: bits that choose neither slot nor, below 2^18, page. */
+const TAG_SHIFT = 17;
+/** Of a pointer to a page: it has `PAGE_SLOTS` slots. */
+const USUAL_PAGE = 1 << 31;
 const DIR_SHIFT = 11;
 const DIR_PAGES = 1 << DIR_SHIFT;
 /** A page of 512 with fewer entries than this looks for a buddy to merge with. */
@@ -69,6 +84,11 @@ const MERGE_BELOW = 64;
 const RANDOM_ATTEMPTS = 128;
 /** Two buddies become one page when together they hold no more than this. */
 const MERGE_TO = 160;
+
+/** The slot that leads to an entry of `hash`. */
+function slotTo(entry: number, hash: number): number {
+  return entry | (hash << TAG_SHIFT & TAG);
+}
 
 function fullAt(slots: number): number {
   return slots - (slots >>> 3);
@@ -127,7 +147,8 @@ export class Dict {
     return page;
   }
 
-  #pageOf(root: number, hash: number): number {
+  /** The pointer to the page of `hash`. */
+  #pointerOf(root: number, hash: number): number {
     const i32 = this.#i32;
     const r = root * 2;
     const depth = i32[r + R_DEPTH];
@@ -136,29 +157,33 @@ export class Dict {
     return i32[i32[r + R_POINTERS + (index >>> DIR_SHIFT)] * 2 + 2 + (index & (DIR_PAGES - 1))];
   }
 
+  #pageOf(root: number, hash: number): number {
+    return this.#pointerOf(root, hash) & ADDRESS;
+  }
+
   /** The entry whose key is `buf[start..stop)`, or 0. `hash` is `hash(buf, start, stop)`. */
   find(root: number, buf: Uint8Array, start: number, stop: number, hash: number): number {
     const i32 = this.#i32;
-    const p = this.#pageOf(root, hash) * 2;
-    const mask = i32[p + P_MASK];
+    const pointer = this.#pointerOf(root, hash);
+    const p = (pointer & ADDRESS) * 2;
+    const mask = pointer < 0 ? PAGE_SLOTS - 1 : i32[p + P_MASK];
     const slots = p + P_SLOTS;
     const length = stop - start;
-    let i = hash & mask;
-    while (true) {
-      const a = i32[slots + i];
-      if (a === 0) return 0;
+    const tag = hash << TAG_SHIFT & TAG;
+    for (let i = hash & mask;; i = (i + 1) & mask) {
+      const slot = i32[slots + i];
+      if (slot === 0) return 0;
+      if ((slot & TAG) !== tag) continue;
+      const a = slot & ADDRESS;
       const e = a * 2;
-      if (i32[e + E_HASH] === hash) {
-        const keyWord = i32[e + E_KEY];
-        if ((keyWord & KEY_BYTES_MASK) === length) {
-          const u8 = this.#arena.bytes(a);
-          const k = byteAt(a) + KEY_AT + (keyWord < 0 ? 8 : 0);
-          let j = 0;
-          while (j < length && u8[k + j] === buf[start + j]) j++;
-          if (j === length) return a;
-        }
-      }
-      i = (i + 1) & mask;
+      if (i32[e + E_HASH] !== hash) continue;
+      const keyWord = i32[e + E_KEY];
+      if ((keyWord & KEY_BYTES_MASK) !== length) continue;
+      const u8 = this.#arena.bytes(a);
+      const k = byteAt(a) + KEY_AT + (keyWord < 0 ? 8 : 0);
+      let j = 0;
+      while (j < length && u8[k + j] === buf[start + j]) j++;
+      if (j === length) return a;
     }
   }
 
@@ -168,11 +193,9 @@ export class Dict {
     const p = this.#pageOf(root, hash) * 2;
     const mask = i32[p + P_MASK];
     const slots = p + P_SLOTS;
-    let i = hash & mask;
-    while (true) {
-      const a = i32[slots + i];
+    for (let i = hash & mask;; i = (i + 1) & mask) {
+      const a = i32[slots + i] & ADDRESS;
       if (a === 0 || i32[a * 2 + E_HASH] === hash) return a;
-      i = (i + 1) & mask;
     }
   }
 
@@ -183,12 +206,10 @@ export class Dict {
     const p = this.#pageOf(root, hash) * 2;
     const mask = i32[p + P_MASK];
     const slots = p + P_SLOTS;
-    let i = hash & mask;
-    while (true) {
-      const held = i32[slots + i];
-      if (held === a) return true;
-      if (held === 0) return false;
-      i = (i + 1) & mask;
+    const slot = slotTo(a, hash);
+    for (let i = hash & mask;; i = (i + 1) & mask) {
+      if (i32[slots + i] === slot) return true;
+      if (i32[slots + i] === 0) return false;
     }
   }
 
@@ -217,7 +238,7 @@ export class Dict {
       root = this.#arena.own(root);
       page = this.#ownPage(root, page, hash);
     }
-    i32[this.#slotOf(page, old, hash)] = fresh;
+    i32[this.#slotOf(page, old, hash)] = slotTo(fresh, hash);
     return root;
   }
 
@@ -235,11 +256,11 @@ export class Dict {
     let i = hole;
     while (true) {
       i = (i + 1) & mask;
-      const a = i32[slots + i];
-      if (a === 0) break;
-      const home = i32[a * 2 + E_HASH] & mask;
+      const slot = i32[slots + i];
+      if (slot === 0) break;
+      const home = i32[(slot & ADDRESS) * 2 + E_HASH] & mask;
       if (((i - home) & mask) >= ((i - hole) & mask)) {
-        i32[slots + hole] = a;
+        i32[slots + hole] = slot;
         hole = i;
       }
     }
@@ -257,7 +278,7 @@ export class Dict {
     const slots = p + P_SLOTS;
     let i = hash & mask;
     while (i32[slots + i] !== 0) i = (i + 1) & mask;
-    i32[slots + i] = entry;
+    i32[slots + i] = slotTo(entry, hash);
     i32[p + P_COUNT]++;
   }
 
@@ -266,8 +287,9 @@ export class Dict {
     const p = page * 2;
     const mask = i32[p + P_MASK];
     const slots = p + P_SLOTS;
+    const slot = slotTo(entry, hash);
     let i = hash & mask;
-    while (i32[slots + i] !== entry) {
+    while (i32[slots + i] !== slot) {
       invariant(i32[slots + i] !== 0, "a dict entry is not where its hash says");
       i = (i + 1) & mask;
     }
@@ -287,8 +309,9 @@ export class Dict {
     const i32 = this.#i32;
     const r = root * 2;
     const rootDepth = i32[r + R_DEPTH];
+    const pointer = i32[page * 2 + P_MASK] === PAGE_SLOTS - 1 ? page | USUAL_PAGE : page;
     if (rootDepth === 0) {
-      i32[r + R_POINTERS] = page;
+      i32[r + R_POINTERS] = pointer;
       return;
     }
     const first = depth === 0 ? 0 : (hash >>> (32 - depth)) * 2 ** (rootDepth - depth);
@@ -299,7 +322,7 @@ export class Dict {
       i32[at] = block;
       const base = block * 2 + 2;
       const blockStop = Math.min(stop, (i | (DIR_PAGES - 1)) + 1);
-      i32.fill(page, base + (i & (DIR_PAGES - 1)), base + ((blockStop - 1) & (DIR_PAGES - 1)) + 1);
+      i32.fill(pointer, base + (i & (DIR_PAGES - 1)), base + ((blockStop - 1) & (DIR_PAGES - 1)) + 1);
       i = blockStop;
     }
   }
@@ -319,7 +342,7 @@ export class Dict {
     const right = this.#newPage(depth + 1, slots);
     const from = page * 2 + P_SLOTS;
     for (let i = 0; i < slots; i++) {
-      const a = i32[from + i];
+      const a = i32[from + i] & ADDRESS;
       if (a === 0) continue;
       const h = i32[a * 2 + E_HASH];
       this.#put((h << depth) < 0 ? right : left, a, h);
@@ -340,7 +363,7 @@ export class Dict {
     const from = page * 2 + P_SLOTS;
     const stop = from + i32[page * 2 + P_MASK] + 1;
     for (let i = from; i < stop; i++) {
-      const a = i32[i];
+      const a = i32[i] & ADDRESS;
       if (a !== 0) this.#put(fresh, a, i32[a * 2 + E_HASH]);
     }
     i32[fresh * 2 + P_HINT] = i32[page * 2 + P_HINT];
@@ -369,6 +392,7 @@ export class Dict {
     return fresh;
   }
 
+  /** The pointer at `index`. */
   #directory(root: number, index: number): number {
     const r = root * 2;
     if (this.#i32[r + R_DEPTH] === 0) return this.#i32[r + R_POINTERS];
@@ -376,14 +400,14 @@ export class Dict {
     return this.#i32[block * 2 + 2 + (index & (DIR_PAGES - 1))];
   }
 
-  #setDirectory(root: number, index: number, page: number): void {
+  #setDirectory(root: number, index: number, pointer: number): void {
     const r = root * 2;
     if (this.#i32[r + R_DEPTH] === 0) {
-      this.#i32[r + R_POINTERS] = page;
+      this.#i32[r + R_POINTERS] = pointer;
       return;
     }
     const block = this.#i32[r + R_POINTERS + (index >>> DIR_SHIFT)];
-    this.#i32[block * 2 + 2 + (index & (DIR_PAGES - 1))] = page;
+    this.#i32[block * 2 + 2 + (index & (DIR_PAGES - 1))] = pointer;
   }
 
   #releaseDirectory(root: number): void {
@@ -411,7 +435,7 @@ export class Dict {
     for (let side = 0; side < 2; side++) {
       const from = (side === 0 ? page : buddy) * 2;
       for (let i = 0; i < PAGE_SLOTS; i++) {
-        const a = i32[from + P_SLOTS + i];
+        const a = i32[from + P_SLOTS + i] & ADDRESS;
         if (a !== 0) this.#put(fresh, a, i32[a * 2 + E_HASH]);
       }
     }
@@ -433,10 +457,10 @@ export class Dict {
     const depth = i32[r + R_DEPTH] - 1;
     const pages = 2 ** depth;
     if (depth === 0) {
-      const page = this.#directory(root, 0);
+      const pointer = this.#directory(root, 0);
       this.#arena.release(i32[r + R_POINTERS]);
       i32[r + R_DEPTH] = 0;
-      i32[r + R_POINTERS] = page;
+      i32[r + R_POINTERS] = pointer;
       i32[r + R_DEEPEST] = 1;
       return;
     }
@@ -448,9 +472,9 @@ export class Dict {
       const size = Math.min(pages, DIR_PAGES);
       const fresh = this.#arena.allocate(size * 4);
       for (let i = 0; i < size; i++) {
-        const page = this.#directory(root, (b * DIR_PAGES + i) * 2);
-        i32[fresh * 2 + 2 + i] = page;
-        if (i32[page * 2 + P_DEPTH] === depth) deepest++;
+        const pointer = this.#directory(root, (b * DIR_PAGES + i) * 2);
+        i32[fresh * 2 + 2 + i] = pointer;
+        if (i32[(pointer & ADDRESS) * 2 + P_DEPTH] === depth) deepest++;
       }
       if (oldBlocks > 1) {
         this.#arena.release(i32[r + R_POINTERS + 2 * b]);
@@ -483,7 +507,7 @@ export class Dict {
       if (left < i32[p + P_COUNT]) stop = this.#nthHash(p, cursor, left, pageStop);
       const slots = i32[p + P_MASK] + 1;
       for (let i = 0; i < slots; i++) {
-        const a = i32[p + P_SLOTS + i];
+        const a = i32[p + P_SLOTS + i] & ADDRESS;
         if (a === 0) continue;
         const h = i32[a * 2 + E_HASH] >>> 0;
         if (h >= cursor && h < stop) out.push(a);
@@ -507,7 +531,7 @@ export class Dict {
     const hashes = this.#hashes;
     let found = 0;
     for (let i = 0; i < slots; i++) {
-      const a = i32[p + P_SLOTS + i];
+      const a = i32[p + P_SLOTS + i] & ADDRESS;
       if (a === 0) continue;
       const h = i32[a * 2 + E_HASH] >>> 0;
       if (h >= from) hashes[found++] = h;
@@ -535,12 +559,12 @@ export class Dict {
       // Slots are tried until one is taken, so that neighbours of holes are not preferred.
       const slots = i32[p + P_MASK] + 1;
       for (let slot = 0; slot < 16; slot++) {
-        const a = i32[p + P_SLOTS + Math.floor(random() * slots)];
+        const a = i32[p + P_SLOTS + Math.floor(random() * slots)] & ADDRESS;
         if (a !== 0) return a;
       }
       let nth = Math.floor(random() * count);
       for (let i = 0; i < slots; i++) {
-        const a = i32[p + P_SLOTS + i];
+        const a = i32[p + P_SLOTS + i] & ADDRESS;
         if (a !== 0 && nth-- === 0) return a;
       }
     }
@@ -563,7 +587,7 @@ export class Dict {
         const run = Math.min(mask + 1, Math.ceil((mask + 1) * count / entries));
         let slot = Math.floor(random() * (mask + 1));
         for (let n = 0; n < run; n++, slot = (slot + 1) & mask) {
-          const a = i32[p + P_SLOTS + slot];
+          const a = i32[p + P_SLOTS + slot] & ADDRESS;
           if (a !== 0) out.push(a);
         }
         if (out.length > wanted) return;
@@ -589,7 +613,7 @@ export class Dict {
         const mask = i32[p + P_MASK];
         let slot = Math.floor(random() * (mask + 1));
         for (let n = 0; n <= mask; n++, slot = (slot + 1) & mask) {
-          const a = i32[p + P_SLOTS + slot];
+          const a = i32[p + P_SLOTS + slot] & ADDRESS;
           if (a === 0) continue;
           looks++;
           if (i32[a * 2 + E_KEY] >= 0) continue;
@@ -638,7 +662,7 @@ export class Dict {
       i32[p + P_HINT] = 0;
       const slots = i32[p + P_MASK] + 1;
       for (let i = 0; i < slots; i++) {
-        const a = i32[p + P_SLOTS + i];
+        const a = i32[p + P_SLOTS + i] & ADDRESS;
         if (a === 0) continue;
         const isAlso = (i32[a * 2 + E_USER2] & alsoMask) === alsoWord;
         if (isAlso || i32[a * 2 + E_KEY] < 0) out.push(a);
@@ -660,7 +684,7 @@ export class Dict {
     const p = page * 2;
     const slots = i32[p + P_MASK] + 1;
     for (let i = 0; i < slots; i++) {
-      const a = i32[p + P_SLOTS + i];
+      const a = i32[p + P_SLOTS + i] & ADDRESS;
       if (a !== 0) out.push(a);
     }
     const reach = 2 ** (32 - i32[p + P_DEPTH]);
@@ -682,7 +706,7 @@ export class Dict {
     }
     const pages = 2 ** depth;
     for (let i = 0; i < pages;) {
-      const page = this.#directory(root, i);
+      const page = this.#directory(root, i) & ADDRESS;
       bytes += this.#arena.blockBytes(page);
       i += 2 ** (depth - i32[page * 2 + P_DEPTH]);
     }
@@ -757,15 +781,16 @@ export class DictWalker {
     const i32 = this.#i32;
     while (true) {
       while (this.#slot < this.#slotStop) {
-        const a = i32[this.#slot++];
+        const a = i32[this.#slot++] & ADDRESS;
         if (a !== 0) return a;
       }
       if (this.#index >= this.#pages) return 0;
       const r = this.#root * 2;
-      const page = this.#depth === 0 ? i32[r + R_POINTERS] : i32[
+      const pointer = this.#depth === 0 ? i32[r + R_POINTERS] : i32[
         i32[r + R_POINTERS + (this.#index >>> DIR_SHIFT)] * 2 + 2 +
         (this.#index & (DIR_PAGES - 1))
       ];
+      const page = pointer & ADDRESS;
       this.#index += 2 ** (this.#depth - i32[page * 2 + P_DEPTH]);
       this.#slot = page * 2 + P_SLOTS;
       this.#slotStop = this.#slot + i32[page * 2 + P_MASK] + 1;

@@ -20,6 +20,7 @@
  * @module
  */
 
+import { COPY_WORDS_MAX, copyWords } from "../base/copy.ts";
 import { Int64 } from "../base/int64.ts";
 import { invariant } from "../base/invariant.ts";
 import { type Arena, byteAt, HEADER_BYTES, PAYLOAD_BYTES_MAX, SPAN_BYTES } from "./arena.ts";
@@ -113,14 +114,26 @@ export class Packs extends PackReader {
     return this.byteLength(p) + moreBytes <= PACK_BYTES_MAX;
   }
 
-  /** Adds an element behind the last. */
-  append(p: number, buf: Uint8Array, s: number, e: number): number {
-    return this.#put(p, this.byteLength(p) - 1, 0, this.#measure(buf, s, e), buf, s, e);
+  /** Adds an element behind the last; `view` is a view of `buf`, if there is one. */
+  append(
+    p: number,
+    buf: Uint8Array,
+    s: number,
+    e: number,
+    view: DataView | null = null,
+  ): number {
+    return this.#put(p, this.byteLength(p) - 1, 0, this.#measure(buf, s, e), buf, s, e, view);
   }
 
-  /** Adds an element before the first. */
-  prepend(p: number, buf: Uint8Array, s: number, e: number): number {
-    return this.#put(p, LISTPACK_HEADER_BYTES, 0, this.#measure(buf, s, e), buf, s, e);
+  /** Adds an element before the first; `view` is a view of `buf`, if there is one. */
+  prepend(
+    p: number,
+    buf: Uint8Array,
+    s: number,
+    e: number,
+    view: DataView | null = null,
+  ): number {
+    return this.#put(p, LISTPACK_HEADER_BYTES, 0, this.#measure(buf, s, e), buf, s, e, view);
   }
 
   /** Adds an element before the one at `at`, behind the last if `at` is 0. */
@@ -184,6 +197,7 @@ export class Packs extends PackReader {
     buf: Uint8Array,
     s: number,
     e: number,
+    view: DataView | null = null,
   ): number {
     p = this.#splice(p, at, held, bytes + backBytes(bytes));
     if (held === 0) this.#setCount(p, this.count(p) + 1);
@@ -191,6 +205,8 @@ export class Packs extends PackReader {
     const i = this.base(p) + at;
     if (this.#isInteger) {
       putIntegerElement(u8, i, PROBE, bytes);
+    } else if (view !== null && e - s <= COPY_WORDS_MAX) {
+      copyWords(view, s, e, this.#arena.view(p), putStringHead(u8, i, e - s));
     } else {
       copyBytes(buf, s, e, u8, putStringHead(u8, i, e - s));
     }
