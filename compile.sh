@@ -207,6 +207,7 @@ if [ ! -x "$dir/deno" ]; then
 fi
 [ -O "$dir/deno" ] || fail "'$dir' belongs to someone else; set SHOAL_CACHE"
 export DENO_DIR="$dir/cache" DENO_TOKIO_EVENT_INTERVAL=1 DENO_NO_UPDATE_CHECK=1
+export GLIBC_TUNABLES="${GLIBC_TUNABLES-glibc.malloc.hugetlb=1}"
 exec "$dir/deno" run -q --no-config --no-lock --no-remote --no-npm --no-check --no-prompt \
   --unstable-worker-options @FLAGS@ "$dir/app/main.js" "$@"
 END

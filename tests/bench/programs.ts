@@ -46,7 +46,11 @@ export class Program {
     this.#child = new Deno.Command(file, {
       args,
       cwd,
-      env: { DENO_TOKIO_EVENT_INTERVAL: "1", NO_COLOR: "1" },
+      env: {
+        DENO_TOKIO_EVENT_INTERVAL: "1",
+        NO_COLOR: "1",
+        ...maker === "shoal" ? { GLIBC_TUNABLES: "glibc.malloc.hugetlb=1" } : {},
+      },
       stdin: "null",
       stdout: "piped",
       stderr: "piped",
