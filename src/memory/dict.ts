@@ -322,7 +322,11 @@ export class Dict {
       i32[at] = block;
       const base = block * 2 + 2;
       const blockStop = Math.min(stop, (i | (DIR_PAGES - 1)) + 1);
-      i32.fill(pointer, base + (i & (DIR_PAGES - 1)), base + ((blockStop - 1) & (DIR_PAGES - 1)) + 1);
+      i32.fill(
+        pointer,
+        base + (i & (DIR_PAGES - 1)),
+        base + ((blockStop - 1) & (DIR_PAGES - 1)) + 1,
+      );
       i = blockStop;
     }
   }
