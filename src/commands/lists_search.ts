@@ -8,6 +8,7 @@ import { ascii } from "../base/ascii.ts";
 import { INT64_MAX, INT64_MIN, parseInt64 } from "../base/integers.ts";
 import { TYPE_LIST } from "../keyspace/entry.ts";
 import { ERR_NOT_INTEGER, ERR_SYNTAX } from "../resp/errors.ts";
+import { int64Argument } from "./arguments.ts";
 import { type Call, WRONG_TYPE } from "./call.ts";
 import { LIST_EVENT } from "./keyspace_events.ts";
 import { openList, storeShrunk } from "./lists_value.ts";
@@ -75,7 +76,8 @@ function lengthArgument(call: Call, i: number, error: Uint8Array): number {
 
 function lrem(call: Call): void {
   const { reply, keys, buf, starts, stops } = call;
-  const count = signedArgument(call, 2);
+  // The lowest count of all takes out every match, from the tail on, as it does in Redis.
+  const count = int64Argument(call, 2);
   if (Number.isNaN(count)) return;
   const a = call.writeAs(1, TYPE_LIST);
   if (a === WRONG_TYPE) return;

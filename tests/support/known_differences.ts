@@ -85,10 +85,6 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
       (named(words, "xgroup createconsumer") && redis === ":1\r\n" && ours === ":0\r\n"),
   },
   {
-    what: "LREM refuses a count of -9223372036854775808",
-    reason: "As in Redis from 7.4 on; before, its negation overflows.",
-  },
-  {
     what: "LPOS refuses a RANK of -9223372036854775808",
     reason: "As in Redis 7.2; 7.0 takes it.",
     explains: (words, redis, ours) =>
