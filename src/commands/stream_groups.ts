@@ -156,7 +156,8 @@ function destroy(call: Call): void {
   const a = existing(call);
   if (a === WRONG_TYPE) return;
   if (!findGroup(call)) return call.reply.zero();
-  call.keys.streams.groups.destroy();
+  const { keys } = call;
+  keys.takeApart(keys.streams.groups.destroy());
   storeStream(call, a, 2); // those who wait in the group hear that it is gone
   call.asSent(XGROUP, 1);
   call.notify(STREAM_EVENT, DESTROY_HAPPENED, 2);

@@ -717,7 +717,11 @@ export class Keyspace implements WatchedKeys, CollectionParts {
       this.arena.release(root);
       return;
     }
-    const grave = kind.bury(form, root);
+    this.takeApart(kind.bury(form, root));
+  }
+
+  /** Frees what nothing points to any more: now if it is little, else in slices. */
+  takeApart(grave: Grave): void {
     if (!grave.step()) this.#graves.push(grave);
   }
 

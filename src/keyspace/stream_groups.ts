@@ -14,7 +14,7 @@ import { invariant } from "../base/invariant.ts";
 import type { Arena } from "../memory/arena.ts";
 import { EntryList } from "../memory/dict.ts";
 import type { Trees } from "../memory/tree.ts";
-import type { CollectionParts } from "./collection.ts";
+import type { CollectionParts, Grave } from "./collection.ts";
 import { IdOrder } from "./stream_entries.ts";
 import { StreamGrave } from "./stream_grave.ts";
 import { StreamId } from "./stream_id.ts";
@@ -160,8 +160,8 @@ export class StreamGroups {
     return this.group;
   }
 
-  /** Takes the group at hand away, with all that is pending. O(pending entries). */
-  destroy(): void {
+  /** Takes the group at hand away, with all that is pending, which is left to be taken apart. */
+  destroy(): Grave {
     const i32 = this.#i32;
     const root = this.#ownStream();
     const group = this.group;
@@ -172,8 +172,8 @@ export class StreamGroups {
     i32[root * 2 + S_GROUPS] = this.#removeSlot(i32[root * 2 + S_GROUPS]);
     const grave = new StreamGrave(this.#parts);
     grave.addGroup(group);
-    while (!grave.step());
     this.clear();
+    return grave;
   }
 
   /** Removes the slot under the tree's cursor; 0 when it was the last. */

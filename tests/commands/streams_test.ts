@@ -303,3 +303,33 @@ Deno.test("a full arena refuses entries and deliveries, and lets go of them", ()
   assertEquals(say(shell, "XTRIM t MAXLEN 0"), `:${length}\r\n`);
   assertEquals(bulks(say(shell, "XREADGROUP GROUP g c STREAMS s >")).length, 1 + 300);
 });
+
+Deno.test("a group of many pending entries is gone at once, and freed in slices, also under a view", () => {
+  const shell = new Shell(SPECS, { arenaBytes: 64 * 1024 * 1024 });
+  const [keys] = shell.keys;
+  const { arena } = keys;
+  const settled = (): number => {
+    while (keys.reclaim());
+    while (arena.sweepDeferred(1 << 20));
+    return arena.usedBytes;
+  };
+  for (let i = 1; i <= 20_000; i++) shell.run("XADD", "s", `${i}-1`, "f", "v");
+  const before = settled();
+  for (const isFrozen of [false, true]) {
+    say(shell, "XGROUP CREATE s g 0");
+    for (const consumer of ["a", "b"]) {
+      say(shell, `XREADGROUP GROUP g ${consumer} COUNT 10000 STREAMS s >`);
+    }
+    assert(arena.usedBytes > before + 20_000 * 40, "what is pending takes memory");
+    if (isFrozen) keys.freeze();
+    assertEquals(say(shell, "XGROUP DESTROY s g"), ":1\r\n");
+    assertEquals(say(shell, "XINFO GROUPS s"), "*0\r\n");
+    assert(keys.hasGarbage, "it is not freed in one go");
+    // Another of its name has nothing of it.
+    say(shell, "XGROUP CREATE s g 0");
+    assertEquals(say(shell, "XPENDING s g"), "*4\r\n:0\r\n$-1\r\n$-1\r\n*-1\r\n");
+    say(shell, "XGROUP DESTROY s g");
+    if (isFrozen) keys.thaw();
+    assertEquals(settled(), before);
+  }
+});

@@ -133,6 +133,7 @@ function describeModel(model: Model): string[] {
 class Twin {
   readonly streams: Streams;
   readonly model = new Model();
+  readonly #keys: Keyspace;
   readonly #random: Random;
   #ms = 0;
   #seq = 0;
@@ -140,6 +141,7 @@ class Twin {
 
   constructor(keys: Keyspace, random: Random) {
     this.streams = new Streams(keys);
+    this.#keys = keys;
     this.#random = random;
     this.streams.begin();
     this.root = this.streams.root;
@@ -229,7 +231,7 @@ class Twin {
       return;
     }
     if (random.next() < 0.01) {
-      groups.destroy();
+      this.#keys.takeApart(groups.destroy());
       this.model.groups.delete(name);
       return;
     }
@@ -289,6 +291,7 @@ class Twin {
 }
 
 function freed(keys: Keyspace): number {
+  while (keys.reclaim());
   while (keys.arena.sweepDeferred(1 << 20));
   return keys.arena.usedBytes;
 }
@@ -309,6 +312,7 @@ Deno.test("streams answer like plain data over random edits, frozen views includ
   let views = 0;
   for (let step = 0; step < 40_000; step++) {
     twin.step();
+    if (random.below(4) === 0) keys.reclaim();
     const context = `seed ${seed} step ${step}`;
     if (step % 1_000 === 999) {
       const lines = describeModel(twin.model);
