@@ -204,11 +204,11 @@ export class Backlog {
   arg(src: Uint8Array, start: number, stop: number, view: DataView | null = null): void {
     const length = stop - start;
     this.beginArg(length);
-    this.#argPart(src, start, stop, view);
+    this.#copy(src, start, stop, view);
     this.endArg();
   }
 
-  #argPart(src: Uint8Array, start: number, stop: number, view: DataView | null): void {
+  #copy(src: Uint8Array, start: number, stop: number, view: DataView | null): void {
     if (view === null || stop - start > COPY_WORDS_MAX) return this.argPart(src, start, stop);
     copyWords(view, start, stop, this.#tail.view, this.#at);
     this.#at += stop - start;
@@ -287,7 +287,7 @@ export class Backlog {
     let tail = this.#tail;
     if (tail.buf.length - tail.used < need) tail = this.#openSegment(need);
     this.#at = this.#payloadStart = this.#putOffset(tail);
-    this.#argPart(src, start, stop, view);
+    this.#copy(src, start, stop, view);
     this.#argsLeft = 0;
     return this.endFrame();
   }
@@ -410,8 +410,10 @@ export class Backlog {
     else head[i]++;
   }
 
+  /** Writes `#head` anew, when its digits have become more. */
   #layHead(offset: number): void {
-    const start = this.#headStart = HEAD_BYTES_MAX - 7 - digitCount(offset);
+    const bytes = HEAD_PREFIX.length + digitCount(offset) + 2;
+    const start = this.#headStart = HEAD_BYTES_MAX - bytes;
     this.#head.set(HEAD_PREFIX, start);
     const stop = putInteger(this.#head, start + HEAD_PREFIX.length, offset);
     this.#head[stop] = CR;

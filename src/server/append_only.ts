@@ -11,6 +11,7 @@
  * @module
  */
 
+import { OncePerRounds } from "../base/rounds.ts";
 import { dropDirectory, prepareDirectory, replaceDirectory } from "../persistence/aof_directory.ts";
 import type { AofPart } from "../persistence/aof_manifest.ts";
 import { saveError } from "../persistence/save_error.ts";
@@ -44,7 +45,6 @@ export class AppendOnly implements Durability {
   #files: readonly ShardFiles[] | null = null;
   /** Whether the files do not hold what was there before them yet. */
   #isCreating = false;
-  #isFlushDue = false;
   #rewriting: Promise<void> | null = null;
   /** Why the last rewrite failed; null when it did not. */
   #rewriteFailure: string | null = null;
@@ -105,7 +105,7 @@ export class AppendOnly implements Durability {
     }
     this.#attach(files);
     for (const each of files) each.annotate();
-    this.#flushSoon();
+    this.#flush.ask();
   }
 
   /**
@@ -144,7 +144,7 @@ export class AppendOnly implements Durability {
     } finally {
       this.#isCreating = false;
     }
-    this.#flushSoon();
+    this.#flush.ask();
   }
 
   #attach(files: readonly ShardFiles[]): void {
@@ -165,7 +165,7 @@ export class AppendOnly implements Durability {
 
   // ---- writing -------------------------------------------------------------------------------
 
-  /** See `Durability`: what was appended is written once this round of the event loop is over. */
+  /** See `Durability`: what was appended is written soon (`OncePerRounds`), with `always` after this round. */
   endTurn(): void {
     const files = this.#files;
     if (files === null) return;
@@ -173,23 +173,16 @@ export class AppendOnly implements Durability {
       const each = files[i];
       if (!each.hasNew) continue;
       each.sayPlace();
-      this.#flushSoon();
+      this.#flush.ask(each.log.policy === "always");
     }
   }
 
-  /** All turns of a round of the event loop leave in one write, and one sync serves them. */
-  #flushSoon(): void {
-    if (this.#isFlushDue) return;
-    this.#isFlushDue = true;
-    setImmediate(this.#flush);
-  }
-
-  readonly #flush = (): void => {
-    this.#isFlushDue = false;
+  /** All turns of a round of the event loop, or of several, leave in one write; one sync serves them. */
+  readonly #flush = new OncePerRounds(() => {
     const files = this.#files;
     if (files === null) return;
     for (let i = 0; i < files.length; i++) files[i].log.flush();
-  };
+  });
 
   /**
    * Resolves when replies may leave that were begun when the node had made `sequence` frames; null when

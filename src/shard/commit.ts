@@ -50,7 +50,7 @@ export class NodeSequence {
 export class Commit implements EffectSink {
   /** Whether anybody reads the effects. */
   active = false;
-  /** Whether frames were appended since the links were last pumped. */
+  /** Whether frames were appended since somebody last looked, who sets it back. */
   appended = false;
   /** Gets every frame too; null without an append-only file. */
   log: FrameLog | null = null;

@@ -1,0 +1,51 @@
+/**
+ * Work that many turns of the event loop ask for and that is best done once for all of them: a write
+ * to a replica or to a file costs the same for one frame as for fifty.
+ *
+ * It is done at the end of the first round that did not ask for it again, which on a quiet server is
+ * the round after the one that asked first; on a busy one, where every round asks, `WAIT_MS` after it
+ * was asked for first. What is urgent is done at the end of its round.
+ *
+ * @module
+ */
+
+/** Longest time from the first asking to the work, in ms, as long as rounds are short. */
+export const WAIT_MS = 0.5;
+
+/** See the module's text. */
+export class OncePerRounds {
+  readonly #work: () => void;
+  readonly #now: () => number;
+  #isDue = false;
+  /** Whether it was asked for in this round. */
+  #isAsked = false;
+  #isUrgent = false;
+  #askedMs = 0;
+
+  /** `work` must not throw; `now` gives monotonic ms. */
+  constructor(work: () => void, now: () => number = () => performance.now()) {
+    this.#work = work;
+    this.#now = now;
+  }
+
+  /** The work is to be done: soon, or if it `isUrgent` when this round is over. */
+  ask(isUrgent = false): void {
+    this.#isAsked = true;
+    if (isUrgent) this.#isUrgent = true;
+    if (this.#isDue) return;
+    this.#isDue = true;
+    this.#askedMs = this.#now();
+    setImmediate(this.#endRound);
+  }
+
+  readonly #endRound = (): void => {
+    const mayWait = this.#isAsked && !this.#isUrgent;
+    if (mayWait && this.#now() - this.#askedMs < WAIT_MS) {
+      this.#isAsked = false;
+      setImmediate(this.#endRound);
+      return;
+    }
+    this.#isDue = this.#isAsked = this.#isUrgent = false;
+    this.#work();
+  };
+}

@@ -1,0 +1,46 @@
+import { assertEquals } from "@std/assert";
+import { OncePerRounds, WAIT_MS } from "../../src/base/rounds.ts";
+
+function nextRound(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+Deno.test("what is asked for once is done once, in the round after", async () => {
+  let done = 0;
+  const work = new OncePerRounds(() => done++);
+  work.ask();
+  work.ask();
+  assertEquals(done, 0);
+  for (let round = 0; round < 3; round++) await nextRound();
+  assertEquals(done, 1);
+  work.ask();
+  for (let round = 0; round < 3; round++) await nextRound();
+  assertEquals(done, 2);
+});
+
+Deno.test("what is urgent is done when the round is over, whoever asked before", async () => {
+  let done = 0;
+  const work = new OncePerRounds(() => done++);
+  work.ask();
+  work.ask(true);
+  await nextRound();
+  assertEquals(done, 1);
+  await nextRound();
+  assertEquals(done, 1);
+});
+
+Deno.test("what every round asks for waits its time, and is done for all that was asked before", async () => {
+  let nowMs = 5;
+  let asked = 0;
+  const seen: number[] = [];
+  const work = new OncePerRounds(() => seen.push(asked), () => nowMs);
+  for (let round = 0; round < 40; round++) {
+    asked++;
+    work.ask();
+    await nextRound();
+    nowMs += WAIT_MS / 8;
+  }
+  assertEquals(seen, [9, 18, 27, 36]);
+  for (let round = 0; round < 2; round++) await nextRound();
+  assertEquals(seen, [9, 18, 27, 36, 40]);
+});
