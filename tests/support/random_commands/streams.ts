@@ -4,6 +4,11 @@
 
 import type { Makers, Parts } from "./parts.ts";
 
+/** The last ID that there is. */
+const LAST = "18446744073709551615-18446744073709551615";
+/** The only stream that may get it: what XSETID says of a stream that lost it is known to differ. */
+const EXHAUSTED = "x9";
+
 export function streamCommands(p: Parts, makers: Makers): void {
   const key = () => p.key("x");
   /** Groups are on few streams, so that commands find them. */
@@ -14,14 +19,14 @@ export function streamCommands(p: Parts, makers: Makers): void {
   /** The ID of an entry that is, or may have been. */
   const seen = () => {
     if (p.once(25)) {
-      return p.pick(["-", "+", "0", "x", "1-x", "18446744073709551615-18446744073709551615"]);
+      return p.pick(["-", "+", "0", "x", "1-x", LAST]);
     }
     const ms = Math.max(1, clock - p.below(60));
     return p.pick([`${ms}`, `${ms}-0`, `${ms}-${p.below(3)}`, `${ms}-1`]);
   };
   const fresh = () => {
     if (p.once(25)) {
-      return p.pick(["0-0", "0", "x", "5-*", "18446744073709551615-18446744073709551615x"]);
+      return p.pick(["0-0", "0", "x", "5-*", `${LAST}x`]);
     }
     if (p.once(12)) return seen();
     clock += p.below(3);
@@ -41,13 +46,23 @@ export function streamCommands(p: Parts, makers: Makers): void {
   ];
   const add = makers.add.bind(makers);
 
-  add(14, "XADD", () => [
-    p.once(2) ? key() : grouped(),
-    ...p.options(["NOMKSTREAM"]),
-    ...(p.once(8) ? trim() : []),
-    fresh(),
-    ...fields().slice(0, p.once(25) ? -1 : 99),
-  ]);
+  add(14, "XADD", () => {
+    const id = fresh();
+    const stream = p.once(2) ? key() : grouped();
+    return [
+      id === LAST ? EXHAUSTED : stream,
+      ...p.options(["NOMKSTREAM"]),
+      ...(p.once(8) ? trim() : []),
+      id,
+      ...fields().slice(0, p.once(25) ? -1 : 99),
+    ];
+  });
+  add(1, "DEL", () => [EXHAUSTED]);
+  add(
+    1,
+    "XADD",
+    () => [EXHAUSTED, p.pick(["18446744073709551615-*", LAST, `${clock}`]), ...fields()],
+  );
   add(2, "XLEN", () => [key()]);
   add(4, "XRANGE", () => [key(), bound(), bound(), ...p.options(["COUNT", p.count()])]);
   add(3, "XREVRANGE", () => [key(), bound(), bound(), ...p.options(["COUNT", p.count()])]);
