@@ -27,6 +27,12 @@ export type FsyncPolicy = "always" | "everysec" | "no";
 export const RETRY_WRITE_MS = 1_000;
 /** A sync that takes longer than this leaves more than it should unsynced: `aof_delayed_fsync`. */
 export const SLOW_SYNC_MS = 2_000;
+/** Bytes up to which a write that replies wait for is made in the turn that asks for it. */
+const WRITE_NOW_BYTES_MAX = 131_072;
+/** Such a write that takes longer, in ms, is the last for a while: the disk does not keep up. */
+const SLOW_WRITE_MS = 2;
+/** How long that while is, in ms. */
+const SLOW_DISK_MS = 1_000;
 /** Time from the beginning of one sync to that of the next with `everysec`. */
 const SYNC_EVERY_MS = 1_000;
 /** Bytes that may be appended and not written before who appends has to wait: a slow disk. */
@@ -84,6 +90,8 @@ export class AofLog {
   #lastSyncMs: number;
   /** When the sync under way began, or was last told to be slow; -1 without one. */
   #syncBeganMs = -1;
+  /** From when on writes may be made in the turn that asks for them. */
+  #writeNowFromMs = -Infinity;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #isClosing = false;
 
@@ -276,8 +284,36 @@ export class AofLog {
   /** Begins to write what is appended, and to sync what is due, unless that is being done. */
   flush(): void {
     if (!this.#isWell) return;
-    if (this.#writing === null && this.#hasUnwritten) this.#startWriting(this.#writeAll());
-    if (this.#syncing === null && this.#isSyncDue) void this.#startSync(this.#parts[0]);
+    if (this.#writing === null && this.#hasUnwritten && !this.#writeNow()) {
+      this.#startWriting(this.#writeAll());
+    }
+    if (this.#isWell && this.#syncing === null && this.#isSyncDue) {
+      void this.#startSync(this.#parts[0]);
+    }
+  }
+
+  /**
+   * With `always`, writes the little that waits at once, so that its sync begins before those who waited
+   * for the last one take their turns; during a sync it is left to its end. Whether no other write is
+   * to begin.
+   */
+  #writeNow(): boolean {
+    const part = this.#last;
+    const mayWrite = this.policy === "always" && this.#parts.length === 1 &&
+      part.pendingBytes <= WRITE_NOW_BYTES_MAX;
+    const beganMs = this.#host.nowMs();
+    if (!mayWrite || beganMs < this.#writeNowFromMs) return false;
+    if (this.#syncing !== null) return true;
+    try {
+      const isWhole = part.writeNow();
+      const nowMs = this.#host.nowMs();
+      if (nowMs - beganMs > SLOW_WRITE_MS) this.#writeNowFromMs = nowMs + SLOW_DISK_MS;
+      if (isWhole) this.#makeRoom();
+      return isWhole;
+    } catch (error) {
+      this.#fail(part, error);
+      return true;
+    }
   }
 
   /** Once in a while: syncs that are due. */
@@ -363,24 +399,24 @@ export class AofLog {
   }
 
   #startSync(part: IncrementFile): Promise<void> {
-    return this.#syncing = this.#sync(part).finally(() => {
-      this.#syncing = null;
-      this.flush();
-    });
+    return this.#syncing = this.#sync(part);
   }
 
   async #sync(part: IncrementFile): Promise<void> {
     const frames = part.writtenFrames;
     this.#lastSyncMs = this.#syncBeganMs = this.#host.nowMs();
+    let failure: unknown;
     try {
       await part.sync();
+      this.#synced = Math.max(this.#synced, frames);
     } catch (error) {
-      if (this.#parts.includes(part)) this.#break(error);
-      return;
-    } finally {
-      this.#syncBeganMs = -1;
+      failure = error ?? "the sync failed";
     }
-    this.#synced = Math.max(this.#synced, frames);
+    this.#syncBeganMs = -1;
+    this.#syncing = null;
+    if (failure !== undefined && this.#parts.includes(part)) this.#break(failure);
+    // The next sync first: it goes on while those who waited for this one take their turns.
+    this.flush();
     this.#release();
   }
 

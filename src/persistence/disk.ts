@@ -18,6 +18,10 @@ class DiskFile implements StorageFile {
     return this.#file.write(bytes);
   }
 
+  writeNow(bytes: Uint8Array): number {
+    return this.#file.writeSync(bytes);
+  }
+
   read(into: Uint8Array): Promise<number | null> {
     return this.#file.read(into);
   }

@@ -123,6 +123,31 @@ export class IncrementFile {
     }
   }
 
+  /**
+   * Writes what waits, in the caller's turn. False when some of it still waits: for `write`. When it
+   * throws, as when that does.
+   */
+  writeNow(): boolean {
+    const run = this.#pending;
+    const { writing } = this.#handles;
+    let at = 0;
+    while (at < run.bytes) {
+      const written = writing.writeNow(run.buf.subarray(at, run.bytes));
+      if (written === 0) break;
+      at += written;
+    }
+    this.goodBytes += at;
+    if (at < run.bytes) {
+      run.buf.copyWithin(0, at, run.bytes);
+      run.bytes -= at;
+      return false;
+    }
+    this.goodFrames += run.frames;
+    if (run.buf.length > KEPT_BYTES_MAX) this.#pending = newPending(BUFFER_BYTES);
+    else run.bytes = run.frames = 0;
+    return true;
+  }
+
   /** What could not be written goes before what was appended meanwhile. */
   #putBack(run: Pending): void {
     const { buf, bytes, frames } = this.#pending;

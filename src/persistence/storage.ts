@@ -16,6 +16,11 @@
 export interface StorageFile extends Disposable {
   /** Writes some of `bytes` at the position, which moves on; how many. */
   write(bytes: Uint8Array): Promise<number>;
+  /**
+   * As `write`, in the caller's turn: for few bytes, which are in the system's memory sooner than a
+   * thread is told of them. 0 when that is not possible now.
+   */
+  writeNow(bytes: Uint8Array): number;
   /** Reads some bytes from the position on, which moves on; how many, null at the end. */
   read(into: Uint8Array): Promise<number | null>;
   /** Moves the position to `byte`, counted from the start. */

@@ -7,6 +7,7 @@ import {
   PENDING_BYTES_MAX,
 } from "../../src/persistence/aof_log.ts";
 import type { IncrementHandles } from "../../src/persistence/increment_file.ts";
+import type { StorageFile } from "../../src/persistence/storage.ts";
 import { PowerStorage } from "../support/power_storage.ts";
 import { Random, testSeed } from "../support/random.ts";
 
@@ -65,6 +66,99 @@ Deno.test("with always, a wait ends when what was appended is synced, and one sy
   assertEquals(textOf(storage, PATH), "onetwo");
   const operations = storage.operations - before;
   assert(operations <= 8, `${operations} operations for one group`);
+  await log.close();
+});
+
+/** A log with `always` on a file that tells what is done with it, and whose syncs end when told. */
+function openTold(): {
+  log: AofLog;
+  clock: { nowMs: number };
+  told: string[];
+  writeMs: (ms: number) => void;
+  endSync: () => void;
+} {
+  const clock = { nowMs: 1_000 };
+  const told: string[] = [];
+  const syncs: (() => void)[] = [];
+  let slowMs = 0;
+  const file: StorageFile = {
+    write: (bytes) => {
+      told.push(`write ${bytes.length}`);
+      return Promise.resolve(bytes.length);
+    },
+    writeNow: (bytes) => {
+      told.push(`now ${bytes.length}`);
+      clock.nowMs += slowMs;
+      return bytes.length;
+    },
+    sync: () => {
+      told.push("sync");
+      return new Promise((resolve) => syncs.push(resolve));
+    },
+    read: () => Promise.resolve(null),
+    seek: () => Promise.resolve(),
+    size: () => Promise.resolve(0),
+    truncate: () => Promise.resolve(),
+    tryLock: () => Promise.resolve(true),
+    close: () => {},
+    [Symbol.dispose]: () => {},
+  };
+  const host = { nowMs: () => clock.nowMs, statusChanged: () => {} };
+  const log = new AofLog(host, "always", PATH, { writing: file, syncing: file }, 0);
+  return {
+    log,
+    clock,
+    told,
+    writeMs: (ms) => slowMs = ms,
+    endSync: () => syncs.shift()!(),
+  };
+}
+
+/** Appends a frame of so many bytes and writes it. */
+function appendNow(log: AofLog, bytes: number): Promise<void> {
+  log.append(new Uint8Array(bytes), null, 0, bytes, 1);
+  log.flush();
+  return log.whenSynced(log.appendedFrames)!;
+}
+
+Deno.test("with always, the next write and sync begin before those who waited go on", async () => {
+  const { log, told, endSync } = openTold();
+  const first = appendNow(log, 10).then(() => told.push("one goes on"));
+  const second = appendNow(log, 20).then(() => told.push("two goes on"));
+  const third = appendNow(log, 30).then(() => told.push("three goes on"));
+  assertEquals(told, ["now 10", "sync"]);
+  endSync();
+  await first;
+  assertEquals(told.splice(0), ["now 10", "sync", "now 50", "sync", "one goes on"]);
+  endSync();
+  await Promise.all([second, third]);
+  assertEquals(told, ["two goes on", "three goes on"]);
+  assertEquals(log.syncedFrames, 3);
+  await log.close();
+});
+
+Deno.test("a write that is large, or made when the disk was slow, is not made in the caller's turn", async () => {
+  const { log, clock, told, writeMs, endSync } = openTold();
+  /** What is done to the file for a frame of so many bytes. */
+  const done = async (bytes: number): Promise<string[]> => {
+    const wait = appendNow(log, bytes);
+    await until(() => told.includes("sync"));
+    endSync();
+    await wait;
+    return told.splice(0);
+  };
+  const limit = 131_072;
+  assertEquals(await done(limit), [`now ${limit}`, "sync"]);
+  assertEquals(await done(limit + 1), [`write ${limit + 1}`, "sync"]);
+  writeMs(2);
+  assertEquals(await done(10), ["now 10", "sync"]);
+  writeMs(3);
+  assertEquals(await done(10), ["now 10", "sync"]);
+  assertEquals(await done(10), ["write 10", "sync"]);
+  clock.nowMs += 999;
+  assertEquals(await done(10), ["write 10", "sync"]);
+  clock.nowMs += 1;
+  assertEquals(await done(10), ["now 10", "sync"]);
   await log.close();
 });
 

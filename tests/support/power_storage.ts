@@ -66,6 +66,8 @@ class DirectoryNode {
   }
 }
 
+const NO_DELAY = (): null => null;
+
 /** What fails: `null` for nothing, else the error to throw instead of the operation. */
 export type Fault = (operation: string, path: string, count: number) => Error | null;
 
@@ -78,7 +80,7 @@ export class PowerStorage implements Storage {
   /** Asked before each operation. */
   fault: Fault = () => null;
   /** What each operation waits for; null for nothing. */
-  delay: (operation: string, path: string) => Promise<void> | null = () => null;
+  delay: (operation: string, path: string) => Promise<void> | null = NO_DELAY;
   readonly #root: DirectoryNode;
   readonly #random: Random;
   readonly #lost = Promise.withResolvers<void>();
@@ -293,19 +295,21 @@ export class PowerStorage implements Storage {
     const close = () => {
       file.isLocked = false;
     };
+    const write = (bytes: Uint8Array): number => {
+      const isLast = this.#begin("write", path);
+      // A write may take less than it is given, and tear when the power goes.
+      const most = isLast || this.#random.next() < 0.1
+        ? Math.ceil(this.#random.next() * bytes.length)
+        : bytes.length;
+      file.put(position, bytes.subarray(0, most));
+      position += most;
+      if (isLast) throw new PowerLost("write");
+      return most;
+    };
     return {
-      write: (bytes) =>
-        Promise.resolve(this.delay("write", path)).then(() => {
-          const isLast = this.#begin("write", path);
-          // A write may take less than it is given, and tear when the power goes.
-          const most = isLast || this.#random.next() < 0.1
-            ? Math.ceil(this.#random.next() * bytes.length)
-            : bytes.length;
-          file.put(position, bytes.subarray(0, most));
-          position += most;
-          if (isLast) throw new PowerLost("write");
-          return most;
-        }),
+      write: (bytes) => Promise.resolve(this.delay("write", path)).then(() => write(bytes)),
+      // Also not always possible, and never where operations are to wait.
+      writeNow: (bytes) => this.delay !== NO_DELAY || this.#random.next() < 0.1 ? 0 : write(bytes),
       read: (into) =>
         this.#operate("read", path, () => {
           const bytes = Math.min(into.length, file.length - position);
