@@ -85,12 +85,38 @@ export function replyItems(
   isBackwards: boolean,
 ): void {
   lists.seek(index);
-  for (let left = count; left > 0; left--) {
-    replyItem(reply, keys, lists);
-    if (left === 1) return;
-    if (isBackwards) lists.previous();
-    else lists.next();
+  let left = count;
+  while (left > 0) {
+    if (isBackwards) {
+      replyItem(reply, keys, lists);
+      if (--left > 0) lists.previous();
+    } else {
+      left -= replyRun(reply, keys, lists, left);
+      if (left > 0) lists.nextSlot();
+    }
   }
+}
+
+/**
+ * Replies with the items of one pack, or the blob, from the cursor on, `most` at most. Returns how many;
+ * the cursor stays.
+ */
+function replyRun(reply: ReplyWriter, keys: Keyspace, lists: Lists, most: number): number {
+  if (lists.isBlob) {
+    replyBlob(reply, keys, lists.blob);
+    return 1;
+  }
+  const { packs, pack } = lists;
+  const view = keys.arena.view(pack);
+  let { at } = lists;
+  let items = 0;
+  while (items < most && at !== 0) {
+    at = packs.readOn(pack, at);
+    if (packs.isInteger) reply.bulk(packs.u8, packs.start, packs.stop);
+    else reply.bulkFrom(packs.u8, view, packs.start, packs.stop);
+    items++;
+  }
+  return items;
 }
 
 /**

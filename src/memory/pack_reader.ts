@@ -149,6 +149,17 @@ export class PackReader extends ListpackElement {
     this.decode(this.#memory.bytes(p), this.base(p) + at);
   }
 
+  /** As `read`. Returns the position of the element behind it, or 0. */
+  readOn(p: number, at: number): number {
+    const u8 = this.#memory.bytes(p);
+    const base = this.base(p);
+    const i = base + at;
+    this.decode(u8, i);
+    const bytes = this.isInteger ? encodedBytes(u8, i) : this.stop - i;
+    at += bytes + backBytes(bytes);
+    return u8[base + at] === LISTPACK_END ? 0 : at;
+  }
+
   /** Whether the element at `at` is `buf[s..e)`. */
   equals(p: number, at: number, buf: Uint8Array, s: number, e: number): boolean {
     const isInteger = PROBE.parse(buf, s, e);

@@ -5,12 +5,15 @@ import { isValidListpack, ListpackIterator } from "../../src/memory/listpack.ts"
 import { EMPTY_PACK_BYTES, PACK_BYTES_MAX, PackReader, Packs } from "../../src/memory/pack.ts";
 import { Random, testSeed } from "../support/random.ts";
 
-/** All elements, by `next`. */
+/** All elements, by `next`; `readOn` says the same. */
 function elements(reader: PackReader, p: number): string[] {
   const out: string[] = [];
   for (let at = reader.first(p); at !== 0; at = reader.next(p, at)) {
     reader.read(p, at);
-    out.push(latin1(reader.u8, reader.start, reader.stop));
+    const element = latin1(reader.u8, reader.start, reader.stop);
+    assertEquals(reader.readOn(p, at), reader.next(p, at));
+    assertEquals(latin1(reader.u8, reader.start, reader.stop), element);
+    out.push(element);
   }
   return out;
 }
