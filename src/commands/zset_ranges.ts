@@ -7,6 +7,7 @@
 
 import { ascii } from "../base/ascii.ts";
 import { TYPE_ZSET } from "../keyspace/entry.ts";
+import type { Keyspace } from "../keyspace/keyspace.ts";
 import type { Zsets } from "../keyspace/zset.ts";
 import { ERR_OOM, ERR_SYNTAX, type ErrorLine } from "../resp/errors.ts";
 import { int64Argument } from "./arguments.ts";
@@ -155,17 +156,35 @@ function zrangestore(call: Call): void {
     locate(call, zset);
     let left = span.to - span.from;
     // Known from the start to become a table, it is one, as in Redis.
-    if (options.kind === BY_RANK && left > keys.limits.zsetMaxListpackEntries) result.convert();
+    const isTable = options.kind === BY_RANK && left > keys.limits.zsetMaxListpackEntries;
+    const packed = !isTable && options.isReverse ? countPackedBackwards(keys, zset, left) : 0;
+    if (isTable || packed < left && options.isReverse) result.convert();
     for (let more = left > 0 && zset.seekRank(span.from); more && left > 0; left--) {
       if (!keys.arena.hasRoom(result.growthBytes(1, zset.stop - zset.start))) {
         result.abandon(keys);
         return reply.error(ERR_OOM);
       }
-      result.append(zset.u8, zset.start, zset.stop, zset.score);
+      const { score } = zset;
+      result.append(zset.u8, zset.start, zset.stop, left <= packed ? score + 0 : score);
       more = zset.next();
     }
   }
   storeResult(call, 1, result, ZRANGESTORE, ZRANGESTORE_HAPPENED);
+}
+
+/**
+ * How many of the last `left` members up to the span's end Redis packs, from the end on, before one makes
+ * a table of them: these lose the sign of a zero, which a packed score has not.
+ */
+function countPackedBackwards(keys: Keyspace, zset: Zsets, left: number): number {
+  const { zsetMaxListpackEntries, zsetMaxListpackValue } = keys.limits;
+  let packed = 0;
+  for (let more = left > 0 && zset.seekRank(span.to - 1); more && packed < left; packed++) {
+    if (packed === zsetMaxListpackEntries) break;
+    if (zset.stop - zset.start > zsetMaxListpackValue) break;
+    more = zset.previous();
+  }
+  return packed;
 }
 
 function countSpan(call: Call, kind: RangeKind): void {

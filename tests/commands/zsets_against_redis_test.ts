@@ -54,6 +54,12 @@ const SINGLES = [
   "ZRANK r a", "ZRANK r f", "ZRANK r none", "ZRANK none a", "ZRANK list a", "ZREVRANK r a", "ZREVRANK r f", "ZREVRANK none f",
   "ZRANGESTORE d r 0 -1", "ZRANGE d 0 -1 WITHSCORES", "ZRANGESTORE d r 2 4 BYSCORE LIMIT 1 2", "ZRANGE d 0 -1 WITHSCORES", "ZRANGESTORE d none 0 -1", "EXISTS d",
   "ZRANGESTORE d r 0 -1 WITHSCORES", "ZRANGESTORE d r 5 1", "ZRANGESTORE d list 0 -1", "SET str2 x", "ZRANGESTORE str2 r 0 -1", "TYPE str2", "ZRANGESTORE r r 1 3 REV", "ZRANGE r 0 -1",
+  // What is packed has no sign of zero; whether a member was, in a range stored backwards, is said from its end.
+  "ZADD zero 0 mmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmm 0 a 0 b 0 y 0 z", "ZUNIONSTORE zero 1 zero WEIGHTS -1", "ZRANGE zero 0 -1 WITHSCORES",
+  "ZRANGESTORE d zero inf -inf BYSCORE REV", "ZRANGE d 0 -1 WITHSCORES", "ZRANGESTORE d zero 0 -1 REV", "ZRANGE d 0 -1 WITHSCORES",
+  "ZRANGESTORE d zero -inf inf BYSCORE", "ZRANGE d 0 -1 WITHSCORES", "ZRANGESTORE d zero inf -inf BYSCORE REV LIMIT 0 2",
+  "ZRANGE d 0 -1 WITHSCORES", "ZRANGESTORE d zero inf -inf BYSCORE REV LIMIT 2 3", "ZRANGE d 0 -1 WITHSCORES",
+  "ZRANGESTORE d zero [y - BYLEX REV", "ZRANGE d 0 -1 WITHSCORES", "ZRANGESTORE d zero 5 9 REV", "EXISTS d",
   "ZRANGESTORE d l [a (b BYLEX", "ZRANGE d 0 -1", "ZRANGESTORE d l x y BYLEX", "ZRANGESTORE d r 0 -1 BYSCORE BYLEX",
   // Removing
   "ZADD m 1 a 2 b 3 c 4 d 5 e 6 f 7 g 8 h", "ZREMRANGEBYRANK m 0 1", "ZREMRANGEBYRANK m -1 -1", "ZREMRANGEBYRANK m 5 1", "ZREMRANGEBYRANK m x 1", "ZREMRANGEBYRANK none 0 1",
