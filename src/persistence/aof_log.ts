@@ -27,12 +27,15 @@ export type FsyncPolicy = "always" | "everysec" | "no";
 export const RETRY_WRITE_MS = 1_000;
 /** A sync that takes longer than this leaves more than it should unsynced: `aof_delayed_fsync`. */
 export const SLOW_SYNC_MS = 2_000;
-/** Bytes up to which a write that replies wait for is made in the turn that asks for it. */
-const WRITE_NOW_BYTES_MAX = 131_072;
+/** Bytes up to which a write is made in the turn that asks for it: more are better copied by a thread. */
+const WRITE_NOW_BYTES_MAX = 16_384;
+/** The same where replies wait for it. */
+const AWAITED_WRITE_NOW_BYTES_MAX = 131_072;
 /** Such a write that takes longer, in ms, is the last for a while: the disk does not keep up. */
 const SLOW_WRITE_MS = 2;
-/** How long that while is, in ms. */
+/** How long that while is at first, in ms; it doubles from one slow write to the next. */
 const SLOW_DISK_MS = 1_000;
+const SLOW_DISK_MS_MAX = 60_000;
 /** Time from the beginning of one sync to that of the next with `everysec`. */
 const SYNC_EVERY_MS = 1_000;
 /** Bytes that may be appended and not written before who appends has to wait: a slow disk. */
@@ -92,6 +95,7 @@ export class AofLog {
   #syncBeganMs = -1;
   /** From when on writes may be made in the turn that asks for them. */
   #writeNowFromMs = -Infinity;
+  #slowDiskMs = SLOW_DISK_MS;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #isClosing = false;
 
@@ -293,21 +297,27 @@ export class AofLog {
   }
 
   /**
-   * With `always`, writes the little that waits at once, so that its sync begins before those who waited
-   * for the last one take their turns; during a sync it is left to its end. Whether no other write is
-   * to begin.
+   * Writes the little that waits at once: telling a thread of it would take longer. Not during a sync,
+   * which might hold it up; with `always` it is left to the sync's end then, so that all that came
+   * meanwhile is one write. Whether no other write is to begin.
    */
   #writeNow(): boolean {
     const part = this.#last;
-    const mayWrite = this.policy === "always" && this.#parts.length === 1 &&
-      part.pendingBytes <= WRITE_NOW_BYTES_MAX;
+    const isAwaited = this.policy === "always";
+    const bytesMax = isAwaited ? AWAITED_WRITE_NOW_BYTES_MAX : WRITE_NOW_BYTES_MAX;
+    const mayWrite = this.#parts.length === 1 && part.pendingBytes <= bytesMax;
     const beganMs = this.#host.nowMs();
     if (!mayWrite || beganMs < this.#writeNowFromMs) return false;
-    if (this.#syncing !== null) return true;
+    if (this.#syncing !== null) return isAwaited;
     try {
       const isWhole = part.writeNow();
       const nowMs = this.#host.nowMs();
-      if (nowMs - beganMs > SLOW_WRITE_MS) this.#writeNowFromMs = nowMs + SLOW_DISK_MS;
+      if (nowMs - beganMs <= SLOW_WRITE_MS) {
+        this.#slowDiskMs = SLOW_DISK_MS;
+      } else {
+        this.#writeNowFromMs = nowMs + this.#slowDiskMs;
+        this.#slowDiskMs = Math.min(this.#slowDiskMs * 2, SLOW_DISK_MS_MAX);
+      }
       if (isWhole) this.#makeRoom();
       return isWhole;
     } catch (error) {

@@ -69,8 +69,8 @@ Deno.test("with always, a wait ends when what was appended is synced, and one sy
   await log.close();
 });
 
-/** A log with `always` on a file that tells what is done with it, and whose syncs end when told. */
-function openTold(): {
+/** A log on a file that tells what is done with it, and whose syncs end when told. */
+function openTold(policy: FsyncPolicy = "always"): {
   log: AofLog;
   clock: { nowMs: number };
   told: string[];
@@ -104,7 +104,7 @@ function openTold(): {
     [Symbol.dispose]: () => {},
   };
   const host = { nowMs: () => clock.nowMs, statusChanged: () => {} };
-  const log = new AofLog(host, "always", PATH, { writing: file, syncing: file }, 0);
+  const log = new AofLog(host, policy, PATH, { writing: file, syncing: file }, 0);
   return {
     log,
     clock,
@@ -158,8 +158,40 @@ Deno.test("a write that is large, or made when the disk was slow, is not made in
   clock.nowMs += 999;
   assertEquals(await done(10), ["write 10", "sync"]);
   clock.nowMs += 1;
+  // Still slow: for twice as long. Then fast, and slow once more.
+  assertEquals(await done(10), ["now 10", "sync"]);
+  clock.nowMs += 1_999;
+  assertEquals(await done(10), ["write 10", "sync"]);
+  clock.nowMs += 1;
+  writeMs(0);
+  assertEquals(await done(10), ["now 10", "sync"]);
+  writeMs(3);
+  assertEquals(await done(10), ["now 10", "sync"]);
+  clock.nowMs += 1_000;
   assertEquals(await done(10), ["now 10", "sync"]);
   await log.close();
+});
+
+Deno.test("with everysec, little is written in the caller's turn, and not during a sync", async () => {
+  const { log, clock, told, endSync } = openTold("everysec");
+  const write = async (bytes: number): Promise<string[]> => {
+    log.append(new Uint8Array(bytes), null, 0, bytes, 1);
+    log.flush();
+    await until(() => log.writtenFrames === log.appendedFrames);
+    return told.splice(0);
+  };
+  assertEquals(await write(16_384), ["now 16384"]);
+  assertEquals(await write(16_385), ["write 16385"]);
+  clock.nowMs += 1_000;
+  assertEquals(await write(10), ["now 10", "sync"]);
+  assertEquals(await write(10), ["write 10"]);
+  endSync();
+  await until(() => log.syncedFrames === 3);
+  assertEquals(await write(10), ["now 10"]);
+  const closed = log.close();
+  await until(() => told.includes("sync"));
+  endSync();
+  await closed;
 });
 
 Deno.test("with everysec, what is written is synced when a second has passed", async () => {
