@@ -98,6 +98,8 @@ for (const policy of ["always", "everysec"] as const) {
           assertEquals(await server.ask("SET", `k${i}`, String(i)), "OK");
           acknowledged.push(i);
         }
+        // With everysec replies are ahead of the writes, which would fail instead of the next.
+        await until("all is written", async () => await server.info("aof_buffer_length") === "0");
         let isFull = true;
         storage.fault = (operation) =>
           isFull && operation === "write"
