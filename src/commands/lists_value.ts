@@ -9,6 +9,7 @@ import { ascii } from "../base/ascii.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import type { Lists } from "../keyspace/list.ts";
 import { byteAt } from "../memory/arena.ts";
+import type { PackReader } from "../memory/pack_reader.ts";
 import { ERR_SYNTAX } from "../resp/errors.ts";
 import type { ReplyWriter } from "../resp/reply_writer.ts";
 import type { Call } from "./call.ts";
@@ -52,8 +53,13 @@ export function replyItem(reply: ReplyWriter, keys: Keyspace, lists: Lists): voi
   if (lists.isBlob) return replyBlob(reply, keys, lists.blob);
   const { packs, pack } = lists;
   packs.read(pack, lists.at);
+  replyElement(reply, packs, keys.arena.view(pack));
+}
+
+/** Replies with the element that `packs` has read of the pack whose window `view` is of. */
+function replyElement(reply: ReplyWriter, packs: PackReader, view: DataView): void {
   if (packs.isInteger) reply.bulk(packs.u8, packs.start, packs.stop);
-  else reply.bulkFrom(packs.u8, keys.arena.view(pack), packs.start, packs.stop);
+  else reply.bulkFrom(packs.u8, view, packs.start, packs.stop);
 }
 
 /** The pieces of a long item, one after the other. */
@@ -112,8 +118,7 @@ function replyRun(reply: ReplyWriter, keys: Keyspace, lists: Lists, most: number
   let items = 0;
   while (items < most && at !== 0) {
     at = packs.readOn(pack, at);
-    if (packs.isInteger) reply.bulk(packs.u8, packs.start, packs.stop);
-    else reply.bulkFrom(packs.u8, view, packs.start, packs.stop);
+    replyElement(reply, packs, view);
     items++;
   }
   return items;

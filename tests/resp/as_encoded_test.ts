@@ -51,6 +51,7 @@ Deno.test("a request as an encoder spells it is known by its first byte, at ever
   for (let argc = 1; argc <= 9; argc++) {
     assertEquals(startOf(encoded(Array(argc).fill("word")), 0)?.start, 0, `${argc} words`);
   }
+  assertEquals(startOf(encoded(["abcdefghi", "k"]), 0)?.start, 0);
 });
 
 Deno.test("other spellings are not: inline, padded, too many words, a long name", () => {
