@@ -181,6 +181,8 @@ export class Arena implements ReadMemory {
   copiedBlocks = 0;
   /** What to do when spans run out; set by the keyspace's owner. */
   pressure: ArenaPressure | null = null;
+  /** Told when a fresh span is cut: the bytes from the memory's beginning to that span's end. */
+  cutFresh: ((usedTo: number) => void) | null = null;
 
   readonly #spanCount: number;
   #freshSpan = 1; // span 0 is never cut, so that address 0 is nobody
@@ -371,8 +373,10 @@ export class Arena implements ReadMemory {
 
   #takeSpan(): number {
     if (this.#pooled > 0) return this.#pool[--this.#pooled];
-    if (this.#freshSpan < this.#spanCount) return this.#freshSpan++;
-    return 0;
+    if (this.#freshSpan === this.#spanCount) return 0;
+    const span = this.#freshSpan++;
+    if (this.cutFresh !== null) this.cutFresh(this.#freshSpan * SPAN_BYTES);
+    return span;
   }
 
   #list(span: number, sizeClass: number): void {

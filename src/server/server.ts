@@ -14,6 +14,7 @@ import type { Session } from "../commands/session.ts";
 import { KeyspaceEvents } from "../commands/keyspace_events.ts";
 import { PubSub } from "../commands/pubsub.ts";
 import { Tracking } from "../commands/tracking.ts";
+import { prefault } from "../memory/prefault.ts";
 import { Latency } from "../observability/latency.ts";
 import type { Log } from "../observability/log.ts";
 import { SlowLog } from "../observability/slowlog.ts";
@@ -158,6 +159,10 @@ export class Server implements ExecutionObserver {
     this.blocked = new BlockedClients(this);
     this.executor.waiting = this.executor.call.blocking = this.blocked;
     this.persistence = new Persistence(this);
+    const { workers } = this.persistence;
+    for (const { keys } of this.node.shards) {
+      prefault(keys.arena, (memory, start, stop) => workers.touch(memory, start, stop));
+    }
     this.replication = new Replication({
       node: this.node,
       settings: config,
@@ -166,7 +171,7 @@ export class Server implements ExecutionObserver {
       clock: this.clock,
       table: this.table,
       events: this.events,
-      workers: this.persistence.workers,
+      workers,
       durability: this.persistence.appendOnly,
       clientPort: () => this.port,
       isLoading: () => (this.executor.guards & GUARD_LOADING) !== 0,

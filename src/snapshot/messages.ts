@@ -54,7 +54,16 @@ export type ToWorker =
     /** An empty chunk to fill again, if there is one. */
     readonly buffer: ArrayBuffer | null;
   }
-  | { readonly kind: "abort"; readonly job: number };
+  | { readonly kind: "abort"; readonly job: number }
+  | {
+    /** At any time, whether there is a job or not: see `memory/prefault.ts`. */
+    readonly kind: "touch";
+    readonly memory: SharedArrayBuffer;
+    /** First byte. */
+    readonly start: number;
+    /** One past the last. */
+    readonly stop: number;
+  };
 
 /** From a worker to the main isolate, once: its code has been loaded and it listens. */
 export interface WorkerReady {

@@ -2,6 +2,8 @@
  * Snapshot workers: started when the first job needs one, kept warm for a while after the last, each
  * doing one job at a time. Who finds all of them busy waits in line.
  *
+ * Since a worker is there anyway, it also touches fresh memory ahead of its use (`memory/prefault.ts`).
+ *
  * A worker that crashed or was given up is never used again; the next job gets a new one.
  *
  * Starting a worker needs read permission for `worker.ts` and all that it imports, though the worker
@@ -110,6 +112,16 @@ export class SnapshotWorkerPool {
   warm(): void {
     this.#keepsOne = true;
     if (this.#workers.size === 0 && !this.#closed) this.#start().release();
+  }
+
+  /**
+   * Has a worker touch bytes `start..stop` of `memory` (`memory/prefault.ts`), rather one that is idle;
+   * false when none runs.
+   */
+  touch(memory: SharedArrayBuffer, start: number, stop: number): boolean {
+    const worker = this.#idle.at(-1) ?? this.#workers.values().next().value;
+    worker?.post({ kind: "touch", memory, start, stop });
+    return worker !== undefined;
   }
 
   /** Ends all workers; those who have or await one are told. For the end of the program and of tests. */

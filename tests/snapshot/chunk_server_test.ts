@@ -123,3 +123,13 @@ Deno.test("an image that ends with a full chunk is done all the same", () => {
   server.receive(start(1, 16, KEVYSNAP, image.length));
   assertEquals(run().map((m) => m.kind), ["chunk", "done"]);
 });
+
+Deno.test("fresh memory is touched when it is asked for, in the middle of a job, too", () => {
+  const memory = new SharedArrayBuffer(64 * 1_048_576);
+  const { server, run } = bench(ITEMS);
+  server.receive(start(1, 1));
+  const before = Deno.memoryUsage().rss;
+  server.receive({ kind: "touch", memory, start: 0, stop: memory.byteLength });
+  assert(Deno.memoryUsage().rss - before > memory.byteLength * 0.9);
+  assertEquals(run().map(({ kind }) => kind), ["chunk"]);
+});

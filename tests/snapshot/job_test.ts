@@ -377,6 +377,29 @@ Deno.test("an idle worker is ended after a while, and a later job starts another
   });
 });
 
+Deno.test("a worker touches fresh memory, with a job and without; nobody does without a worker", async () => {
+  const bytes = 64 * 1_048_576;
+  const touched = async (pool: SnapshotWorkerPool) => {
+    const before = Deno.memoryUsage().rss;
+    const isAsked = pool.touch(new SharedArrayBuffer(bytes), 0, bytes);
+    if (!isAsked) return false;
+    while (Deno.memoryUsage().rss - before < bytes * 0.9) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    return true;
+  };
+  const view = viewOf(someItems(81, 500));
+  await withPool({ workersMax: 1 }, async (pool) => {
+    assertEquals(await touched(pool), false);
+    pool.warm();
+    assertEquals(await touched(pool), true);
+    const { job } = collect(pool, { view, spec: RDB });
+    assertEquals(await touched(pool), true);
+    await job.done;
+    assertEquals([pool.started, pool.crashed], [1, 0]);
+  });
+});
+
 Deno.test("closing the pool ends its jobs and refuses new ones", async () => {
   const view = viewOf(someItems(80));
   await withPool({ workersMax: 1 }, async (pool) => {
