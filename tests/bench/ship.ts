@@ -8,6 +8,7 @@
 import { type Bench, type Findings, type Measurement, NO_SAVE } from "./bench.ts";
 import { Client, sleep } from "./client.ts";
 import { takeFullSync } from "./full_sync.ts";
+import { OwnCore } from "./own_core.ts";
 import type { Maker, Program } from "./programs.ts";
 import { startRedisBenchmark } from "./redis_benchmark.ts";
 import { fixed, mebibytes } from "./report.ts";
@@ -55,7 +56,10 @@ export const SHIP: Measurement = {
     "after the last was due; shown beside the same without a ship. The receiver, the PINGs, the " +
     "writer and the server share this machine's cores; the columns without a ship tell what that " +
     "costs, and 'no core' how many ms of each second of a ship the server's main thread was ready to " +
-    "run and had to wait for a core, which is in the other figures too.",
+    "run and had to wait for a core, which is in the other figures too. So as many ships again are " +
+    "taken with the event loop on a core of its own and all else on the others (taskset): 'own core' " +
+    "is the longest piece of work then, the median of the ships and the most; 'stolen' is what the " +
+    "host of a virtual machine took of that core meanwhile, which is in it.",
   run,
 };
 
@@ -75,6 +79,14 @@ interface Row {
   readonly writes: boolean;
   readonly baseline: Times;
   readonly ships: readonly Ship[];
+  /** With a core for the event loop alone; empty where that cannot be had. */
+  readonly alone: readonly Alone[];
+}
+
+/** A ship while the event loop had a core of its own. */
+interface Alone {
+  readonly longestWorkMs: number;
+  readonly stolenMs: number;
 }
 
 async function run(bench: Bench): Promise<Findings> {
@@ -88,15 +100,7 @@ async function run(bench: Bench): Promise<Findings> {
     const keys = await load(client, options.quick ? QUICK_DATASET_BYTES : DATASET_BYTES);
     for (const writes of hasBenchmark ? [false, true] : [false]) {
       say(`${maker}: ${writes ? "with writes" : "idle"}`);
-      const writer = writes
-        ? startRedisBenchmark({
-          port: server.port,
-          command: ["SET", "key:__rand_int__", "w".repeat(VALUE_BYTES)],
-          keyRange: keys,
-          requests: ENDLESS,
-          pipeline: 1,
-        })
-        : null;
+      const writer = writes ? startWriter(server, keys) : null;
       await sleep(1_000);
       const watcher = await Sampler.ping(server.port);
       await sleep(BASELINE_MS);
@@ -106,13 +110,52 @@ async function run(bench: Bench): Promise<Findings> {
         ships.push(await ship(server, client));
         await sleep(SETTLE_MS);
       }
-      rows.push({ maker, writes, baseline, ships });
       writer?.stop();
       await writer?.rate;
+      const alone = maker === "shoal"
+        ? await shipsAlone(server, client, keys, writes, ships.length)
+        : [];
+      rows.push({ maker, writes, baseline, ships, alone });
     }
     await programs.stop(server);
   }
   return { tables: tables(rows), data: rows };
+}
+
+function startWriter(server: Program, keys: number): ReturnType<typeof startRedisBenchmark> {
+  return startRedisBenchmark({
+    port: server.port,
+    command: ["SET", "key:__rand_int__", "w".repeat(VALUE_BYTES)],
+    keyRange: keys,
+    requests: ENDLESS,
+    pipeline: 1,
+  });
+}
+
+async function shipsAlone(
+  server: Program,
+  client: Client,
+  keys: number,
+  writes: boolean,
+  count: number,
+): Promise<Alone[]> {
+  const core = await OwnCore.give(server);
+  if (core === null) return [];
+  const writer = writes ? startWriter(server, keys) : null;
+  await sleep(SETTLE_MS);
+  const ships: Alone[] = [];
+  for (let i = 0; i < count; i++) {
+    await client.ask("CONFIG", "RESETSTAT");
+    const stolenMs = core.stolenMs();
+    await takeFullSync(server);
+    const longestWorkMs = await client.figure("stats", "eventloop_longest_work_usec") / 1000;
+    ships.push({ longestWorkMs, stolenMs: core.stolenMs() - stolenMs });
+    await sleep(SETTLE_MS);
+  }
+  writer?.stop();
+  await writer?.rate;
+  await core.release();
+  return ships;
 }
 
 async function load(client: Client, bytes: number): Promise<number> {
@@ -191,9 +234,21 @@ function tables(rows: readonly Row[]): Findings["tables"] {
     {
       title: "stall in ms: inside (longest of all ships), outside (PING)",
       table: {
-        columns: ["", "work", "timer", "no core", "p99", "max", "p99, no ship", "max, no ship"],
+        columns: [
+          "",
+          "own core (most)",
+          "stolen",
+          "work",
+          "timer",
+          "no core",
+          "p99",
+          "max",
+          "p99, no ship",
+          "max, no ship",
+        ],
         rows: rows.map((row) => [
           name(row),
+          ...aloneTexts(row.alone),
           fixed(Math.max(...of(row, (s) => s.longestWorkMs))),
           fixed(Math.max(...of(row, (s) => s.lagMs))),
           fixed(median(of(row, (s) => s.coreWaitMs)), 0),
@@ -205,4 +260,12 @@ function tables(rows: readonly Row[]): Findings["tables"] {
       },
     },
   ];
+}
+
+/** The longest piece of work, median and most, and what was stolen during all of the ships. */
+function aloneTexts(ships: readonly Alone[]): string[] {
+  if (ships.length === 0) return ["-", "-"];
+  const work = ships.map(({ longestWorkMs }) => longestWorkMs);
+  const stolenMs = ships.reduce((sum, ship) => sum + ship.stolenMs, 0);
+  return [`${fixed(median(work), 1)} (${fixed(Math.max(...work), 1)})`, fixed(stolenMs, 0)];
 }
