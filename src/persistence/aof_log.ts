@@ -49,9 +49,11 @@ export interface AofLogHost {
   statusChanged(reason: string | null): void;
 }
 
-/** Somebody who waits for frames to be synced. */
-interface Waiter {
-  readonly frames: number;
+/** All who wait for frames that one write takes. */
+interface Waiting {
+  /** The last of those frames. */
+  frames: number;
+  readonly synced: Promise<void>;
   readonly resolve: () => void;
 }
 
@@ -88,7 +90,9 @@ export class AofLog {
   #suspendedFrom = Infinity;
   /** Frames from here on are in no file, or in one that nobody would load yet. */
   #unlistedFrom = Infinity;
-  #waiters: Waiter[] = [];
+  #waiting: Waiting[] = [];
+  /** Frames appended when a write last began: what was appended since is the next one's. */
+  #nextWriteFrom = 0;
   #waitingForRoom: (() => void)[] = [];
   #lastSyncMs: number;
   /** When the sync under way began, or was last told to be slow; -1 without one. */
@@ -175,7 +179,7 @@ export class AofLog {
   suspend(): void {
     if (this.isSuspended) return;
     this.isSuspended = true;
-    this.#suspendedFrom = this.appendedFrames;
+    this.#suspendedFrom = this.#nextWriteFrom = this.appendedFrames;
     this.#unlistedFrom = Math.min(this.#unlistedFrom, this.appendedFrames);
   }
 
@@ -199,6 +203,7 @@ export class AofLog {
    */
   continueIn(path: string, handles: IncrementHandles, isListed: boolean): void {
     if (!isListed) this.#unlistedFrom = Math.min(this.#unlistedFrom, this.appendedFrames);
+    this.#nextWriteFrom = this.appendedFrames;
     this.#unsuspend();
     this.#last = new IncrementFile(path, handles, 0, this.appendedFrames);
     this.#parts.push(this.#last);
@@ -255,7 +260,14 @@ export class AofLog {
   /** Resolves when the first `frames` frames are synced, which `flush` sees to; null when they are. */
   whenSynced(frames: number): Promise<void> | null {
     if (this.syncedFrames >= frames) return null;
-    return new Promise((resolve) => this.#waiters.push({ frames, resolve }));
+    const last = this.#waiting.at(-1);
+    if (last !== undefined && (last.frames === frames || last.frames > this.#nextWriteFrom)) {
+      last.frames = Math.max(last.frames, frames);
+      return last.synced;
+    }
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiting.push({ frames, synced: promise, resolve });
+    return promise;
   }
 
   /** Resolves when no more than `PENDING_BYTES_MAX` waits to be written; null when that is so. */
@@ -266,15 +278,15 @@ export class AofLog {
 
   /** Nobody waits any longer, whatever is synced. */
   endWaits(): void {
-    for (const { resolve } of this.#waiters.splice(0)) resolve();
+    for (const { resolve } of this.#waiting.splice(0)) resolve();
     for (const resolve of this.#waitingForRoom.splice(0)) resolve();
   }
 
   #release(): void {
-    if (this.#waiters.length === 0) return;
+    if (this.#waiting.length === 0) return;
     const { syncedFrames } = this;
-    const waiting = this.#waiters;
-    this.#waiters = waiting.filter(({ frames }) => frames > syncedFrames);
+    const waiting = this.#waiting;
+    this.#waiting = waiting.filter(({ frames }) => frames > syncedFrames);
     for (const { frames, resolve } of waiting) if (frames <= syncedFrames) resolve();
   }
 
@@ -309,6 +321,7 @@ export class AofLog {
     const beganMs = this.#host.nowMs();
     if (!mayWrite || beganMs < this.#writeNowFromMs) return false;
     if (this.#syncing !== null) return isAwaited;
+    this.#nextWriteFrom = this.appendedFrames;
     try {
       const isWhole = part.writeNow();
       const nowMs = this.#host.nowMs();
@@ -391,6 +404,7 @@ export class AofLog {
   }
 
   async #write(part: IncrementFile): Promise<void> {
+    this.#nextWriteFrom = this.appendedFrames;
     try {
       await part.write();
       this.#makeRoom();
@@ -457,6 +471,7 @@ export class AofLog {
   async #writeAgain(part: IncrementFile): Promise<void> {
     try {
       await part.cut();
+      this.#nextWriteFrom = this.appendedFrames;
       if (part.pendingBytes > 0) await part.write();
     } catch (error) {
       if (this.#failed === part && !this.isBroken) this.#fail(part, error);

@@ -121,6 +121,41 @@ function appendNow(log: AofLog, bytes: number): Promise<void> {
   return log.whenSynced(log.appendedFrames)!;
 }
 
+Deno.test("who waits for the same write shares one wait, and nobody waits for a later one", async () => {
+  const { log, told, endSync } = openTold();
+  const add = () => log.append(new Uint8Array(5), null, 0, 5, 1);
+  const first = appendNow(log, 10);
+  assertEquals(log.whenSynced(1), first, "it waits for the same frame");
+  add();
+  const second = log.whenSynced(2);
+  assert(second !== first, "its frame came after the write had begun");
+  add();
+  assertEquals(log.whenSynced(3), second, "one write will take both frames");
+  assertEquals(log.whenSynced(2), second);
+  endSync(); // what waits is written and its sync begins
+  await first;
+  add();
+  const third = log.whenSynced(4);
+  assert(third !== second);
+  log.suspend();
+  add();
+  assert(log.whenSynced(5) !== third, "what is dropped is waited for apart");
+  endSync();
+  await second;
+  assertEquals([log.syncedFrames, told], [3, [
+    "now 10",
+    "sync",
+    "now 10",
+    "sync",
+    "now 5",
+    "sync",
+  ]]);
+  endSync();
+  await third;
+  log.endWaits();
+  await log.close();
+});
+
 Deno.test("with always, the next write and sync begin before those who waited go on", async () => {
   const { log, told, endSync } = openTold();
   const first = appendNow(log, 10).then(() => told.push("one goes on"));
