@@ -161,7 +161,10 @@ export class Server implements ExecutionObserver {
     this.persistence = new Persistence(this);
     const { workers } = this.persistence;
     for (const { keys } of this.node.shards) {
-      prefault(keys.arena, (memory, start, stop) => workers.touch(memory, start, stop));
+      prefault(keys.arena, (memory, start, stop) => {
+        if (this.persistence.isLoading) this.#warmWorker(); // much memory is to come
+        return workers.touch(memory, start, stop);
+      });
     }
     this.replication = new Replication({
       node: this.node,
@@ -530,7 +533,7 @@ export class Server implements ExecutionObserver {
     this.persistence.appendOnly.tick();
     if (now - this.#lastSweepMs >= 1000) {
       this.#lastSweepMs = now;
-      this.#warmWorker();
+      if (this.clock.nowMs() - this.startedMs >= WARM_AFTER_MS) this.#warmWorker();
       this.clients.sweep(nowMs);
       this.tracking.sweep();
       this.persistence.tick(nowMs);
@@ -538,9 +541,9 @@ export class Server implements ExecutionObserver {
     }
   }
 
-  /** A second after the start, when whoever started us has got the first answers. */
+  /** Has a worker from now on: a second after the start, when whoever started us has got the first answers. */
   #warmWorker(): void {
-    if (this.#isWarm || this.clock.nowMs() - this.startedMs < WARM_AFTER_MS) return;
+    if (this.#isWarm) return;
     this.#isWarm = true;
     try {
       this.persistence.workers.warm();

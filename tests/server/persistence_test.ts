@@ -89,6 +89,23 @@ Deno.test("SAVE, BGSAVE and LASTSAVE", async () => {
   assertEquals(await server.info("rdb_changes_since_last_save"), "0");
 });
 
+Deno.test("a load of more than a little has a worker to touch its memory, a small one does without", async () => {
+  await withDir(async (dir) => {
+    for (const [values, workers] of [[1, 0], [200, 1]]) {
+      const before = await TestServer.start({}, { dir });
+      for (let i = 0; i < values; i++) await before.ask("SET", `key:${i}`, "v".repeat(65_536));
+      await before.ask("SAVE");
+      await before.stop();
+      const server = await TestServer.start({ hz: "1" }, { dir });
+      const { persistence, clock, startedMs } = server.server;
+      await until("all is loaded", () => !persistence.isLoading);
+      const isYoung = clock.nowMs() - startedMs < 1_000; // later there is a worker in any case
+      if (isYoung || workers > 0) assertEquals(persistence.workers.running, workers, `${values}`);
+      await server.stop();
+    }
+  });
+});
+
 Deno.test("what a client writes during a save is not counted as saved", async () => {
   await using server = await TestServer.start();
   await write(server, 50);

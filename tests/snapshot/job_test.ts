@@ -379,10 +379,12 @@ Deno.test("an idle worker is ended after a while, and a later job starts another
 
 Deno.test("a worker touches fresh memory, with a job and without; nobody does without a worker", async () => {
   const bytes = 64 * 1_048_576;
+  const kept: SharedArrayBuffer[] = []; // memory that is freed meanwhile would hide what is added
   const touched = async (pool: SnapshotWorkerPool) => {
+    const memory = new SharedArrayBuffer(bytes);
+    kept.push(memory);
     const before = Deno.memoryUsage().rss;
-    const isAsked = pool.touch(new SharedArrayBuffer(bytes), 0, bytes);
-    if (!isAsked) return false;
+    if (!pool.touch(memory, 0, bytes)) return false;
     while (Deno.memoryUsage().rss - before < bytes * 0.9) {
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
