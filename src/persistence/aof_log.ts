@@ -261,7 +261,8 @@ export class AofLog {
   whenSynced(frames: number): Promise<void> | null {
     if (this.syncedFrames >= frames) return null;
     const last = this.#waiting.at(-1);
-    if (last !== undefined && (last.frames === frames || last.frames > this.#nextWriteFrom)) {
+    const areNext = Math.min(last?.frames ?? 0, frames) > this.#nextWriteFrom;
+    if (last !== undefined && (areNext || last.frames === frames)) {
       last.frames = Math.max(last.frames, frames);
       return last.synced;
     }

@@ -132,6 +132,7 @@ Deno.test("who waits for the same write shares one wait, and nobody waits for a 
   add();
   assertEquals(log.whenSynced(3), second, "one write will take both frames");
   assertEquals(log.whenSynced(2), second);
+  assert(log.whenSynced(1) !== second, "its frame is being synced already");
   endSync(); // what waits is written and its sync begins
   await first;
   add();
