@@ -91,8 +91,6 @@ export class AofLog {
   /** Frames from here on are in no file, or in one that nobody would load yet. */
   #unlistedFrom = Infinity;
   #waiting: Waiting[] = [];
-  /** Frames appended when a write last began: what was appended since is the next one's. */
-  #nextWriteFrom = 0;
   #waitingForRoom: (() => void)[] = [];
   #lastSyncMs: number;
   /** When the sync under way began, or was last told to be slow; -1 without one. */
@@ -179,7 +177,7 @@ export class AofLog {
   suspend(): void {
     if (this.isSuspended) return;
     this.isSuspended = true;
-    this.#suspendedFrom = this.#nextWriteFrom = this.appendedFrames;
+    this.#suspendedFrom = this.appendedFrames;
     this.#unlistedFrom = Math.min(this.#unlistedFrom, this.appendedFrames);
   }
 
@@ -203,7 +201,6 @@ export class AofLog {
    */
   continueIn(path: string, handles: IncrementHandles, isListed: boolean): void {
     if (!isListed) this.#unlistedFrom = Math.min(this.#unlistedFrom, this.appendedFrames);
-    this.#nextWriteFrom = this.appendedFrames;
     this.#unsuspend();
     this.#last = new IncrementFile(path, handles, 0, this.appendedFrames);
     this.#parts.push(this.#last);
@@ -261,8 +258,9 @@ export class AofLog {
   whenSynced(frames: number): Promise<void> | null {
     if (this.syncedFrames >= frames) return null;
     const last = this.#waiting.at(-1);
-    const areNext = Math.min(last?.frames ?? 0, frames) > this.#nextWriteFrom;
-    if (last !== undefined && (areNext || last.frames === frames)) {
+    // Frames that no write has taken yet will be taken by one; those that are dropped, by a rewrite.
+    const taken = this.isSuspended ? this.#suspendedFrom : this.#last.takenFrames;
+    if (last !== undefined && (last.frames === frames || Math.min(last.frames, frames) > taken)) {
       last.frames = Math.max(last.frames, frames);
       return last.synced;
     }
@@ -322,7 +320,6 @@ export class AofLog {
     const beganMs = this.#host.nowMs();
     if (!mayWrite || beganMs < this.#writeNowFromMs) return false;
     if (this.#syncing !== null) return isAwaited;
-    this.#nextWriteFrom = this.appendedFrames;
     try {
       const isWhole = part.writeNow();
       const nowMs = this.#host.nowMs();
@@ -405,7 +402,6 @@ export class AofLog {
   }
 
   async #write(part: IncrementFile): Promise<void> {
-    this.#nextWriteFrom = this.appendedFrames;
     try {
       await part.write();
       this.#makeRoom();
@@ -472,7 +468,6 @@ export class AofLog {
   async #writeAgain(part: IncrementFile): Promise<void> {
     try {
       await part.cut();
-      this.#nextWriteFrom = this.appendedFrames;
       if (part.pendingBytes > 0) await part.write();
     } catch (error) {
       if (this.#failed === part && !this.isBroken) this.#fail(part, error);

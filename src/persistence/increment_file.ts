@@ -52,6 +52,7 @@ export class IncrementFile {
   syncedBytes: number;
   readonly #handles: IncrementHandles;
   #pending = newPending(BUFFER_BYTES);
+  /** Those of the write under way; empty without one. */
   #other = newPending(BUFFER_BYTES);
   /** Bytes of the write under way. */
   #writingBytes = 0;
@@ -77,6 +78,11 @@ export class IncrementFile {
   /** Number of the frame behind those that are surely in the file. */
   get writtenFrames(): number {
     return this.firstFrame + this.goodFrames;
+  }
+
+  /** Number of the frame behind those that are in the file or in the write under way. */
+  get takenFrames(): number {
+    return this.writtenFrames + this.#other.frames;
   }
 
   /** Appends `src[start..stop)`; `view` is a view of `src`, if there is one. */

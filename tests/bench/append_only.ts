@@ -239,7 +239,7 @@ async function measureRewriting({ makers, options, programs, say }: Bench): Prom
     using client = await Client.connect(server.port);
     await client.load({ keys: REWRITE_KEYS, valueBytes: VALUE_BYTES });
     await rewrite(client); // the first one starts a worker
-    const core = maker === "shoal" ? await OwnCore.give(server) : null;
+    await using core = maker === "shoal" ? await OwnCore.give(server) : null;
     const load = startRedisBenchmark({
       port: server.port,
       command: ["-t", "set"],
@@ -259,7 +259,6 @@ async function measureRewriting({ makers, options, programs, say }: Bench): Prom
       stolenMs += (core?.stolenMs() ?? NaN) - stolenBeforeMs;
     }
     load.stop();
-    await core?.release();
     await programs.stop(server);
     data[maker] = { rewrites, usualMs, stolenMs };
     rows.push([

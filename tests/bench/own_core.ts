@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { Program } from "./programs.ts";
+import { type Program, readProc } from "./programs.ts";
 
 const LOOP_CORE = "0";
 /** How often the server is looked at for new threads. */
@@ -17,7 +17,7 @@ const TICK_MS = 10;
 const STOLEN_FIELD = 8;
 
 /** See the module's text. */
-export class OwnCore {
+export class OwnCore implements AsyncDisposable {
   readonly #program: Program;
   readonly #others: string;
   /** Threads of the server that are where they belong. */
@@ -48,7 +48,7 @@ export class OwnCore {
 
   /** Moves the server's other threads away: those that the main thread starts begin on its core. */
   async #moveThreads(): Promise<void> {
-    for (const { name } of Deno.readDirSync(`/proc/${this.#program.pid}/task`)) {
+    for (const name of this.#program.threads()) {
       if (this.#moved.has(name)) continue;
       this.#moved.add(name);
       await taskset("-pc", this.#others, Number(name));
@@ -57,13 +57,13 @@ export class OwnCore {
 
   /** Ms of the core so far that the host of a virtual machine took. */
   stolenMs(): number {
-    const stat = Deno.readTextFileSync("/proc/stat");
+    const stat = readProc("/proc/stat");
     const line = stat.split("\n").find((line) => line.startsWith(`cpu${LOOP_CORE} `)) ?? "";
     return Number(line.split(" ")[STOLEN_FIELD]) * TICK_MS;
   }
 
-  /** Everything may run everywhere again. Before the server ends. */
-  async release(): Promise<void> {
+  /** Everything may run everywhere again. */
+  async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#watch);
     const all = `0-${navigator.hardwareConcurrency - 1}`;
     for (const pid of [Deno.pid, this.#program.pid]) await taskset("-apc", all, pid);

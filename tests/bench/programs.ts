@@ -133,6 +133,15 @@ export class Program {
     return fields.length < 2 ? NaN : Number(fields[1]) / 1e6;
   }
 
+  /** Ids of its threads; none when it has ended. */
+  threads(): string[] {
+    try {
+      return [...Deno.readDirSync(`/proc/${this.pid}/task`)].map(({ name }) => name);
+    } catch {
+      return [];
+    }
+  }
+
   /** Resident bytes. */
   rssBytes(): number {
     const found = readProc(`/proc/${this.pid}/status`).match(/^VmRSS:\s+(\d+) kB/m);
@@ -140,7 +149,8 @@ export class Program {
   }
 }
 
-function readProc(path: string): string {
+/** The text of a file in /proc; "" when it is not there. */
+export function readProc(path: string): string {
   try {
     return Deno.readTextFileSync(path);
   } catch {

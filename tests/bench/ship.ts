@@ -139,7 +139,7 @@ async function shipsAlone(
   writes: boolean,
   count: number,
 ): Promise<Alone[]> {
-  const core = await OwnCore.give(server);
+  await using core = await OwnCore.give(server);
   if (core === null) return [];
   const writer = writes ? startWriter(server, keys) : null;
   await sleep(SETTLE_MS);
@@ -154,7 +154,6 @@ async function shipsAlone(
   }
   writer?.stop();
   await writer?.rate;
-  await core.release();
   return ships;
 }
 
