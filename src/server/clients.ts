@@ -112,6 +112,10 @@ export class Clients implements ConnectionHost {
   #nextId = 1;
   #unixOrigin: number;
   #pauseTimer: ReturnType<typeof setTimeout> | undefined;
+  /** Guards that CLIENT PAUSE has set. */
+  #pauseGuards = 0;
+  /** Why the server itself holds writes: how many reasons there are. */
+  #writeHolds = 0;
 
   /** No clients yet. */
   constructor(host: ClientsHost) {
@@ -312,7 +316,8 @@ export class Clients implements ConnectionHost {
   pause(untilMs: number, all: boolean): void {
     // A pause never gets shorter or weaker by another (as in Redis).
     this.pausedUntilMs = Math.max(this.pausedUntilMs, untilMs);
-    this.executor.guards |= all ? GUARD_PAUSE_ALL : GUARD_PAUSE_WRITE;
+    this.#pauseGuards |= all ? GUARD_PAUSE_ALL : GUARD_PAUSE_WRITE;
+    this.#guardPauses();
     this.#awaitPauseEnd();
   }
 
@@ -325,12 +330,36 @@ export class Clients implements ConnectionHost {
       : setTimeout(() => this.unpause(), leftMs);
   }
 
-  /** Ends a pause. */
+  /** CLIENT UNPAUSE: ends what `pause` began. Writes that the server itself holds stay held. */
   unpause(): void {
     clearTimeout(this.#pauseTimer);
     this.pausedUntilMs = 0;
-    this.executor.guards &= ~(GUARD_PAUSE_ALL | GUARD_PAUSE_WRITE);
+    this.#pauseGuards = 0;
+    this.#guardPauses();
     this.retryHeld();
+  }
+
+  /**
+   * Holds commands that write, whatever pauses clients ask for or end, until the function returned is
+   * called: while the server stops, or while its data are replaced.
+   */
+  holdWrites(): () => void {
+    let holds = true;
+    this.#writeHolds++;
+    this.#guardPauses();
+    return () => {
+      if (!holds) return;
+      holds = false;
+      this.#writeHolds--;
+      this.#guardPauses();
+      this.retryHeld();
+    };
+  }
+
+  #guardPauses(): void {
+    const { executor } = this;
+    executor.guards &= ~(GUARD_PAUSE_ALL | GUARD_PAUSE_WRITE);
+    executor.guards |= this.#pauseGuards | (this.#writeHolds > 0 ? GUARD_PAUSE_WRITE : 0);
   }
 
   /** What was held is tried again, and held again if what held it is not over. */

@@ -52,8 +52,7 @@ export interface PersistenceHost extends LoadingHost {
   readonly config: Config;
   /** Holds the clients' writes. */
   readonly clients: {
-    pause(untilMs: number, all: boolean): void;
-    unpause(): void;
+    holdWrites(): () => void;
   };
   /** Commands that an append-only file may hold. */
   readonly table: CommandTable;
@@ -269,7 +268,7 @@ export class Persistence {
     const { clients, node, replication } = this.#host;
     const { upstream } = replication;
     const positions = replication.positions();
-    clients.pause(Number.MAX_SAFE_INTEGER / 2, false);
+    const letWrite = clients.holdWrites();
     try {
       // Nothing may be applied, nor expire on a replica, between the save and the load.
       if (upstream !== null) {
@@ -286,7 +285,7 @@ export class Persistence {
       this.#reading = null;
       if (!this.#isClosed) {
         if (upstream !== null) replication.follow(upstream.host, upstream.port, positions);
-        clients.unpause();
+        letWrite();
       }
     }
   }

@@ -584,7 +584,7 @@ export class Server implements ExecutionObserver {
     const { config, log } = this;
     log.notice("stopping", { save: String(options.save ?? "as configured") });
     // Writes are held, not refused, until it is clear that the server stops.
-    this.clients.pause(Number.MAX_SAFE_INTEGER / 2, false);
+    const letWrite = this.clients.holdWrites();
     if (!options.now && !this.replication.isFollowing) {
       let isAborted = false;
       this.#abortStop = () => isAborted = true;
@@ -592,7 +592,7 @@ export class Server implements ExecutionObserver {
       this.#abortStop = null;
       if (isAborted) {
         log.notice("not stopping, as a client asked");
-        this.clients.unpause();
+        letWrite();
         return false;
       }
     }
@@ -601,7 +601,7 @@ export class Server implements ExecutionObserver {
       const saved = await this.persistence.saveForStop();
       if (!saved && !options.force) {
         log.warning("not stopping, since the snapshot could not be written");
-        this.clients.unpause();
+        letWrite();
         return false;
       }
     }

@@ -78,8 +78,10 @@ export class DataNode {
       clock: SYSTEM_CLOCK,
       gate: new Gate(1),
       clients: {
-        pause: (_, all) => this.calls.push(all ? "pause all" : "pause"),
-        unpause: () => this.calls.push("unpause"),
+        holdWrites: () => {
+          this.calls.push("hold writes");
+          return () => this.calls.push("let writes go");
+        },
       },
       workers,
       lockData: () => Promise.resolve(),

@@ -1,7 +1,9 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { DISK } from "../../src/persistence/disk.ts";
+import type { Storage } from "../../src/persistence/storage.ts";
 import { RETRY_MS } from "../../src/server/persistence.ts";
 import { filesIn, withDir } from "../persistence/support.ts";
-import { plain } from "../support/client.ts";
+import { type Client, plain } from "../support/client.ts";
 import { type Settings, TestServer, until } from "../support/server.ts";
 
 /** Sets `count` keys. */
@@ -151,6 +153,73 @@ Deno.test("one DEBUG RELOAD at a time", async () => {
   assertMatch(replies[0], /^-ERR /);
   assertEquals(replies[1], "OK");
   assertEquals(await server.ask("DBSIZE"), 100);
+});
+
+/** A disk on which a file gets its name only once `release` was called; `asked` resolves when one is to. */
+function heldDisk(): { storage: Storage; asked: Promise<void>; release: () => void } {
+  const asked = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
+  const rename = async (from: string, to: string): Promise<void> => {
+    asked.resolve();
+    await released.promise;
+    await DISK.rename(from, to);
+  };
+  const storage: Storage = Object.create(DISK, { rename: { value: rename } });
+  return { storage, asked: asked.promise, release: () => released.resolve() };
+}
+
+/** Sends `SET late value`; resolves when the server holds it back. */
+async function sendHeld(server: TestServer): Promise<Client> {
+  const client = await server.connect();
+  const id = Number(await client.ask("CLIENT", "ID"));
+  await client.send("SET", "late", "value");
+  await until("the write is held", () => server.server.clients.session(id)!.wake !== null);
+  return client;
+}
+
+Deno.test("CLIENT UNPAUSE ends no DEBUG RELOAD's hold of writes", async () => {
+  const { storage, asked, release } = heldDisk();
+  await using server = await TestServer.start({}, { storage });
+  await write(server, 100);
+  const reloading = await server.connect();
+  await reloading.send("DEBUG", "RELOAD");
+  await asked;
+  assertEquals(await server.ask("CLIENT", "UNPAUSE"), "OK");
+  const writer = await sendHeld(server);
+  assertEquals(await server.ask("CLIENT", "UNPAUSE"), "OK");
+  release();
+  assertEquals(plain(await reloading.read()), "OK");
+  assertEquals(plain(await writer.read()), "OK");
+  assertEquals([await server.ask("GET", "late"), await server.ask("DBSIZE")], ["value", 101]);
+});
+
+Deno.test("DEBUG RELOAD ends no CLIENT PAUSE", async () => {
+  await using server = await TestServer.start();
+  assertEquals(await server.ask("CLIENT", "PAUSE", "100000", "WRITE"), "OK");
+  assertEquals(await server.ask("DEBUG", "RELOAD"), "OK");
+  assertEquals(await server.info("paused_actions"), "write");
+  const writer = await sendHeld(server);
+  assertEquals(await server.ask("CLIENT", "UNPAUSE"), "OK");
+  assertEquals(plain(await writer.read()), "OK");
+});
+
+Deno.test("a write during a stop is not acknowledged, whatever UNPAUSE and a RELOAD's end say", async () => {
+  for (const isReloading of [false, true]) {
+    const { storage, asked, release } = heldDisk();
+    await using server = await TestServer.start({ save: "60 1" }, { storage });
+    await write(server, 100);
+    const [stopping, reloading] = [await server.connect(), await server.connect()];
+    if (isReloading) await reloading.send("DEBUG", "RELOAD");
+    else await stopping.send("SHUTDOWN", "SAVE");
+    await asked;
+    if (isReloading) await stopping.send("SHUTDOWN", "SAVE");
+    await until("it stops", () => server.server.isStopping);
+    const writer = await sendHeld(server);
+    assertEquals(await server.ask("CLIENT", "UNPAUSE"), "OK");
+    release();
+    assertEquals(await writer.readToEnd(), [], `reloading: ${isReloading}`);
+    await server.server.stopped;
+  }
 });
 
 Deno.test("a DEBUG RELOAD that cannot save keeps the data", async () => {
