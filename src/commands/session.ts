@@ -105,7 +105,7 @@ export class Session {
   pendingBytes = 0;
   /** Size of its request buffer. */
   bufferBytes = 0;
-  /** `CLIENT REPLY`'s state. */
+  /** `CLIENT REPLY`'s state, and `PUSHES_WAIT`. */
   replyMode: number = REPLY_ON;
   /** `CLIENT NO-EVICT`. */
   noEvict = false;
@@ -162,6 +162,22 @@ export class Session {
     this.lastActiveMs = options.nowMs;
     this.authenticated = options.authenticated;
     this.reply = options.reply;
+  }
+
+  /** `CLIENT REPLY`'s state alone. */
+  get replyState(): number {
+    return this.replyMode & ~PUSHES_WAIT;
+  }
+
+  /** Pushes that wait for a reply wait on. */
+  set replyState(state: number) {
+    this.replyMode = state | (this.replyMode & PUSHES_WAIT);
+  }
+
+  /** Whether what it is replied now is dropped (`CLIENT REPLY`). */
+  get isSilent(): boolean {
+    const state = this.replyState;
+    return state !== REPLY_ON && state !== REPLY_SKIP_NEXT;
   }
 
   /** Makes the connection wait before it runs the next request. The running command sent no reply. */
@@ -221,7 +237,7 @@ export class Session {
     this.authenticated = authenticated;
     this.name = "";
     // What was to be skipped is: this command's own reply (as in Redis).
-    if (this.replyMode !== REPLY_SKIPPING) this.replyMode = REPLY_ON;
+    if (this.replyState !== REPLY_SKIPPING) this.replyState = REPLY_ON;
     this.noEvict = false;
     this.noTouch = false;
     this.readOnly = false;

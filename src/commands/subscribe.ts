@@ -10,7 +10,7 @@ import type { ReplyWriter } from "../resp/reply_writer.ts";
 import type { Call } from "./call.ts";
 import { CHANNELS, PATTERNS, type PubSub, SHARD_CHANNELS } from "./pubsub.ts";
 import type { ArgumentDoc, CommandFlag, CommandSpec } from "./registry.ts";
-import { PUSHES_WAIT, REPLY_ON, type Session } from "./session.ts";
+import type { Session } from "./session.ts";
 
 const FLAGS: readonly CommandFlag[] = ["pubsub", "noscript", "loading", "stale"];
 
@@ -24,7 +24,7 @@ function countOf(session: Session, kind: number): number {
 /** Where confirmations go: past CLIENT REPLY OFF and SKIP. */
 function confirmations(call: Call): ReplyWriter {
   const { session, reply } = call;
-  return (session.replyMode & ~PUSHES_WAIT) === REPLY_ON ? reply : session.beginPush();
+  return session.isSilent ? session.beginPush() : reply;
 }
 
 function confirm(

@@ -47,13 +47,13 @@ export function replyMode(call: Call): void {
   const { session, reply } = call;
   switch (word(call, 2)) {
     case "ON":
-      session.replyMode = REPLY_ON;
+      session.replyState = REPLY_ON;
       return reply.ok();
     case "OFF":
-      session.replyMode = REPLY_OFF;
+      session.replyState = REPLY_OFF;
       return;
     case "SKIP":
-      if (session.replyMode !== REPLY_OFF) session.replyMode = REPLY_SKIP_NEXT;
+      if (session.replyState !== REPLY_OFF) session.replyState = REPLY_SKIP_NEXT;
       return;
     default:
       reply.error(ERR_SYNTAX);

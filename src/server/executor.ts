@@ -85,8 +85,6 @@ const WRITE_SLACK_BYTES = 1_024;
  * server's memory.
  */
 export const EXEC_REPLY_BYTES_MAX: number = 1024 * 1024 * 1024;
-/** The bits of a session's reply mode that say whether replies are sent. */
-const REPLY_MODE_BITS = 7;
 
 const ERR_EXEC_WITHOUT_MULTI = ascii("ERR EXEC without MULTI");
 const ERR_NOT_IN_MULTI = ascii("ERR Command not allowed inside a transaction");
@@ -119,12 +117,6 @@ const NOBODY_WAITS: WaitingClients = { hasReady: false, serveReady() {} };
 
 /** A request that was put by: its bytes and where its arguments lie in them. */
 export type PutBy = Pick<RequestQueue, "buf" | "view" | "starts" | "stops" | "argc">;
-
-/** Whether what a session is replied now is dropped (CLIENT REPLY). */
-function isSilent(session: Session): boolean {
-  const mode = session.replyMode & REPLY_MODE_BITS;
-  return mode !== REPLY_ON && mode !== REPLY_SKIP_NEXT;
-}
 
 /** See the module's text. */
 export class Executor {
@@ -400,18 +392,18 @@ export class Executor {
     const start = reply.at;
     let isTooLarge = false;
     reply.array(queue.count);
-    if (isSilent(session)) reply.at = start;
+    if (session.isSilent) reply.at = start;
     queue.rewind();
     while (queue.next()) {
       const replyStart = reply.at;
       this.#runQueued(session, queue);
       // CLIENT REPLY takes effect from one command to the next.
-      if (isSilent(session)) reply.at = replyStart;
+      if (session.isSilent) reply.at = replyStart;
       if (reply.at - start <= this.execReplyBytesMax) continue;
       isTooLarge = true;
       reply.at = start;
     }
-    this.#hasDropped = isSilent(session);
+    this.#hasDropped = session.isSilent;
     if (!isTooLarge) return;
     const limit = this.execReplyBytesMax;
     session.disconnect(`replies of one EXEC are more than ${limit} bytes`);

@@ -5,7 +5,7 @@
  */
 
 import type { Call } from "../commands/call.ts";
-import { REPLY_ON, type Session, type Suspension } from "../commands/session.ts";
+import type { Session, Suspension } from "../commands/session.ts";
 import type { ReplyWriter } from "../resp/reply_writer.ts";
 
 /** Longest delay that a timer of the runtime can have, in ms; a longer one would end at once. */
@@ -44,7 +44,7 @@ export class Wait implements Suspension {
     this.#session = call.session;
     this.#errors = errors;
     this.#options = options;
-    this.isSilent = call.session.replyMode !== REPLY_ON;
+    this.isSilent = call.session.isSilent;
     const timeoutMs = options.timeoutMs ?? Infinity;
     this.deadlineMs = timeoutMs > TIMER_MS_MAX ? Infinity : call.nowMs + timeoutMs;
     this.unblockable = options.expired !== undefined;
