@@ -262,8 +262,18 @@ export class Tracking implements KeyChangeListener {
   // ---- what has changed ------------------------------------------------------------------------
 
   /** See `KeyChangeListener`. */
-  keyChanged(_db: number, u8: Uint8Array, start: number, stop: number): void {
-    if (this.#prefixes.size > 0) this.#noteForBroadcast(u8, start, stop);
+  keyChanged(
+    _db: number,
+    u8: Uint8Array,
+    start: number,
+    stop: number,
+    _isRemoval: boolean,
+    isExpiry: boolean,
+  ): void {
+    if (this.#prefixes.size > 0) {
+      // What a deadline does is nobody's doing, whoever comes upon it.
+      this.#noteForBroadcast(u8, start, stop, isExpiry ? null : this.#host.running());
+    }
     const table = this.#table;
     if (table === null || table.keys === 0) return;
     const a = table.find(u8, start, stop);
@@ -307,8 +317,13 @@ export class Tracking implements KeyChangeListener {
     table.remove(a);
   }
 
-  #noteForBroadcast(u8: Uint8Array, start: number, stop: number): void {
-    if (!this.#prefixes.note(u8, start, stop, this.#host.running())) return;
+  #noteForBroadcast(
+    u8: Uint8Array,
+    start: number,
+    stop: number,
+    changer: Session | null,
+  ): void {
+    if (!this.#prefixes.note(u8, start, stop, changer)) return;
     if (this.#prefixes.isFull) return this.#broadcast();
     if (this.#isBroadcastDue) return;
     this.#isBroadcastDue = true;

@@ -110,8 +110,18 @@ export interface KeyspaceObserver {
 
 /** Hears of every change of a keyspace's keys, at the moment when a watch on the key would. */
 export interface KeyChangeListener {
-  /** The key `u8[start..stop)` of `db` is written, or with `isRemoval` removed. */
-  keyChanged(db: number, u8: Uint8Array, start: number, stop: number, isRemoval: boolean): void;
+  /**
+   * The key `u8[start..stop)` of `db` is written, or with `isRemoval` removed; with `isExpiry` because
+   * of a deadline, of its own or of a field.
+   */
+  keyChanged(
+    db: number,
+    u8: Uint8Array,
+    start: number,
+    stop: number,
+    isRemoval: boolean,
+    isExpiry: boolean,
+  ): void;
   /** A database is emptied (it may be empty), exchanged for another, or replaced as a whole. */
   databaseChanged(db: number): void;
 }
@@ -180,6 +190,8 @@ export class Keyspace implements WatchedKeys, CollectionParts {
 
   /** Watches (WATCH) and listeners: while there is none, a change asks nothing more. */
   #interested = 0;
+  /** Whether what changes does so because of a deadline. */
+  #isExpiry = false;
   readonly #watches = new Watches();
   #listeners: readonly KeyChangeListener[] = [];
   /** By type; a hole for strings. */
@@ -357,7 +369,12 @@ export class Keyspace implements WatchedKeys, CollectionParts {
       this.listener.expired(db, this.arena.bytes(a), start, start + this.keyLength(a));
     }
     this.expiredKeys++;
-    this.remove(db, a);
+    this.#isExpiry = true;
+    try {
+      this.remove(db, a);
+    } finally {
+      this.#isExpiry = false;
+    }
   }
 
   /** Removes an entry to save memory: the listener hears of it first. */
@@ -478,7 +495,7 @@ export class Keyspace implements WatchedKeys, CollectionParts {
     this.#watches.touch(db, hash, u8, start, stop, isRemoval);
     const listeners = this.#listeners;
     for (let i = 0; i < listeners.length; i++) {
-      listeners[i].keyChanged(db, u8, start, stop, isRemoval);
+      listeners[i].keyChanged(db, u8, start, stop, isRemoval, this.#isExpiry);
     }
   }
 
@@ -1236,10 +1253,15 @@ export class Keyspace implements WatchedKeys, CollectionParts {
     }
     this.expiredFields += fields.length;
     hashes.removeEntries(fields);
-    a = this.setValue(db, a, hashes.form, hashes.root);
-    if (!isLast) return a;
-    this.remove(db, a);
-    return 0;
+    this.#isExpiry = true;
+    try {
+      a = this.setValue(db, a, hashes.form, hashes.root);
+      if (!isLast) return a;
+      this.remove(db, a);
+      return 0;
+    } finally {
+      this.#isExpiry = false;
+    }
   }
 
   #nextCycleDb(): boolean {

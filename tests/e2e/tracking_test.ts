@@ -159,6 +159,35 @@ Deno.test("keys whose time has come are told, read again or not", () =>
     assertEquals(told.sort(), [invalidated("a"), invalidated("b")]);
   }));
 
+Deno.test("NOLOOP in broadcast mode tells keys whose time a client's own command finds to be over", () =>
+  scene({}, async (cacher, writer) => {
+    await writer.say("DEBUG SET-ACTIVE-EXPIRE 0");
+    await cacher.say("CLIENT TRACKING ON BCAST NOLOOP");
+    const end = Date.now() + 100;
+    await cacher.say("HSET h f 1 g 1");
+    await writer.say(`SET a 1 PXAT ${end}`, `SET b 1 PXAT ${end}`);
+    await writer.say(`HPEXPIREAT h ${end} FIELDS 1 f`);
+    await until("their time has come", () => Date.now() > end);
+    await cacher.hear();
+    assertEquals(await cacher.say("GET a"), "_");
+    assertEquals(await cacher.hear(), invalidated("a"));
+    assertEquals(await cacher.say("HDEL h f"), ":0");
+    assertEquals(await cacher.hear(), invalidated("h"));
+    await cacher.say("SET b 2"); // what comes last is its own
+    assertEquals(await cacher.hear(), "");
+  }));
+
+Deno.test("NOLOOP beside what was read tells nothing of a client's own command, as in Redis", () =>
+  scene({}, async (cacher, writer) => {
+    await writer.say("DEBUG SET-ACTIVE-EXPIRE 0");
+    const end = Date.now() + 100;
+    await writer.say(`SET a 1 PXAT ${end}`);
+    await cacher.say("CLIENT TRACKING ON NOLOOP", "GET a");
+    await until("its time has come", () => Date.now() > end);
+    assertEquals(await cacher.say("GET a"), "_");
+    assertEquals(await cacher.hear(), "");
+  }));
+
 Deno.test("a hash whose field's time has come is told", () =>
   scene({}, async (cacher, writer) => {
     await writer.say("HSET h f 1 g 2", "HPEXPIRE h 300 FIELDS 1 f");
