@@ -123,6 +123,15 @@ export class Call {
   }
 
   /**
+   * Entry of the key in argument `i` for a command that reads it and then stores under it: counted as
+   * `read` does. With 0 nothing is there, nor hidden past its deadline, so the key may be created.
+   */
+  readToStore(i: number): number {
+    const a = this.read(i);
+    return a === 0 ? this.write(i) : a;
+  }
+
+  /**
    * Entry of the key in argument `i` for reading if its value is of `type` (`TYPE_LIST`, ...); 0 if
    * there is none; -1, and the error is replied, if it is of another type.
    */

@@ -68,7 +68,7 @@ function setWithOptions(call: Call): void {
     if (Number.isNaN(deadline)) return;
   }
   const givesOld = (flags & GIVE_OLD) !== 0;
-  const a = givesOld ? call.read(1) : call.write(1);
+  const a = givesOld ? call.readToStore(1) : call.write(1);
   if (a === 0 && (flags & IF_EXISTS) === 0 && !call.keyFits(1)) return;
   if (givesOld && !replyValue(call, a)) return;
   if ((flags & IF_MISSING) !== 0 && a !== 0 || (flags & IF_EXISTS) !== 0 && a === 0) {
@@ -118,7 +118,7 @@ function setFor(call: Call, unit: number): void {
 }
 
 function getset(call: Call): void {
-  const a = call.read(1);
+  const a = call.readToStore(1);
   if (a === 0 && !call.keyFits(1)) return;
   if (!replyValue(call, a)) return;
   store(call, a, 2, NO_DEADLINE);

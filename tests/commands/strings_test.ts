@@ -61,6 +61,20 @@ Deno.test("SET stores, and each of its options has its effect", () => {
   assertEquals(deadlineOf(shell, "n"), -1);
 });
 
+Deno.test("what a replica hides past its deadline is replaced, whichever way the key is read first", () => {
+  for (const words of [["GETSET", "k", "new"], ["SET", "k", "new", "GET"]]) {
+    const shell = new Shell(SPECS);
+    shell.run("SET", "k", "old", "PX", "5");
+    shell.nowMs += 5;
+    const keys = shell.keys[0];
+    keys.removesExpired = false;
+    assertEquals(shell.run(...words), NIL);
+    assertEquals([keys.size(0), keys.volatileSize(0)], [1, 0], words[0]);
+    assertEquals([keys.hits, keys.misses], [0, 1], words[0]);
+    assertEquals(shell.run("GET", "k"), bulk("new"));
+  }
+});
+
 Deno.test("SET refuses options that do not go together, and changes nothing then", () => {
   const shell = new Shell(SPECS);
   shell.run("SET", "k", "v");
