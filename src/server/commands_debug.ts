@@ -12,8 +12,10 @@ import { DatasetDigest, valueDigest } from "../commands/digest.ts";
 import { type HelpEntry, replyHelp } from "../commands/help.ts";
 import { encodingOf, idleSecondsOf } from "../commands/object.ts";
 import type { CommandSpec } from "../commands/registry.ts";
+import { TYPE_STRING } from "../keyspace/entry.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import { ERR_NO_SUCH_KEY } from "../resp/errors.ts";
+import { RdbCollections } from "../snapshot/rdb_collections.ts";
 import {
   COMPRESSED_VALUE_BYTES_MAX,
   lengthBytes,
@@ -38,6 +40,8 @@ const ERR_STRINGMATCH_LENGTH = ascii("ERR length must be between 0 and 1048576")
 
 /** Keys that DEBUG DIGEST takes in between two looks at the clock. */
 const DIGEST_KEYS = 64;
+/** Bytes of a value that DEBUG OBJECT encodes at a time, to count them. */
+const SERIALIZED_PIECE_BYTES = 65_536;
 /** Longest string that STRINGMATCH-LEN makes: matching takes its length times that of the pattern. */
 const STRINGMATCH_BYTES_MAX = 1_048_576;
 /** Longest DEBUG SLEEP in ms, a day: the runtime's clock takes no infinite wait here. */
@@ -71,8 +75,27 @@ function objectInfo(call: Call): void {
   reply.status(ascii(fields.join(" ")));
 }
 
-/** Bytes that a string takes in an RDB image. */
+/** Bytes that a value takes in an RDB image. */
 function serializedBytes(keys: Keyspace, a: number): number {
+  return keys.typeOf(a) === TYPE_STRING
+    ? serializedStringBytes(keys, a)
+    : serializedCollectionBytes(keys, a);
+}
+
+/** As `serializedBytes` of a value that is no string: it is encoded piece by piece and not kept. */
+function serializedCollectionBytes(keys: Keyspace, a: number): number {
+  const encoder = new RdbCollections(keys.arena, true)
+    .open(keys.typeOf(a), keys.formOf(a), keys.valueRoot(a));
+  const piece = new Uint8Array(SERIALIZED_PIECE_BYTES);
+  let bytes = 0;
+  do {
+    bytes += encoder.fill(piece, 0, piece.length);
+    bytes += encoder.to - encoder.from;
+  } while (!encoder.isDone);
+  return bytes;
+}
+
+function serializedStringBytes(keys: Keyspace, a: number): number {
   const bytes = keys.stringBytes(a);
   if (bytes > COMPRESSED_VALUE_BYTES_MAX) return lengthBytes(bytes) + bytes;
   const value = new Uint8Array(bytes);

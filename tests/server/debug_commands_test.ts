@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { TestServer } from "../support/server.ts";
 
 Deno.test("DEBUG is refused unless enable-debug-command allows it", async () => {
@@ -75,4 +75,31 @@ Deno.test("DEBUG OBJECT and STRINGMATCH-LEN answer", async () => {
     await client.line("DEBUG STRINGMATCH-LEN 99999999 a"),
     "-ERR length must be between 0 and 1048576",
   );
+});
+
+Deno.test("DEBUG OBJECT tells of a value of any type what it takes in an image", async () => {
+  await using server = await TestServer.start({ "enable-debug-command": "yes" });
+  const client = await server.connect();
+  const members = (n: number) => Array.from({ length: n }, (_, i) => `member:${i}`);
+  const values: [encoding: string, request: string[]][] = [
+    ["embstr", ["SET", "string", "value"]],
+    ["listpack", ["RPUSH", "list", "a", "b"]],
+    ["quicklist", ["RPUSH", "long list", "x".repeat(200_000), ...members(3_000)]],
+    ["intset", ["SADD", "integers", "1", "2", "3"]],
+    ["hashtable", ["SADD", "set", ...members(2_000)]],
+    ["listpack", ["HSET", "hash", "a", "b"]],
+    ["hashtable", ["HSET", "large hash", "a", "x".repeat(100_000), "b", "c"]],
+    ["listpack", ["ZADD", "zset", "1", "a", "2.5", "b"]],
+    ["stream", ["XADD", "stream", "1-1", "a", "b"]],
+  ];
+  for (const [encoding, request] of values) {
+    await client.ask(...request);
+    const dump = await client.run("DUMP", request[1]) as Uint8Array;
+    const facts = await client.ask("DEBUG", "OBJECT", request[1]) as string;
+    // A payload has a byte for the type before the value, version and checksum behind it.
+    const bytes = dump.length - 1 - 2 - 8;
+    assert(facts.includes(` encoding:${encoding} serializedlength:${bytes} `), facts);
+  }
+  await client.ask("HEXPIRE", "hash", "100", "FIELDS", "1", "a");
+  assertMatch(await client.ask("DEBUG", "OBJECT", "hash") as string, /serializedlength:\d+ /);
 });
