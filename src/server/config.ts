@@ -20,8 +20,14 @@ import { DEAD_DIRECTIVES, INERT_SETTINGS, REFUSED_DIRECTIVES } from "./settings_
 /** Where a value came from. */
 export type Source = "default" | "file" | "environment" | "command line" | "run time";
 
-/** Acts on changed settings: null when done, or Redis's words for why not, which undoes the change. */
+/**
+ * Acts on changed settings: null when done, or Redis's words for why not, which undoes the change. Who
+ * refuses has changed nothing.
+ */
 export type Apply = (config: Config) => string | null;
+
+/** Acts on changed settings that nobody has refused. */
+export type Follow = (config: Config) => void;
 
 interface Entry {
   readonly setting: Setting;
@@ -30,9 +36,9 @@ interface Entry {
   source: Source;
 }
 
-interface Listener {
+interface Listener<Act> {
   readonly fields: ReadonlySet<string>;
-  readonly apply: Apply;
+  readonly act: Act;
 }
 
 type Writable = { -readonly [K in keyof ConfigValues]: unknown };
@@ -49,7 +55,8 @@ export class Config {
   readonly warnings: string[] = [];
   readonly #entries: Entry[] = [];
   readonly #byName = new Map<string, Entry>();
-  readonly #listeners: Listener[] = [];
+  readonly #appliers: Listener<Apply>[] = [];
+  readonly #followers: Listener<Follow>[] = [];
   readonly #given = new Set<string>();
 
   /** Defaults, with `initial` instead where given. `file` is for CONFIG REWRITE. */
@@ -151,32 +158,41 @@ export class Config {
     changed: ReadonlySet<string>,
     undo: () => void,
   ): string | null {
-    const applied: Listener[] = [];
-    for (const listener of this.#listeners) {
+    const applied: Listener<Apply>[] = [];
+    for (const listener of this.#appliers) {
       if (listener.fields.isDisjointFrom(changed)) continue;
-      applied.push(listener);
-      const refused = listener.apply(this);
-      if (refused === null) continue;
+      const refused = listener.act(this);
+      if (refused === null) {
+        applied.push(listener);
+        continue;
+      }
       undo();
       // Those that had acted act again on the old values; a second refusal has nowhere to go.
-      for (const done of applied) done.apply(this);
+      for (const { act } of applied) act(this);
       const field = changing.find((e) => e.field !== null && listener.fields.has(e.field));
       return setError(field?.setting.name ?? "", refused);
+    }
+    for (const { fields, act } of this.#followers) {
+      if (!fields.isDisjointFrom(changed)) act(this);
     }
     return null;
   }
 
   /**
    * Calls `apply` after each CONFIG SET that changed one of `fields`, with the new values in force.
-   * An answer other than null undoes the whole CONFIG SET. Gives back the way to stop it.
+   * An answer other than null undoes the whole CONFIG SET, and `apply` is called again with the old
+   * values when one that comes later gives one. Gives back the way to stop it.
    */
   onChange(fields: readonly (keyof ConfigValues)[], apply: Apply): () => void {
-    const listener: Listener = { fields: new Set(fields), apply };
-    this.#listeners.push(listener);
-    return () => {
-      const at = this.#listeners.indexOf(listener);
-      if (at >= 0) this.#listeners.splice(at, 1);
-    };
+    return listen(this.#appliers, fields, apply);
+  }
+
+  /**
+   * As `onChange`, for who never refuses: `follow` is called once every `onChange` has agreed, so that
+   * nothing it does has to be undone. Gives back the way to stop it.
+   */
+  afterChange(fields: readonly (keyof ConfigValues)[], follow: Follow): () => void {
+    return listen(this.#followers, fields, follow);
   }
 
   /**
@@ -273,6 +289,20 @@ export class Config {
 
   readonly #isDirective = (name: string): boolean =>
     this.#byName.has(name) || name === "include" || DEAD_DIRECTIVES.has(name);
+}
+
+/** Adds a listener; gives back the way to take it away. */
+function listen<Act>(
+  listeners: Listener<Act>[],
+  fields: readonly (keyof ConfigValues)[],
+  act: Act,
+): () => void {
+  const listener = { fields: new Set(fields), act };
+  listeners.push(listener);
+  return () => {
+    const at = listeners.indexOf(listener);
+    if (at >= 0) listeners.splice(at, 1);
+  };
 }
 
 function shownBy(entry: Entry): string {

@@ -38,10 +38,8 @@ export function passwordIsRight(
  * is for those who come (as in Redis).
  */
 export function followPassword(config: Config, sessions: () => Iterable<Session>): void {
-  config.onChange(["requirePass"], () => {
-    if (!passwordIsSet(config)) {
-      for (const session of sessions()) session.authenticated = true;
-    }
-    return null;
+  config.afterChange(["requirePass"], () => {
+    if (passwordIsSet(config)) return;
+    for (const session of sessions()) session.authenticated = true;
   });
 }

@@ -127,10 +127,7 @@ export class Persistence {
     const unlisten = [
       host.config.onChange(["dir"], (config) => this.#changeDirectory(config)),
       host.config.onChange(["appendOnly"], () => this.#switchAppendOnly()),
-      host.config.onChange(["appendFsync"], () => {
-        this.appendOnly.followSettings();
-        return null;
-      }),
+      host.config.afterChange(["appendFsync"], () => this.appendOnly.followSettings()),
     ];
     this.#unlisten = () => unlisten.forEach((end) => end());
   }
@@ -468,6 +465,7 @@ export class Persistence {
     this.lastSaveUnixMs = clock.nowMs();
     this.lastSaveSeconds = Math.floor(this.#elapsedMs() / 1000);
     this.saves++;
+    this.#host.updateGuards();
     log.notice("data saved", {
       files: names.length === 1 ? names[0] : `${names[0]} to ${names.at(-1)}`,
       keys,

@@ -154,7 +154,7 @@ export class Server implements ExecutionObserver {
       keyspaces: this.node.shards.map(({ keys }) => keys),
       session: (id) => this.clients.session(id),
       running: () => this.executor.running,
-      commandCount: () => this.executor.commands,
+      runCount: () => this.executor.commands + this.executor.reruns,
     });
     this.blocked = new BlockedClients(this);
     this.executor.waiting = this.executor.call.blocking = this.blocked;
@@ -362,22 +362,15 @@ export class Server implements ExecutionObserver {
     this.executor.call.limits.stringBytesMax = config.protoMaxBulkBytes;
     this.executor.call.limits.hllSparseBytesMax = config.hllSparseMaxBytes;
     this.#limitCollections();
-    config.onChange([...COLLECTION_SETTINGS], () => {
-      this.#limitCollections();
-      return null;
-    });
+    config.afterChange([...COLLECTION_SETTINGS], () => this.#limitCollections());
     config.onChange(["port", "bind"], () => this.#rebind());
     this.tracking.keysMax = config.trackingTableMaxKeys;
-    config.onChange(["trackingTableMaxKeys"], () => {
+    config.afterChange(["trackingTableMaxKeys"], () => {
       this.tracking.keysMax = config.trackingTableMaxKeys;
-      return null;
     });
     this.#chooseEvents();
-    config.onChange(["notifyKeyspaceEvents"], () => {
-      this.#chooseEvents();
-      return null;
-    });
-    config.onChange(
+    config.afterChange(["notifyKeyspaceEvents"], () => this.#chooseEvents());
+    config.afterChange(
       [
         "slowlogSlowerThanUs",
         "slowlogMaxLen",
@@ -419,7 +412,6 @@ export class Server implements ExecutionObserver {
           backlog.pinLimitBytes = config.replPinBytes;
         }
         this.updateGuards();
-        return null;
       },
     );
   }
@@ -454,7 +446,8 @@ export class Server implements ExecutionObserver {
       executor.appendOnlyError = appendOnlyError(failure);
     }
     if (
-      !replication.isFollowing && config.minReplicasToWrite > 0 &&
+      !replication.isFollowing &&
+      config.minReplicasToWrite > 0 && config.minReplicasMaxLagSeconds > 0 &&
       replication.goodReplicas(config.minReplicasMaxLagSeconds) < config.minReplicasToWrite
     ) {
       guards |= GUARD_NOREPLICAS;
@@ -538,6 +531,7 @@ export class Server implements ExecutionObserver {
       this.tracking.sweep();
       this.persistence.tick(nowMs);
       this.updateGuards();
+      this.log.reportHeldBack();
     }
   }
 

@@ -60,6 +60,22 @@ Deno.test("a password that is set, changed and taken away at run time works at o
   assertEquals(await third.line("PING"), "PONG", "nobody has to authenticate now");
 });
 
+Deno.test("a refused CONFIG SET takes no password away", async () => {
+  await using server = await TestServer.start();
+  const early = await server.connect();
+  assertEquals(await early.line("CONFIG SET requirepass one"), "OK");
+  const late = await server.connect();
+  assertEquals(await late.line("GET k"), NOAUTH);
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  assertMatch(
+    String(await early.ask("CONFIG", "SET", "requirepass", "", "port", String(taken.addr.port))),
+    /Unable to listen on this port/,
+  );
+  assertEquals(await early.line("CONFIG GET requirepass"), ["requirepass", "one"]);
+  assertEquals(await late.line("GET k"), NOAUTH);
+  assertEquals(await late.line("AUTH one"), "OK");
+});
+
 Deno.test("a password may have any UTF-8 in it, and no other bytes", async () => {
   await using server = await TestServer.start();
   const early = await server.connect();

@@ -211,6 +211,20 @@ Deno.test("a listener's veto undoes the whole CONFIG SET, and those before it ac
   assertEquals([config.hz, config.port, seen], [10, 6379, [20, 10]]);
 });
 
+Deno.test("who follows a change hears of it when nobody has refused it, whatever the order", () => {
+  const config = new Config();
+  const heard: number[] = [];
+  const stop = config.afterChange(["hz"], (c) => heard.push(c.hz));
+  config.onChange(["port"], (c) => c.port === 7000 ? "no" : null);
+  assert(config.set([["hz", "20"], ["port", "7000"]], false) !== null);
+  assertEquals(heard, []);
+  assertEquals(config.set([["hz", "20"], ["port", "7001"]], false), null);
+  assertEquals(heard, [20]);
+  stop();
+  assertEquals(config.set([["hz", "30"]], false), null);
+  assertEquals(heard, [20]);
+});
+
 Deno.test("protected settings change only for those who are allowed to", () => {
   const refused = `${FAILED}'dir') - can't set protected config`;
   const local = new Config({ enableProtectedConfigs: "local" });
