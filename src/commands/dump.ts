@@ -24,6 +24,7 @@ import { int64Argument } from "./arguments.ts";
 import { type Call, integerBytes } from "./call.ts";
 import { isPast } from "./expiry_options.ts";
 import { DEL_HAPPENED, GENERIC_EVENT, RESTORE_HAPPENED } from "./keyspace_events.ts";
+import { STRING_BYTES_CEILING, STRING_BYTES_MAX_DEFAULT } from "./limits.ts";
 import type { CommandSpec } from "./registry.ts";
 import { KEY, ONE_KEY } from "./string_docs.ts";
 
@@ -39,7 +40,7 @@ const ERR_FREQ = ascii("ERR Invalid FREQ value, must be >= 0 and <= 255");
 const ERR_TTL = ascii("ERR Invalid TTL value, must be >= 0");
 const ERR_FOOTER = ascii("ERR DUMP payload version or checksum are wrong");
 const ERR_FORMAT = ascii("ERR Bad data format");
-const ERR_TOO_LARGE = ascii("ERR the value is larger than a payload may be (512 MB)");
+const ERR_TOO_LARGE = ascii("ERR the payload would be larger than proto-max-bulk-len allows");
 const ERR_MEMBER_TOO_LONG = ascii(
   `ERR member is longer than the maximum of ${KEY_BYTES_MAX} bytes`,
 );
@@ -51,12 +52,27 @@ const COMPRESSES = true;
 /** Largest value of the access clock. */
 const ACCESS_CLOCK_MAX = 2 ** 24 - 1;
 
+/**
+ * Longest payload, and longest string in one. A lower `proto-max-bulk-len` keeps nothing back that
+ * another server takes; frames of an upstream are held only to what can be stored.
+ */
+function payloadStringMax({ keys, limits }: Call): number {
+  if (!keys.hidesExpired) return STRING_BYTES_CEILING;
+  return Math.min(Math.max(limits.stringBytesMax, STRING_BYTES_MAX_DEFAULT), STRING_BYTES_CEILING);
+}
+
 function dump(call: Call): void {
   const { keys, reply } = call;
   const a = call.read(1);
   if (a === 0) return reply.nil();
   if (keys.typeOf(a) !== TYPE_STRING) {
-    const payload = collectionDump(keys.arena, keys.typeOf(a), keys.formOf(a), keys.valueRoot(a));
+    const payload = collectionDump(
+      keys.arena,
+      keys.typeOf(a),
+      keys.formOf(a),
+      keys.valueRoot(a),
+      payloadStringMax(call),
+    );
     if (payload === null) return reply.error(ERR_TOO_LARGE);
     return reply.bulk(payload, 0, payload.length);
   }
@@ -145,6 +161,7 @@ function restore(call: Call): void {
       stops[1],
       deadline,
       sink,
+      payloadStringMax(call),
     );
   } catch (error) {
     if (error instanceof RefusedValue) return reply.error(error.reply);

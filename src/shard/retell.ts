@@ -6,6 +6,7 @@
 
 import { ascii } from "../base/ascii.ts";
 import { integerBytes, type ShardPort } from "../commands/call.ts";
+import { STRING_BYTES_MAX_DEFAULT } from "../commands/limits.ts";
 import { NO_DEADLINE, TYPE_STRING } from "../keyspace/entry.ts";
 import { collectionDump } from "../snapshot/dump_payload.ts";
 import { ValueCommands } from "./value_commands.ts";
@@ -48,7 +49,9 @@ export function retell(
     effects.end();
     return;
   }
-  const payload = collectionDump(keys.arena, type, keys.formOf(a), keys.valueRoot(a));
+  // What every follower takes in one argument, whatever is set there.
+  const bytesMax = STRING_BYTES_MAX_DEFAULT;
+  const payload = collectionDump(keys.arena, type, keys.formOf(a), keys.valueRoot(a), bytesMax);
   if (payload === null) {
     const isUnit = !effects.inUnit;
     if (isUnit) effects.beginUnit();

@@ -86,13 +86,14 @@ const ENCODERS = new WeakMap<ReadMemory, RdbCollections>();
 
 /**
  * The payload of a value that is no string: its type, form and root in `memory`. Strings in it are
- * compressed. Null if it would be longer than a string may be, and so could not be sent to RESTORE.
+ * compressed. Null if it would be longer than `bytesMax`, and so could not be sent to RESTORE.
  */
 export function collectionDump(
   memory: ReadMemory,
   type: number,
   form: number,
   root: number,
+  bytesMax: number = STRING_BYTES_MAX,
 ): Uint8Array | null {
   let encoders = ENCODERS.get(memory);
   if (encoders === undefined) ENCODERS.set(memory, encoders = new RdbCollections(memory, true));
@@ -105,9 +106,9 @@ export function collectionDump(
     at = encoder.fill(out, at, out.length);
     const { source, from, to } = encoder;
     const need = at + to - from + FOOTER_BYTES;
-    if (need > STRING_BYTES_MAX) return null;
+    if (need > bytesMax) return null;
     if (need > out.length) {
-      const larger = new Uint8Array(Math.min(need * 2, STRING_BYTES_MAX));
+      const larger = new Uint8Array(Math.min(need * 2, bytesMax));
       larger.set(out.subarray(0, at));
       out = larger;
     }
@@ -124,8 +125,9 @@ const NO_PARSER: UnitParser = { parse() {}, consumed() {}, finished: true };
 
 /**
  * Gives the value in `payload[start..stop)` to `sink`, with `key[keyStart..keyStop)` and the deadline
- * (Unix ms, or -1) as its entry's. Returns one of the `DUMP_` outcomes. Only with `DUMP_OK` was a
- * value given to its end; else `abortCollection` was the last that the sink heard, if anything.
+ * (Unix ms, or -1) as its entry's. A value with a string of more than `stringBytesMax` bytes is a bad
+ * one. Returns one of the `DUMP_` outcomes. Only with `DUMP_OK` was a value given to its end; else
+ * `abortCollection` was the last that the sink heard, if anything.
  */
 export function restoreDump(
   payload: Uint8Array,
@@ -136,12 +138,13 @@ export function restoreDump(
   keyStop: number,
   expireAtMs: number,
   sink: SnapshotSink,
+  stringBytesMax: number = STRING_BYTES_MAX,
 ): number {
   if (!footerIsRight(payload, start, stop)) return DUMP_BAD_FOOTER;
   const bodyStop = stop - FOOTER_BYTES;
   if (start === bodyStop) return DUMP_BAD_VALUE;
   const type = payload[start];
-  const reader = new RdbValueReaders(STRING_BYTES_MAX).of(type);
+  const reader = new RdbValueReaders(stringBytesMax).of(type);
   if (reader === undefined) {
     return rdbTypeName(type) === undefined ? DUMP_BAD_VALUE : DUMP_UNSUPPORTED_TYPE;
   }
@@ -151,7 +154,7 @@ export function restoreDump(
   input.openWhole(payload, start + 1, bodyStop);
   try {
     reader.begin(entry);
-    const outcome = reader.step(input, new RdbStrings(STRING_BYTES_MAX), entry, sink);
+    const outcome = reader.step(input, new RdbStrings(stringBytesMax), entry, sink);
     if (outcome === VALUE_COMPLETE) return DUMP_OK;
     sink.abortCollection();
     return DUMP_BAD_VALUE;

@@ -217,7 +217,10 @@ export class KevySnapValueReader {
     if (!this.#bytes(input)) return false;
     const start = this.#start, stop = this.#stop;
     if (!this.#bytes(input)) return false;
-    sink.streamField(input.buf, start, stop, input.buf, this.#start, this.#stop);
+    const { buf } = input;
+    if (!sink.streamField(buf, start, stop, buf, this.#start, this.#stop)) {
+      corrupt(input, "an entry of a stream that is longer than one may be");
+    }
     if (--this.#pairs > 0) return true;
     this.#entries--;
     this.#nextEntry(input, sink);

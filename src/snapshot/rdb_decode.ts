@@ -14,8 +14,12 @@ import { ENC_INT16, ENC_INT32, ENC_INT8, ENC_LZF } from "./rdb_format.ts";
 /** `readLength`: the length is not all there yet. */
 export const LENGTH_INCOMPLETE: number = -1;
 
-/** Longest string taken by default: Redis's `proto-max-bulk-len`, so no client could have made it. */
-export const STRING_BYTES_MAX: number = 512 * 1024 * 1024;
+/**
+ * Longest string taken by default: nothing longer can be stored, since lengths in the arena are signed
+ * 32-bit integers. `proto-max-bulk-len` bounds what one request brings, not what is written: a node of
+ * a stream has all fields of its entries, and a string grows with every APPEND.
+ */
+export const STRING_BYTES_MAX: number = 2 ** 31 - 1;
 
 /** An expansion buffer above this is given back after its string. */
 const KEPT_BYTES_MAX = 1024 * 1024;

@@ -114,3 +114,15 @@ Deno.test("a payload with a right footer is judged by its value", () => {
   ];
   for (const [why, payload, outcome] of rows) assertEquals(restore(payload)[0], outcome, why);
 });
+
+Deno.test("a payload with a string that is longer than allowed is a bad one, compressed or not", () => {
+  const value = ascii("ab".repeat(50));
+  for (const payload of [dump(value, false), dump(value)]) {
+    for (const [bytesMax, outcome] of [[99, DUMP_BAD_VALUE], [100, DUMP_OK]]) {
+      const sink = new MemorySink();
+      const { length } = payload;
+      const found = restoreDump(payload, 0, length, ascii("k"), 0, 1, -1, sink, bytesMax);
+      assertEquals([found, sink.items.length], [outcome, outcome === DUMP_OK ? 1 : 0]);
+    }
+  }
+});

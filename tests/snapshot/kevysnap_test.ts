@@ -263,6 +263,15 @@ Deno.test("a KEVYSNAP image cut short anywhere is truncated; bytes behind it are
   assertEquals(reader.push(concat([image, ascii("tail")])), image.length);
 });
 
+Deno.test("a KEVYSNAP string as long as one can be stored takes memory as it arrives", () => {
+  for (const value of ["01 00 00000000", "02 00 00000000 01000000 00000000"]) {
+    const reader = new KevySnapReader(new MemorySink(), { nowMs: NOW });
+    const image = concat([hex(`${HEAD} 04 ${value} ffffff7f`), new Uint8Array(100_000)]);
+    assertEquals(reader.push(image), image.length, value);
+    assert(reader.heldBytes < 400_000, `${reader.heldBytes} bytes`);
+  }
+});
+
 Deno.test("a KEVYSNAP image that breaks the format is an error at the byte that breaks it", () => {
   const rows: [why: string, image: string, fault: string, byteOffset: number][] = [
     ["another magic", "4b455659534e4151 04", "header", 0],
@@ -271,6 +280,7 @@ Deno.test("a KEVYSNAP image that breaks the format is an error at the byte that 
     ["an unknown type", `${HEAD} 04 07`, "corrupt", 9],
     ["a key of 4 GiB", `${HEAD} 04 01 00 ffffffff`, "tooLarge", 11],
     ["a value of 4 GiB", `${HEAD} 04 01 00 00000000 ffffffff`, "tooLarge", 15],
+    ["a value of 2 GiB", `${HEAD} 04 01 00 00000000 00000080`, "tooLarge", 15],
     ["a field of 4 GiB", `${HEAD} 04 03 00 00000000 01000000 ffffffff`, "tooLarge", 19],
     [
       "a score that is not a number",

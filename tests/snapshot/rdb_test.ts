@@ -276,7 +276,8 @@ Deno.test("an RDB image that breaks the format is an error at the byte that brea
     ["a string of 2^60 bytes", "00 81 1000000000000000", "tooLarge", 10],
     ["LZF that makes more than it can", "00 c3 02 4100", "corrupt", 10],
     ["LZF of nothing", "00 c3 00 00", "corrupt", 10],
-    ["LZF of 1 GiB", "00 c3 80 40000000 80 40000000", "tooLarge", 10],
+    ["a string of 2 GiB", "00 80 80000000", "tooLarge", 10],
+    ["LZF of 2 GiB", "00 c3 80 40000000 80 80000000", "tooLarge", 10],
     ["unsound LZF", "00 c3 03 05 016161", "corrupt", 10],
     ["a module's part of no kind", "f7 00 02 02 06", "corrupt", 13],
   ];
@@ -295,6 +296,23 @@ Deno.test("a declared length alone takes no memory", () => {
   const reader = new RdbReader(new MemorySink());
   reader.push(concat([ascii("REDIS0010"), hex("00 016b 80 1ff00000"), new Uint8Array(100_000)]));
   assert(reader.heldBytes < 400_000, `${reader.heldBytes} bytes`);
+});
+
+Deno.test("a string as long as one can be stored is read, and takes memory as it arrives", () => {
+  const rows: [what: string, bytes: string][] = [
+    ["a key", "00 80 7fffffff"],
+    ["a value", "00 016b 80 7fffffff"],
+    ["LZF that makes one", "00 016b c3 80 40000000 80 7fffffff"],
+    ["an item of a list", "01 016b 01 80 7fffffff"],
+    ["a hash's value", "04 016b 01 0166 80 7fffffff"],
+    ["a stream's node", `13 016b 01 10 ${"00".repeat(15)}01 80 7fffffff`],
+  ];
+  for (const [what, bytes] of rows) {
+    const reader = new RdbReader(new MemorySink());
+    const image = concat([ascii("REDIS0010"), hex(bytes), new Uint8Array(100_000)]);
+    assertEquals(reader.push(image), image.length, what);
+    assert(reader.heldBytes < 400_000, `${what}: ${reader.heldBytes} bytes`);
+  }
 });
 
 Deno.test("an exception of the sink comes out of push, and the reader refuses to go on", () => {
