@@ -43,7 +43,10 @@ export class AofSet {
   readonly dir: string;
   /** What their names begin with. */
   readonly name: string;
-  /** What is listed on disk. */
+  /**
+   * What is listed on disk: the list that got its name last. A loss of power may bring the one before it
+   * back while the directory was not synced since.
+   */
   manifest: AofManifest;
   readonly #storage: Storage;
   #next: { base: number; increment: number };
@@ -136,6 +139,12 @@ export class AofSet {
     await removeQuietly(this.#storage, this.pathOf(part));
   }
 
+  /** Whether the list on disk has a file: who starts on it needs that file. */
+  lists({ name }: AofPart): boolean {
+    const { base, increments } = this.manifest;
+    return base?.name === name || increments.some((part) => part.name === name);
+  }
+
   /** Lists an increment behind those there are. */
   async listIncrement(part: AofPart): Promise<void> {
     const { manifest } = this;
@@ -144,13 +153,14 @@ export class AofSet {
 
   /**
    * Makes a complete, synced file the base, `increments` being all that follows it, and removes what
-   * was listed before.
+   * was listed before. What cannot be removed is left to the next start.
+   *
+   * @throws what the storage throws. With the new list in its place (`lists`) nobody knows then which of
+   *   the two a loss of power would leave: the files of both are there.
    */
   async commitBase(tempPath: string, increments: readonly AofPart[]): Promise<void> {
     const sequence = this.#next.base++;
     const base = { name: baseName(this.name, sequence, true), sequence };
-    await this.#storage.rename(tempPath, this.pathOf(base));
-    await this.#storage.syncDirectory(this.dir);
     const { manifest } = this;
     const kept = new Set(increments.map(({ name }) => name));
     const history = [
@@ -158,12 +168,27 @@ export class AofSet {
       ...(manifest.base === null ? [] : [manifest.base]),
       ...manifest.increments.filter(({ name }) => !kept.has(name)),
     ];
-    await this.#replaceManifest({ base, increments, history });
-    await this.removeHistory();
+    await this.#storage.rename(tempPath, this.pathOf(base));
+    try {
+      await this.#storage.syncDirectory(this.dir);
+      await this.#replaceManifest({ base, increments, history });
+    } catch (error) {
+      if (!this.lists(base)) await removeQuietly(this.#storage, this.pathOf(base));
+      throw error;
+    }
+    // The new files count, whatever becomes of the old ones.
+    await this.#removeHistory().catch(() => {});
   }
 
   /** Removes what was replaced, and takes it off the list. */
   async removeHistory(): Promise<void> {
+    if (this.manifest.history.length === 0) return;
+    // The list that replaced them may not be on disk yet.
+    await this.#storage.syncDirectory(this.dir);
+    await this.#removeHistory();
+  }
+
+  async #removeHistory(): Promise<void> {
     const { history } = this.manifest;
     if (history.length === 0) return;
     for (const part of history) await removeQuietly(this.#storage, this.pathOf(part));
@@ -199,8 +224,8 @@ export class AofSet {
       await file.sync();
     }
     await this.#storage.rename(temp, path);
-    await this.#storage.syncDirectory(this.dir);
     this.manifest = manifest;
+    await this.#storage.syncDirectory(this.dir);
   }
 }
 

@@ -233,7 +233,7 @@ export class ShardFiles implements FrameLog {
       if (isBegun && !isListed) log.abandonLast();
       if (!isBegun) closeHandles(handles);
       // One that is listed is part of the files now; if it is empty, the next start goes on in it.
-      if (!isListed) await set.discardIncrement(part);
+      if (!set.lists(part)) await set.discardIncrement(part);
       throw error;
     }
   }

@@ -50,7 +50,7 @@ export const SCENARIOS: readonly Scenario[] = [
 ];
 
 /** One pool for all nodes: starting a worker takes longer than all the rest. */
-class SharedPool extends SnapshotWorkerPool {
+export class SharedPool extends SnapshotWorkerPool {
   override close(): void {}
   end(): void {
     super.close();
