@@ -15,7 +15,7 @@ import type { AofParser } from "../persistence/aof_parser.ts";
 import type { AofSink } from "../persistence/aof_read.ts";
 import type { HistoryFacts, SaveFacts } from "../persistence/save_facts.ts";
 import { Applier, type FrameArguments, type FramePlace } from "../shard/applier.ts";
-import { HELD_BACK, HeldUnit, NOT_HELD, UNIT_BYTES_MAX } from "../shard/held_unit.ts";
+import { HELD_BACK, HeldUnit, NOT_HELD } from "../shard/held_unit.ts";
 import type { Node } from "../shard/node.ts";
 import type { Position } from "../shard/upstream.ts";
 import type { ReplayTail } from "./replay_tail.ts";
@@ -33,6 +33,9 @@ export interface ReplayHost {
   /** Unix ms. */
   nowMs(): number;
 }
+
+/** What is held while files are read: their size bounds it, and what was written is read back. */
+const NO_LIMIT = Infinity;
 
 /** A command that a file should not have, or that failed. */
 export class ReplayError extends Error {
@@ -61,7 +64,7 @@ export class Replay implements AofSink {
   readonly #host: ReplayHost;
   readonly #applier: Applier;
   readonly #place: FramePlace;
-  readonly #unit = new HeldUnit();
+  readonly #unit = new HeldUnit(NO_LIMIT);
   /** A replica's commands since the last annotation of this file. */
   readonly #held = new RequestQueue();
   readonly #tail: ReplayTail | null;
@@ -112,8 +115,7 @@ export class Replay implements AofSink {
   command(parser: AofParser): void {
     const { buf, starts, stops, argc } = parser;
     if (!this.isReplicas) return this.#run(parser.byteOffset, buf, parser);
-    if (this.#held.push(buf, starts, stops, argc, UNIT_BYTES_MAX)) return;
-    throw new ReplayError(`byte ${parser.byteOffset}: a replica's place is told too seldom`);
+    this.#held.push(buf, starts, stops, argc, NO_LIMIT);
   }
 
   #run(byte: number, buf: Uint8Array, frame: FrameArguments): void {

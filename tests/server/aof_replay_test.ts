@@ -1,0 +1,55 @@
+import { assertEquals } from "@std/assert";
+import { ascii } from "../../src/base/ascii.ts";
+import { KEY_COMMANDS } from "../../src/commands/keys.ts";
+import { CommandTable } from "../../src/commands/registry.ts";
+import { upstreamAnnotation } from "../../src/persistence/aof_annotation.ts";
+import { AOF_COMMAND, AofParser } from "../../src/persistence/aof_parser.ts";
+import { Replay } from "../../src/server/aof_replay.ts";
+import { formatUpstreamPositions } from "../../src/server/upstream_facts.ts";
+import { UNIT_BYTES_MAX } from "../../src/shard/held_unit.ts";
+import { TestNode } from "../support/node.ts";
+
+/** Bytes of the one key of each command. */
+const KEY_BYTES = 64 * 2 ** 20;
+/** Commands that are larger together than what is held of an upstream's unit. */
+const COMMANDS: number = UNIT_BYTES_MAX / KEY_BYTES + 1;
+
+/** A parser to which `text`, so many zeros, and a line end are given. */
+function given(text: string, zeros = 0): AofParser {
+  const parser = new AofParser();
+  const bytes = text.length + zeros + 2;
+  const at = parser.room(bytes);
+  parser.buf.set(ascii(text), at);
+  parser.buf.set(ascii("\r\n"), at + bytes - 2);
+  parser.took(bytes);
+  return parser;
+}
+
+for (const whose of ["primary", "replica"]) {
+  Deno.test(`a unit of any size is read from the file of a ${whose}`, async () => {
+    await using node = TestNode.start();
+    const table = new CommandTable(KEY_COMMANDS);
+    const place = { shard: 0, shards: 1, db: 0, lenient: false };
+    const replay = new Replay({ node: node.node, table, nowMs: Date.now }, place, null);
+    const words = given("*1\r\n$5\r\nMULTI\r\n*1\r\n$4\r\nEXEC");
+    const command = given(`*2\r\n$6\r\nUNLINK\r\n$${KEY_BYTES}\r\n`, KEY_BYTES);
+    assertEquals([words.next(), command.next()], [AOF_COMMAND, AOF_COMMAND]);
+    const position = { history: "a".repeat(40), offset: 7, db: 0 };
+    const text = upstreamAnnotation(formatUpstreamPositions({ shards: 1, positions: [position] }));
+    const told = text.slice(1, -2);
+
+    replay.beginFile();
+    replay.beginSlice();
+    if (whose === "replica") replay.annotation(told, 1);
+    replay.command(words);
+    for (let i = 0; i < COMMANDS; i++) replay.command(command);
+    assertEquals(words.next(), AOF_COMMAND);
+    replay.command(words);
+    if (whose === "replica") replay.annotation(told, 2);
+    replay.endSlice();
+    replay.endFile();
+
+    assertEquals(replay.frames, COMMANDS + 2);
+    assertEquals(replay.position, whose === "replica" ? position : null);
+  });
+}
