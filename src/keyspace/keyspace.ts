@@ -204,7 +204,8 @@ export class Keyspace implements WatchedKeys, CollectionParts {
   /** Of each database: hashes that have fields with deadlines. */
   readonly #expiringHashes: Float64Array;
   #hash = 0;
-  readonly #graves: Grave[] = [];
+  /** What is taken apart in slices. A fork's are its origin's, which goes on when the fork is forgotten. */
+  #graves: Grave[] = [];
   /** Builds copies of other keyspaces' values. */
   #builder: ValueBuilder | null = null;
   readonly #list = new EntryList();
@@ -1272,13 +1273,17 @@ export class Keyspace implements WatchedKeys, CollectionParts {
     return true;
   }
 
-  /** A second, empty keyspace in the same arena: where a snapshot is loaded beside the data it replaces. */
+  /**
+   * A second, empty keyspace in the same arena: where a snapshot is loaded beside the data it replaces.
+   * What it frees in slices this one reclaims.
+   */
   fork(): Keyspace {
     const fork = new Keyspace(this.arena, this.databases, this.dict.key, this.limits);
     fork.removesExpired = false;
     fork.hidesExpired = false;
     fork.accessClock = this.accessClock;
     fork.accessCountsUses = this.accessCountsUses;
+    fork.#graves = this.#graves;
     return fork;
   }
 
@@ -1294,18 +1299,11 @@ export class Keyspace implements WatchedKeys, CollectionParts {
     this.#deadlineSum.set(fork.#deadlineSum);
     this.#expiringHashes.set(fork.#expiringHashes);
     fork.#roots.fill(0);
-    this.#inheritGraves(fork);
   }
 
   /** Gives a fork's memory back in slices: its load failed. */
   discard(fork: Keyspace): void {
     for (let db = 0; db < this.databases; db++) fork.flush(db);
-    this.#inheritGraves(fork);
-  }
-
-  #inheritGraves(fork: Keyspace): void {
-    this.#graves.push(...fork.#graves);
-    fork.#graves.length = 0;
   }
 
   /**
