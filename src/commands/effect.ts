@@ -7,12 +7,15 @@
  * @module
  */
 
+/** A database for an effect that concerns none. */
+export const NO_DATABASE = -2;
+
 /** Takes the effects of one shard, in execution order. */
 export interface EffectSink {
   /** False while nobody would read the effects: a command may skip preparing them. */
   readonly active: boolean;
   /**
-   * Begins one effect on database `db`: command `name` (upper-case bytes) with `args` arguments of
+   * Begins one effect on database `db` (or `NO_DATABASE`): command `name` (upper-case bytes) with `args` arguments of
    * `payloadBytes` in all, the name not counted; exactly those must follow, then `end`.
    */
   begin(db: number, name: Uint8Array, args: number, payloadBytes: number): void;
@@ -22,6 +25,8 @@ export interface EffectSink {
   argInteger(n: number): void;
   /** Ends the effect. */
   end(): void;
+  /** Ends an effect that changes no data: a message. */
+  endMessage(): void;
   /**
    * One effect whole, as RESP encodes it: `src[start..stop)` = `*<argc> ($<length> <bytes>)*argc`, the
    * name in upper case. False, and nothing is done, when the sink takes effects word by word.
@@ -52,6 +57,7 @@ export const NO_EFFECTS: EffectSink = {
   arg() {},
   argInteger() {},
   end() {},
+  endMessage() {},
   encoded: () => true,
   beginUnit() {},
   endUnit() {},

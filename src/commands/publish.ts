@@ -2,7 +2,8 @@
  * PUBLISH, SPUBLISH, and what PUBSUB tells of channels and their listeners.
  *
  * A message is no write and makes nothing dirty, yet replicas' clients hear it too: it goes down the
- * frames of the shard that the channel's slot belongs to, in order with that shard's writes.
+ * frames of the shard that the channel's slot belongs to, in order with that shard's writes. Files do
+ * not have it, and nobody waits for a disk because of it.
  *
  * @module
  */
@@ -10,7 +11,7 @@
 import { ascii } from "../base/ascii.ts";
 import { globMatch } from "../base/glob.ts";
 import type { Call } from "./call.ts";
-import type { EffectSink } from "./effect.ts";
+import { type EffectSink, NO_DATABASE } from "./effect.ts";
 import { containerCommand } from "./help.ts";
 import { CHANNELS, PATTERNS, type PubSub, SHARD_CHANNELS } from "./pubsub.ts";
 import type { ArgumentDoc, CommandFlag, CommandSpec } from "./registry.ts";
@@ -34,17 +35,16 @@ const QUOTED_CHARS_MAX = 128;
 /** The effect `name <channel> <message>`; counts no change. */
 export function effectMessage(
   effects: EffectSink,
-  db: number,
   name: Uint8Array,
   buf: Uint8Array,
   starts: Int32Array,
   stops: Int32Array,
 ): void {
   if (!effects.active) return;
-  effects.begin(db, name, 2, stops[1] - starts[1] + stops[2] - starts[2]);
+  effects.begin(NO_DATABASE, name, 2, stops[1] - starts[1] + stops[2] - starts[2]);
   effects.arg(buf, starts[1], stops[1]);
   effects.arg(buf, starts[2], stops[2]);
-  effects.end();
+  effects.endMessage();
 }
 
 /** Replies the names of a kind's topics, those that match argument 2 where it is given. */
@@ -95,14 +95,14 @@ export function publishCommands(pubsub: PubSub): CommandSpec[] {
     const { buf, starts, stops } = call;
     const sent = pubsub.publish(buf, starts[1], stops[1], buf, starts[2], stops[2]);
     call.route(1);
-    effectMessage(call.effects, call.db, PUBLISH, buf, starts, stops);
+    effectMessage(call.effects, PUBLISH, buf, starts, stops);
     call.reply.integer(sent);
   }
 
   function spublish(call: Call): void {
     const { buf, starts, stops } = call;
     const sent = pubsub.publishShard(buf, starts[1], stops[1], buf, starts[2], stops[2]);
-    effectMessage(call.effects, call.db, SPUBLISH, buf, starts, stops);
+    effectMessage(call.effects, SPUBLISH, buf, starts, stops);
     call.reply.integer(sent);
   }
 

@@ -6,6 +6,7 @@
  * #shoal history=<40 hex> offset=<n> sequence=<n>     the command that follows is frame n of this
  *                                                    history, and so on; so the end of the file
  *                                                    proves the offset of what it holds
+ * #shoal skip=<n>                                    n frames that changed no data are not here
  * #shoal upstream=<JSON>                             a replica's: all before is what the upstream's
  *                                                    frames up to these places did, no more, no less
  * #shoal upstream=none                               from here on a primary's
@@ -27,6 +28,11 @@ export type Annotation =
     readonly sequence: number;
   }
   | {
+    readonly kind: "skip";
+    /** Frames that were left out here. */
+    readonly frames: number;
+  }
+  | {
     readonly kind: "upstream";
     /** Places in the upstream's histories as JSON; null for a primary. */
     readonly positions: string | null;
@@ -37,6 +43,7 @@ export type Annotation =
   | { readonly kind: "bad"; readonly text: string };
 
 const HISTORY = /^shoal history=([0-9a-f]{40}) offset=(\d{1,16}) sequence=(\d{1,16})$/;
+const SKIP = /^shoal skip=(\d{1,15})$/;
 const UPSTREAM = /^shoal upstream=(none|\{.*\})$/;
 
 /** Reads an annotation, without `#` and line end. */
@@ -47,6 +54,8 @@ export function parseAnnotation(text: string): Annotation {
     const [, id, offset, sequence] = history;
     return { kind: "history", id, offset: Number(offset), sequence: Number(sequence) };
   }
+  const skip = SKIP.exec(text);
+  if (skip !== null) return { kind: "skip", frames: Number(skip[1]) };
   const upstream = UPSTREAM.exec(text);
   if (upstream === null) return { kind: "bad", text };
   return { kind: "upstream", positions: upstream[1] === "none" ? null : upstream[1] };
@@ -55,6 +64,11 @@ export function parseAnnotation(text: string): Annotation {
 /** The line that begins a stretch of a history. */
 export function historyAnnotation(id: string, offset: number, sequence: number): string {
   return `#shoal history=${id} offset=${offset} sequence=${sequence}\r\n`;
+}
+
+/** The line that stands for `frames` frames which are not in the file. */
+export function skipAnnotation(frames: number): string {
+  return `#shoal skip=${frames}\r\n`;
 }
 
 /** The line that says where a replica's data stand; `positions` is JSON on one line. */

@@ -151,6 +151,12 @@ export class Replay implements AofSink {
         // The frame that follows says its database, if it is not the first.
         this.#place.db = 0;
         break;
+      case "skip":
+        this.#runHeld(byteOffset);
+        this.#offset += said.frames;
+        this.sequence += said.frames;
+        this.#tail?.skip(said.frames, this.#place.db);
+        break;
       case "upstream":
         this.#runHeld(byteOffset);
         this.isReplicas = said.positions !== null;

@@ -185,15 +185,15 @@ export class AppendOnly implements Durability {
   });
 
   /**
-   * Resolves when replies may leave that were begun when the node had made `sequence` frames; null when
-   * they may now. With `appendfsync always` all frames so far are awaited, since replies may tell of
+   * Resolves when replies may leave that were begun when the node had made `writes` frames of writes;
+   * null when they may now. With `appendfsync always` all frames so far are awaited, since replies may tell of
    * any of them; while that may take long (a disk that fails), replies that confirm no frame, reads
    * and refusals, do not wait.
    */
-  beforeReplies(sequence: number): Promise<void> | null {
+  beforeReplies(writes: number): Promise<void> | null {
     const files = this.#files;
     if (files === null) return null;
-    const confirms = this.#host.node.sequence.value !== sequence;
+    const confirms = this.#host.node.sequence.writes !== writes;
     let first: Promise<void> | null = null;
     let others: Promise<void>[] | null = null;
     for (let i = 0; i < files.length; i++) {

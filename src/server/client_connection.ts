@@ -79,13 +79,15 @@ export interface ConnectionHost {
   unixMs(monotonicMs: number): number;
   /** After each turn: what was appended goes to the replicas. */
   endTurn(): void;
-  /** Counts the frames that the node has made. */
-  readonly sequence: { readonly value: number };
+  /** Counts the frames of writes that the node has made. */
+  readonly sequence: { readonly writes: number };
+  /** What it counted when the turn that runs, or was the last to run, began. */
+  readonly turnWrites: number;
   /**
-   * Awaited before replies leave that were begun when the node had made `sequence` frames, where
+   * Awaited before replies leave that were begun when the node had made so many frames of writes, where
    * something has to reach the disk first; null: nothing has.
    */
-  beforeReplies(sequence: number): Promise<void> | null;
+  beforeReplies(writes: number): Promise<void> | null;
   /** Called, in the order in which they came, when requests that were held may be tried again. */
   readonly held: Set<() => void>;
   /** How often those requests were to be tried again so far. */
@@ -122,8 +124,11 @@ export class ClientConnection {
   #unsentBytes = 0;
   /** Where in the reply buffer a write that is under way ends; 0 while there is none. */
   #writeStop = 0;
-  /** Frames that the node had made when the reply buffer was last known to be empty. */
-  #repliesFrom = 0;
+  /**
+   * Frames of writes that the node had made when the reply buffer was last known to be empty; -1 while
+   * it is, and no turn has begun.
+   */
+  #repliesFrom = -1;
   /** The write of pushes that is under way, or null. There is never another beside it. */
   #pushing: Promise<void> | null = null;
   /** Whether the host has been asked for `sendPushes`. */
@@ -285,6 +290,7 @@ export class ClientConnection {
           if (reply.overflowed) return this.#overflowed();
           if (reply.at === stop) {
             reply.at = 0;
+            this.#repliesFrom = -1;
             if (reply.buf.length > KEPT_BUFFER_BYTES) reply.shrink();
           } else {
             // A wait that ended meanwhile has replied behind what was sent, or pushes have come.
@@ -328,6 +334,7 @@ export class ClientConnection {
   /** Bytes were added to the reply buffer that no request asked for. */
   #pushed(): void {
     if (this.session.reply.overflowed) return this.#overflowed();
+    if (this.#repliesFrom < 0) this.#repliesFrom = this.#host.turnWrites;
     if (this.#isOverOutputLimit() || this.#isSendDue) return;
     this.#isSendDue = true;
     this.#host.sendSoon(this);
@@ -366,6 +373,7 @@ export class ClientConnection {
         reply.buf.copyWithin(0, stop, reply.at);
         reply.at -= stop;
       }
+      this.#repliesFrom = -1;
       if (reply.buf.length > KEPT_BUFFER_BYTES) reply.shrink();
     } catch (error) {
       this.close(reasonOf(error));
@@ -417,7 +425,7 @@ export class ClientConnection {
     if (this.#hostLimits !== this.#host.requestLimits) this.#applyLimits();
     if (session.authenticated === this.#isGuest) this.#applyLimits();
     if (session.closing) return false; // a wait was ended with a last reply
-    if (reply.at === 0) this.#repliesFrom = this.#host.sequence.value;
+    if (reply.at === 0) this.#repliesFrom = this.#host.sequence.writes;
     executor.beginTurn(session.lastActiveMs = this.#host.unixMs(beganMs));
     let untilClock = TURN_CLOCK_REQUESTS;
     let clockAt = parser.begin + TURN_CLOCK_BYTES;

@@ -52,9 +52,9 @@ export interface ClientsHost {
   /** After each turn: what was appended goes to the replicas. */
   endTurn(): void;
   /** The shards. */
-  readonly node: { readonly sequence: { readonly value: number } };
+  readonly node: { readonly sequence: { readonly writes: number } };
   /** Awaited before replies leave; null when nothing has to reach the disk first. */
-  beforeReplies(sequence: number): Promise<void> | null;
+  beforeReplies(writes: number): Promise<void> | null;
   /** Nobody is there any longer who could wait for that. */
   endWaits(): void;
   /** What held requests back is over, and those who wait for keys may be served again. */
@@ -162,13 +162,18 @@ export class Clients implements ConnectionHost {
   }
 
   /** See `ConnectionHost`. */
-  beforeReplies(sequence: number): Promise<void> | null {
-    return this.#host.beforeReplies(sequence);
+  beforeReplies(writes: number): Promise<void> | null {
+    return this.#host.beforeReplies(writes);
   }
 
   /** See `ConnectionHost`. */
-  get sequence(): { readonly value: number } {
+  get sequence(): { readonly writes: number } {
     return this.#host.node.sequence;
+  }
+
+  /** See `ConnectionHost`. */
+  get turnWrites(): number {
+    return this.executor.turnWrites;
   }
 
   /** See `ConnectionHost`: all that one turn pushed to a client leaves in one write. */

@@ -136,6 +136,8 @@ export class Executor {
   waiting: WaitingClients = NOBODY_WAITS;
   /** What `GUARD_APPEND_ONLY` refuses writes with. */
   appendOnlyError: Uint8Array = new Uint8Array(0);
+  /** Frames of writes that the node had made when the turn that runs, or was the last, began. */
+  turnWrites = 0;
   /** Commands run. */
   commands = 0;
   /** Requests refused before they ran. */
@@ -175,6 +177,7 @@ export class Executor {
   /** All that follows happens at `nowMs` (Unix). */
   beginTurn(nowMs: number): void {
     this.call.nowMs = nowMs;
+    this.turnWrites = this.#sequence.writes;
     const shards = this.#node.shards;
     for (let i = 0; i < shards.length; i++) shards[i].keys.nowMs = nowMs;
   }

@@ -1,17 +1,22 @@
 /**
  * The latest frames of files that are being loaded, as many as a backlog holds: so a replica that was
- * left behind when this node ended, or was away itself, goes on with frames all the same.
+ * left behind when this node ended, or was away itself, goes on with frames all the same. Messages are
+ * not in files; a frame that changes nothing has the number of each.
  *
  * @module
  */
 
-import { ascii } from "../base/ascii.ts";
+import { ascii, digitCount } from "../base/ascii.ts";
 import type { RequestQueue } from "../commands/request_queue.ts";
 import type { Backlog } from "../replication/backlog.ts";
 import type { FrameArguments } from "../shard/applier.ts";
 
 const MULTI = ascii("MULTI");
 const EXEC = ascii("EXEC");
+const SELECT = ascii("SELECT");
+
+/** Of more frames that were left out at once, those before are given up too. */
+export const SKIPPED_MAX = 65_536;
 
 /** See the module's text. */
 export class ReplayTail {
@@ -48,6 +53,19 @@ export class ReplayTail {
     frames.rewind();
     while (frames.next()) this.frame(frames.buf, frames);
     this.#word(EXEC);
+  }
+
+  /** Frames that changed nothing, of which only the number is known: as many that change nothing. */
+  skip(frames: number, db: number): void {
+    const backlog = this.#backlog;
+    if (backlog === null) return;
+    if (frames > SKIPPED_MAX) return this.begin(backlog.nextOffset + frames);
+    for (let i = 0; i < frames; i++) {
+      backlog.beginFrame(2, SELECT.length + digitCount(db));
+      backlog.arg(SELECT, 0, SELECT.length);
+      backlog.argInteger(db);
+      backlog.endFrame();
+    }
   }
 
   #word(word: Uint8Array): void {

@@ -461,8 +461,8 @@ export class Server implements ExecutionObserver {
   }
 
   /** See `ClientsHost`. */
-  beforeReplies(sequence: number): Promise<void> | null {
-    return this.persistence.appendOnly.beforeReplies(sequence);
+  beforeReplies(writes: number): Promise<void> | null {
+    return this.persistence.appendOnly.beforeReplies(writes);
   }
 
   /** See `ClientsHost`. */

@@ -12,7 +12,11 @@ import { ascii } from "../base/ascii.ts";
 import type { Clock } from "../base/clock.ts";
 import { REDIS_VERSION } from "../base/version.ts";
 import type { Log } from "../observability/log.ts";
-import { historyAnnotation, upstreamAnnotation } from "../persistence/aof_annotation.ts";
+import {
+  historyAnnotation,
+  skipAnnotation,
+  upstreamAnnotation,
+} from "../persistence/aof_annotation.ts";
 import { AofLog, type AofLogHost } from "../persistence/aof_log.ts";
 import type { AofPart } from "../persistence/aof_manifest.ts";
 import { AofSet } from "../persistence/aof_set.ts";
@@ -71,6 +75,8 @@ export class ShardFiles implements FrameLog {
   /** What was last said of the place in the upstream, and how many frames there were then. */
   #place = "";
   #placedFrames = 0;
+  /** Messages since the last frame that is in the file, and not said there. */
+  #skipped = 0;
   #isPlaceFinal = false;
   #job: RdbFile | null = null;
   #frozenKeys = 0;
@@ -154,7 +160,22 @@ export class ShardFiles implements FrameLog {
 
   /** See `FrameLog`. */
   frame(buf: Uint8Array, view: DataView, start: number, stop: number): void {
+    if (this.#skipped > 0) this.#saySkipped();
     this.log.append(buf, view, start, stop, 1);
+  }
+
+  /**
+   * See `FrameLog`. Only its number is kept, so that offsets stay true. In a replica's file, where
+   * frames count together with the place said behind them, it is a frame like any other.
+   */
+  message(buf: Uint8Array, view: DataView, start: number, stop: number): void {
+    if (this.#place === NO_PLACE) this.#skipped++;
+    else this.frame(buf, view, start, stop);
+  }
+
+  #saySkipped(): void {
+    this.#say(skipAnnotation(this.#skipped));
+    this.#skipped = 0;
   }
 
   /** See `FrameLog`. */
@@ -173,13 +194,14 @@ export class ShardFiles implements FrameLog {
     const { sequence } = this.#host.node;
     this.#say(historyAnnotation(shard.lineage.id, shard.nextOffset, sequence.value));
     shard.commit.restateDatabase();
+    this.#skipped = 0;
     this.#place = "";
     this.sayPlace();
   }
 
   /** Whether frames have come since the place was said. */
   get hasNew(): boolean {
-    return this.log.appendedFrames !== this.#placedFrames;
+    return this.log.appendedFrames !== this.#placedFrames || this.#skipped > 0;
   }
 
   /**
@@ -188,6 +210,8 @@ export class ShardFiles implements FrameLog {
    * shards no file alone could tell: such a replica is shipped a snapshot after a restart.
    */
   sayPlace(): void {
+    // While the disk fails it is enough to count on.
+    if (this.#skipped > 0 && !this.log.isStalled) this.#saySkipped();
     if (this.#isPlaceFinal) return;
     const positions = this.#host.positions();
     const isPlain = positions !== null && positions.shards === this.#host.node.shards.length;

@@ -202,7 +202,7 @@ export class Applier {
     if (isShard) pubsub.publishShard(buf, starts[1], stops[1], buf, starts[2], stops[2]);
     else pubsub.publish(buf, starts[1], stops[1], buf, starts[2], stops[2]);
     const { effects } = target.shards[target.shardOf(buf, starts[1], stops[1])];
-    effectMessage(effects, place.db, isShard ? SPUBLISH : PUBLISH, buf, starts, stops);
+    effectMessage(effects, isShard ? SPUBLISH : PUBLISH, buf, starts, stops);
     return null;
   }
 

@@ -9,7 +9,7 @@
  */
 
 import { ascii, digitCount } from "../base/ascii.ts";
-import type { EffectSink } from "../commands/effect.ts";
+import { type EffectSink, NO_DATABASE } from "../commands/effect.ts";
 import { invariant } from "../base/invariant.ts";
 import { Backlog } from "../replication/backlog.ts";
 
@@ -36,6 +36,8 @@ export interface FrameLog {
    * good during the call only.
    */
   frame(buf: Uint8Array, view: DataView, start: number, stop: number): void;
+  /** As `frame`, of one that changes no data. */
+  message(buf: Uint8Array, view: DataView, start: number, stop: number): void;
   /** The data is another from here on than the frames so far tell. */
   replaced(): void;
 }
@@ -44,6 +46,8 @@ export interface FrameLog {
 export class NodeSequence {
   /** Number of frames that all shards have produced. */
   value = 0;
+  /** Of those since the start of the process, the ones that are no messages. */
+  writes = 0;
 }
 
 /** See the module's text. */
@@ -120,7 +124,7 @@ export class Commit implements EffectSink {
   }
 
   #select(backlog: Backlog, db: number): void {
-    if (!this.#tellsDatabase) return;
+    if (!this.#tellsDatabase || db === NO_DATABASE) return;
     backlog.beginFrame(2, SELECT.length + digitCount(db));
     backlog.arg(SELECT, 0, SELECT.length);
     backlog.argInteger(db);
@@ -202,8 +206,21 @@ export class Commit implements EffectSink {
     this.#counted(backlog);
   }
 
+  /** See `EffectSink`. Within a unit it is a part of it like any other. */
+  endMessage(): void {
+    if (this.#unit !== NO_UNIT) return this.end();
+    const backlog = this.#sink!;
+    backlog.endFrame();
+    this.#sequence.value++;
+    this.appended = true;
+    if (this.log === null) return;
+    const { newestBuf, newestView, newestPayloadStart, newestStop } = backlog;
+    this.log.message(newestBuf, newestView, newestPayloadStart, newestStop);
+  }
+
   #counted(backlog: Backlog): void {
     this.#sequence.value++;
+    this.#sequence.writes++;
     this.appended = true;
     if (this.log === null) return;
     const { newestBuf, newestView, newestPayloadStart, newestStop } = backlog;

@@ -192,6 +192,11 @@ export class KevyDialect implements EffectSink {
   }
 
   /** See `EffectSink`. */
+  endMessage(): void {
+    this.end();
+  }
+
+  /** See `EffectSink`. */
   end(): void {
     this.#say(this.#planOf(this.#name));
     if (this.#held.length > KEPT_BYTES_MAX) this.#held = new Uint8Array(HELD_BYTES);

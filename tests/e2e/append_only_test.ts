@@ -9,7 +9,7 @@ import {
 } from "@std/assert";
 import type { Storage } from "../../src/persistence/storage.ts";
 import { withDir } from "../persistence/support.ts";
-import { Client } from "../support/client.ts";
+import { Client, plain } from "../support/client.ts";
 import { writeEveryType } from "../support/every_type.ts";
 import { onRunOfPorts } from "../support/ports.ts";
 import { PowerStorage } from "../support/power_storage.ts";
@@ -117,6 +117,12 @@ for (const policy of ["always", "everysec"] as const) {
           "-MISCONF Errors writing to the AOF file: No space left on device",
         );
         assertEquals(await server.ask("GET", "k3"), "3", "reads go on");
+        const listener = await server.connect();
+        await listener.ask("SUBSCRIBE", "news");
+        for (let i = 0; i < 3; i++) {
+          assertEquals(await server.ask("PUBLISH", "news", `m${i}`), 1, "messages go on");
+          assertEquals(plain(await listener.read()), ["message", "news", `m${i}`]);
+        }
         assertEquals(await server.info("aof_last_write_status"), "err");
         isFull = false;
         assertEquals(await tenth, "OK");

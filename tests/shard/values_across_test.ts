@@ -68,6 +68,10 @@ class Recorder implements EffectSink {
     this.#open.push(ascii(String(n)));
   }
 
+  endMessage(): void {
+    this.end();
+  }
+
   end(): void {
     this.#frames.push([this.#db, this.#open]);
   }
@@ -315,7 +319,7 @@ class RecordingCommit extends Commit {
   readonly #recorder: Recorder;
 
   constructor(frames: Frame[]) {
-    super({ value: 0 }, false);
+    super({ value: 0, writes: 0 }, false);
     this.active = true;
     this.#recorder = new Recorder(frames);
   }

@@ -40,6 +40,10 @@ export class RecordingEffects implements EffectSink {
     this.#open.push(arg);
   }
 
+  endMessage(): void {
+    this.end();
+  }
+
   end(): void {
     if (this.#left !== 0) throw new Error(`${this.#left} effect arguments are missing`);
     if (this.#payload !== 0) throw new Error(`effect payload is off by ${this.#payload}`);
