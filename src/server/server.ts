@@ -124,6 +124,8 @@ export class Server implements ExecutionObserver {
   /** Resolves when the server has stopped. */
   readonly stopped: Promise<void>;
 
+  /** What `port` was picked or taken for: the setting of that time. */
+  #portSetting = 0;
   /** Open for clients, by host and port. */
   #listeners = new Map<string, Deno.TcpListener>();
   readonly #locks: DataLocks;
@@ -259,6 +261,7 @@ export class Server implements ExecutionObserver {
   #bind(attempt: number): void {
     const { config } = this;
     this.port = this.#bindClients(config.bind, config.port);
+    this.#portSetting = config.port;
     this.replicationPortBase = replicationPortBase(config, this.port);
     if (config.port === 0 && config.replicationPortBase === 0) {
       const fits = this.replicationPortBase + config.shards <= PORTS;
@@ -320,12 +323,16 @@ export class Server implements ExecutionObserver {
     return port;
   }
 
-  /** CONFIG SET port or bind: clients that are connected stay. Replication ports stay where they are. */
+  /**
+   * CONFIG SET port or bind: clients that are connected stay. Replication ports stay where they are, and
+   * so does a port that was picked for a setting of 0 which is still there.
+   */
   #rebind(): string | null {
     const { config } = this;
-    const moves = config.port !== this.port;
+    const moves = config.port !== this.#portSetting;
     try {
-      this.port = this.#bindClients(config.bind, config.port);
+      this.port = this.#bindClients(config.bind, moves ? config.port : this.port);
+      this.#portSetting = config.port;
       this.log.notice("listens anew", { port: this.port, bind: config.bind.join(" ") });
       return null;
     } catch (error) {

@@ -1,4 +1,5 @@
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch, assertNotEquals } from "@std/assert";
+import { Client } from "../support/client.ts";
 import { TestServer } from "../support/server.ts";
 
 Deno.test("CONFIG SET port moves the listener, and clients that are connected stay", async () => {
@@ -21,6 +22,7 @@ Deno.test("CONFIG SET port moves the listener, and clients that are connected st
 Deno.test("CONFIG SET port to a taken one is refused, and the old one serves on", async () => {
   await using server = await TestServer.start();
   await using client = await server.connect();
+  const announced = server.port;
   const taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   try {
     assertMatch(
@@ -30,6 +32,35 @@ Deno.test("CONFIG SET port to a taken one is refused, and the old one serves on"
   } finally {
     taken.close();
   }
+  assertEquals(server.port, announced, "a port that the system picked is not picked again");
   await using other = await server.connect();
+  assertEquals(await other.line("PING"), "PONG");
+});
+
+// Tests may use one address; named twice it is another value of the setting.
+const BIND = "127.0.0.1 127.0.0.1";
+
+Deno.test("CONFIG SET bind leaves a port that the system picked where it is", async () => {
+  await using server = await TestServer.start();
+  await using client = await server.connect();
+  const announced = server.port;
+  assertEquals(await client.ask("CONFIG", "SET", "bind", BIND), "OK");
+  assertEquals(server.port, announced);
+  await using other = await Client.connect(announced);
+  assertEquals(await other.line("PING"), "PONG");
+});
+
+Deno.test("CONFIG SET port 0 picks a port, which a later change of bind keeps", async () => {
+  await using server = await TestServer.start();
+  await using client = await server.connect();
+  const announced = server.port;
+  assertEquals(await client.line(`CONFIG SET port ${announced}`), "OK");
+  assertEquals(server.port, announced);
+  assertEquals(await client.line("CONFIG SET port 0"), "OK");
+  const picked = server.port;
+  assertNotEquals(picked, announced);
+  assertEquals(await client.ask("CONFIG", "SET", "bind", BIND), "OK");
+  assertEquals(server.port, picked);
+  await using other = await Client.connect(picked);
   assertEquals(await other.line("PING"), "PONG");
 });
