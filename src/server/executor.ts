@@ -344,7 +344,7 @@ export class Executor {
       transaction.note(command);
     }
     reply.queued();
-    if (session.replyMode !== REPLY_ON) this.#dropReply(session, replyStart);
+    if (session.replyMode !== REPLY_ON) this.#settleReply(session, replyStart);
     return DONE;
   }
 

@@ -1,7 +1,7 @@
 /** Clients that wait for entries of streams, over real sockets: XREAD BLOCK, XREADGROUP BLOCK. */
 
 import { assertEquals } from "@std/assert";
-import type { Plain } from "../support/client.ts";
+import { type Plain, plain } from "../support/client.ts";
 import { TestServer, until } from "../support/server.ts";
 import { letHappen } from "../support/until.ts";
 
@@ -120,4 +120,25 @@ Deno.test("a wait for entries ends with its time, and inside EXEC at once", asyn
     ),
     [null, null, "OK", "QUEUED", "QUEUED", [null, null]],
   );
+});
+
+Deno.test("a wait whose request pushed something to its own client still replies", async () => {
+  await using server = await TestServer.start({ "notify-keyspace-events": "KEA" });
+  await say(server, "XGROUP CREATE s g 0 MKSTREAM");
+  const client = await server.connect();
+  await client.line("HELLO 3");
+  await client.line("SUBSCRIBE __keyevent@0__:xgroup-createconsumer");
+  await client.send(..."XREADGROUP GROUP g new BLOCK 0 STREAMS s >".split(" "));
+  assertEquals(
+    plain(await client.read()),
+    ["message", "__keyevent@0__:xgroup-createconsumer", "s"],
+  );
+  await blocked(server, 1);
+  await say(server, "XADD s 1-1 f v");
+  assertEquals(plain(await client.read()), { s: [["1-1", ["f", "v"]]] });
+  assertEquals(await client.line("PING"), "PONG");
+  // What ends by its time replies as well.
+  await client.send(..."XREADGROUP GROUP g newer BLOCK 20 STREAMS s >".split(" "));
+  assertEquals((plain(await client.read()) as string[])[2], "s");
+  assertEquals(plain(await client.read()), null);
 });

@@ -5,6 +5,8 @@ import { Redis } from "ioredis";
 import { createClient, WatchError } from "redis";
 import { latin1 } from "../../src/base/ascii.ts";
 import type { Shard } from "../../src/shard/shard.ts";
+import { PushReply } from "../../src/resp/reply_parser.ts";
+import { type Plain, plain } from "../support/client.ts";
 import { inStep, linked, TestNode } from "../support/node.ts";
 import { Random, testSeed } from "../support/random.ts";
 import { RedisServer } from "../support/redis.ts";
@@ -410,3 +412,38 @@ for (const [error, full, lines] of BROKEN) {
     assertEquals(primary.replication.stats.full, full ? 2 : 1);
   });
 }
+
+Deno.test("a command that evicts what its client tracks is still said to be queued", async () => {
+  await using server = await TestServer.start({ "maxmemory-policy": "allkeys-random" });
+  const keys = Array.from({ length: 5_000 }, (_, i) => `k${i}`);
+  for (const key of keys) await server.ask("SET", key, "x".repeat(500));
+  const client = await server.connect();
+  await client.line("HELLO 3");
+  await client.line("CLIENT TRACKING ON");
+  await client.ask("MGET", ...keys);
+  const used = Number(await server.info("used_memory"));
+  const requests = [
+    ["CONFIG", "SET", "maxmemory", String(used - 300_000)],
+    ["MULTI"],
+    ["SET", "x", "y"],
+    ["ECHO", "a"],
+    ["EXEC"],
+    ["ECHO", "end"],
+  ];
+  for (const words of requests) await client.send(...words);
+  const replies: Plain[] = [];
+  let invalidated = 0;
+  while (replies.at(-1) !== "end") {
+    const reply = await client.read();
+    if (reply instanceof PushReply) invalidated++;
+    else replies.push(plain(reply));
+  }
+  assertEquals(replies, ["OK", "OK", "QUEUED", "QUEUED", ["OK", "a"], "end"]);
+  // None is held back: what is evicted is told, now or when that happens.
+  const evicted = async () => Number(await server.info("evicted_keys"));
+  assert(await evicted() > 0);
+  while (invalidated < await evicted()) {
+    assert(await client.read() instanceof PushReply);
+    invalidated++;
+  }
+});
