@@ -53,7 +53,8 @@ export const DECODE_FAILED = 9;
 
 /**
  * Bytes of one frame. A primary makes a frame of one client request, whose bytes Redis bounds with
- * `client-query-buffer-limit`, 1 GiB; without a bound a wrong length would ask for endless memory.
+ * `client-query-buffer-limit`, 1 GiB; without a bound a wrong length would ask for endless memory. A
+ * larger one ends the link, and a snapshot brings what was in it.
  */
 export const FRAME_BYTES_MAX = 1024 * 1024 * 1024;
 
@@ -295,13 +296,11 @@ export class StreamDecoder {
     const bytes = parser.at - this.at + Math.max(parser.pendingBulkBytes, 0);
     if (outcome === NEED_MORE) {
       if (bytes <= this.#maxFrameBytes) return NEED_MORE;
-      return this.#fail("BadPayload", `a command of more than ${this.#maxFrameBytes} bytes`);
+      return this.#frameTooLarge();
     }
     if (outcome !== REQUEST) return this.#fail("BadPayload", parser.error);
     if (parser.argc === 0) return this.#fail("BadPayload", "a command without a name");
-    if (bytes > this.#maxFrameBytes) {
-      return this.#fail("BadPayload", `a command of more than ${this.#maxFrameBytes} bytes`);
-    }
+    if (bytes > this.#maxFrameBytes) return this.#frameTooLarge();
     // The request parser takes any two bytes behind an argument, as Redis does; here a length that is
     // wrong by a little must not pass for data.
     const { argc, stops } = parser;
@@ -313,6 +312,10 @@ export class StreamDecoder {
     this.at = parser.at;
     this.#reading = AT_ITEM;
     return FRAME;
+  }
+
+  #frameTooLarge(): number {
+    return this.#fail("FrameTooLarge", `a command of more than ${this.#maxFrameBytes} bytes`);
   }
 
   /** Reads anything that is no frame. */

@@ -14,6 +14,7 @@ export type DecodeError =
   | "BadOffset"
   | "NegativeOffset"
   | "BadPayload"
+  | "FrameTooLarge"
   | "OffsetGap"
   | "UnexpectedInSnapshot"
   | "LineTooLong";

@@ -88,7 +88,7 @@ export type UpstreamError =
 /** Whether the next handshake must claim no history, so that a full sync follows. */
 export function needsFullSync(error: UpstreamError): boolean {
   return error === "ForeignCommand" || error === "ApplyFailed" || error === "NestedUnit" ||
-    error === "StrayExec" || error === "UnitTooLarge";
+    error === "StrayExec" || error === "UnitTooLarge" || error === "FrameTooLarge";
 }
 
 /** One upstream link's state; a variant holds what is true in it. */

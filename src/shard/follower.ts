@@ -10,6 +10,7 @@ import type { Gate } from "../base/gate.ts";
 import { explainFailure } from "../base/permissions.ts";
 import type { ShardsPort } from "../commands/call.ts";
 import type { KeyspaceEvents } from "../commands/keyspace_events.ts";
+import { STRING_BYTES_CEILING } from "../commands/limits.ts";
 import type { CommandTable } from "../commands/registry.ts";
 import type { Log } from "../observability/log.ts";
 import { reconnectDelayMs } from "../replication/backoff.ts";
@@ -132,13 +133,13 @@ export class Follower implements UpstreamHost {
     return this.#stop.signal;
   }
 
-  /** See `UpstreamHost`. Whatever the upstream's clients may send must pass here. */
+  /** See `UpstreamHost`. What the upstream's clients may send must pass here: its settings may be others. */
   get limits(): Readonly<DecoderLimits> {
     const { maxFrameBytes, request } = DEFAULT_DECODER_LIMITS;
-    const maxBulkBytes = Math.max(request.maxBulkBytes, this.#host.settings.protoMaxBulkBytes);
+    const frameBytes = Math.max(maxFrameBytes, this.#host.settings.protoMaxBulkBytes * 2);
     return {
-      maxFrameBytes: Math.max(maxFrameBytes, maxBulkBytes * 2),
-      request: { ...request, maxBulkBytes },
+      maxFrameBytes: Math.min(frameBytes, STRING_BYTES_CEILING),
+      request: { ...request, maxBulkBytes: STRING_BYTES_CEILING },
     };
   }
 

@@ -235,6 +235,17 @@ for (const [what, args] of FOREIGN) {
     }));
 }
 
+Deno.test("a frame larger than any is FrameTooLarge before its bytes come, and a full sync follows", () =>
+  taken(async (replica, primary, peer) => {
+    await peer.send(frame(5, "SET", "a", "1") + "*2\r\n:6\r\n*3\r\n$3\r\nSET\r\n$1\r\nb\r\n");
+    await peer.send(`$${2 ** 31 - 1}\r\n`);
+    const { claim } = await primary.next();
+    assert(replica.hasLogged("FrameTooLarge"), replica.tail());
+    assertEquals(claim.slice(0, 3), ["REPLICATE", "FROM", "0"]);
+    assertEquals(claim.slice(5, 7), ["HISTORY", "?"]);
+    assertEquals(Object.fromEntries(replica.content()), { "0:a": "1", "0:k": "v" });
+  }));
+
 Deno.test("a frame that fails here proves that the data differs", () =>
   taken(async (replica, primary, peer) => {
     await peer.send(frame(5, "SET", "a", "1") + frame(6, "RENAME", "missing", "b"));

@@ -305,12 +305,13 @@ Deno.test("kevy's captured streams are followed to their ends", () => {
   assertEquals(resumed.events, ["ack 2", "frame 2 SET", "frame 3 SET"]);
 });
 
-Deno.test("the caller's own failures end the link once, two of them ask for a full sync", () => {
+Deno.test("the caller's own failures end the link once, some ask for a full sync", () => {
   const { link } = new Follower();
   link.fail("ForeignCommand", "SHUTDOWN");
   link.fail("Stopped", "");
   assert(link.state.at === "failed" && link.state.error === "ForeignCommand");
   assert(needsFullSync("ForeignCommand") && needsFullSync("ApplyFailed"));
+  assert(needsFullSync("UnitTooLarge") && needsFullSync("FrameTooLarge"));
   assert(!needsFullSync("OffsetGap") && !needsFullSync("BadSnapshot"));
 });
 

@@ -320,7 +320,7 @@ Deno.test("endless empty chunks and events in one buffer cost no stack", () => {
   assertEquals(feed.events.slice(-2), [{ kind: "end", offset: 0 }, FRAME_EVENT]);
 });
 
-Deno.test("a large frame passes; one past the limit is BadPayload before its bytes are awaited", () => {
+Deno.test("a large frame passes; one past the limit is FrameTooLarge before its bytes are awaited", () => {
   const limits = { ...DEFAULT_DECODER_LIMITS, maxFrameBytes: 1_000_000 };
   const value = "v".repeat(900_000);
   const feed = new DecoderFeed(new StreamDecoder(limits));
@@ -329,7 +329,7 @@ Deno.test("a large frame passes; one past the limit is BadPayload before its byt
   feed.push(bytes(value + "\r\n"));
   assertEquals(feed.events.at(-1), { kind: "frame", offset: 0, args: ["k", value] });
   feed.push(bytes(`*2\r\n:1\r\n*3\r\n$1\r\nk\r\n$600000\r\n${"w".repeat(600_000)}\r\n$500000\r\n`));
-  assertEquals(feed.events.at(-1), { kind: "failed", error: "BadPayload" });
+  assertEquals(feed.events.at(-1), { kind: "failed", error: "FrameTooLarge" });
 });
 
 Deno.test("a chunk is framed in place, whatever its length", () => {
