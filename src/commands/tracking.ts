@@ -43,8 +43,11 @@ export interface TrackingHost {
   session(id: number): Session | undefined;
   /** The client whose command is being run, or null. */
   running(): Session | null;
-  /** Number of commands begun so far: while it stays, no client has read anything more. */
-  commandCount(): number;
+  /**
+   * Number of commands begun so far, each time counted that one is: while it stays, no client has read
+   * anything more.
+   */
+  runCount(): number;
 }
 
 /** How a client wants to be told: the options of CLIENT TRACKING ON. */
@@ -134,7 +137,7 @@ export class Tracking implements KeyChangeListener {
   readonly #prefixes = new Prefixes();
   /** Made when the first client tracks. */
   #table: TrackingTable | null = null;
-  /** The command after which all was last told to be gone. */
+  /** Number of commands begun when all was last told to be gone. */
   #flushedAt = -1;
   #isBroadcastDue = false;
   readonly #broadcastDue = () => this.#broadcast();
@@ -285,9 +288,9 @@ export class Tracking implements KeyChangeListener {
    * databases and shards that one command empties.
    */
   databaseChanged(): void {
-    const commands = this.#host.commandCount();
-    if (this.#flushedAt === commands) return;
-    this.#flushedAt = commands;
+    const runs = this.#host.runCount();
+    if (this.#flushedAt === runs) return;
+    this.#flushedAt = runs;
     this.#table?.clear();
     for (const tracker of this.#trackers) {
       const to = this.#addressee(tracker);

@@ -140,6 +140,8 @@ export class Executor {
   turnWrites = 0;
   /** Commands run. */
   commands = 0;
+  /** Requests of clients that wait, run once more. */
+  reruns = 0;
   /** Requests refused before they ran. */
   rejected = 0;
   readonly #table: CommandTable;
@@ -481,6 +483,7 @@ export class Executor {
       ? this.memory.admit(call.keys, requestBytes + WRITE_SLACK_BYTES)
       : ROOM;
     if (room === ROOM_LATER) return false;
+    this.reruns++;
     session.isRunning = true; // what this makes others push to the client comes behind its reply
     try {
       if (refusal !== DONE) reply.error(refusal);

@@ -243,6 +243,39 @@ Deno.test("a replica's clients are told of what the primary writes", async () =>
   await until("it is told", async () => (await cacher.hear()) === EVERYTHING);
 });
 
+Deno.test("a replica's client that is served while it waits is told of each FLUSHALL upstream", async () => {
+  await using primary = await TestServer.start();
+  await using replica = await TestServer.start();
+  await replica.ask("REPLICAOF", "127.0.0.1", String(primary.port));
+  await until("the link is up", async () => await replica.info("master_link_status") === "up");
+  const socket = await RawSocket.connect(replica.port);
+  try {
+    await socket.write(batch(
+      ["HELLO", "3"],
+      ["CLIENT", "TRACKING", "ON"],
+      ["XREAD", "BLOCK", "0", "STREAMS", "s", "0"],
+    ));
+    const { blocked, node } = replica.server;
+    const [{ keys }] = node.shards;
+    await until("it waits", () => blocked.keyCount === 1);
+    // Nobody says anything to the replica from here on.
+    await primary.ask("SET", "k", "v");
+    await primary.ask("FLUSHALL");
+    await socket.readThrough("invalidate\r\n_\r\n");
+    await primary.ask("XADD", "s", "1-1", "f", "v");
+    await socket.readThrough("$1\r\nv\r\n");
+    await primary.ask("FLUSHALL");
+    await until("it is flushed", () => keys.totalSize() === 0);
+    await socket.write(batch(["PING"]));
+    assertEquals(
+      await socket.readThrough("+PONG\r\n"),
+      ">2\r\n$10\r\ninvalidate\r\n_\r\n+PONG\r\n",
+    );
+  } finally {
+    socket.close();
+  }
+});
+
 Deno.test("a replica that takes over another data set tells that everything may have changed", async () => {
   await using primary = await TestServer.start();
   await primary.ask("SET", "a", "theirs");
