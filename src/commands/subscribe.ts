@@ -14,6 +14,8 @@ import type { Session } from "./session.ts";
 
 const FLAGS: readonly CommandFlag[] = ["pubsub", "noscript", "loading", "stale"];
 
+const ERR_SSUBSCRIBE_IN_MULTI = ascii("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client");
+
 /** Number that a confirmation tells: shard channels are counted apart from the others. */
 function countOf(session: Session, kind: number): number {
   const own = session.subscriptions;
@@ -45,6 +47,10 @@ function subscriber(pubsub: PubSub, kind: number, name: string): (call: Call) =>
   const word = ascii(name);
   return (call) => {
     const { session, buf, starts, stops, argc } = call;
+    // The others are let in for the sake of clients older than the rule (as in Redis).
+    if (kind === SHARD_CHANNELS && session.transaction?.isExecuting === true) {
+      return call.reply.error(ERR_SSUBSCRIBE_IN_MULTI);
+    }
     const out = confirmations(call);
     for (let i = 1; i < argc; i++) {
       pubsub.subscribe(session, kind, buf, starts[i], stops[i]);

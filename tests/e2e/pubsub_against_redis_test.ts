@@ -63,6 +63,7 @@ const CONVERSATIONS: Readonly<Record<string, string>> = {
     a: PUBSUB SHARDNUMSUB s
     a: UNSUBSCRIBE nosuch
     a: MULTI ; SUBSCRIBE three ; GET x ; UNSUBSCRIBE three ; EXEC
+    a: MULTI ; PSUBSCRIBE t* ; SSUBSCRIBE t ; GET x ; SUNSUBSCRIBE t ; PUNSUBSCRIBE t* ; EXEC
     a: SUBSCRIBE four
     a: UNSUBSCRIBE four two
     a: UNSUBSCRIBE
