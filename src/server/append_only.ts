@@ -267,7 +267,7 @@ export class AppendOnly implements Durability {
     const isNeeded = files.some(isRewriteNeeded);
     const retryMs = isNeeded
       ? RETRY_MS
-      : Math.min(RETRY_MS * 2 ** (this.failedRewrites - 1), RETRY_MS_MAX);
+      : Math.min(RETRY_MS * 2 ** Math.max(0, this.failedRewrites - 1), RETRY_MS_MAX);
     const isTooSoon = this.lastRewriteFailed &&
       this.#host.clock.monotonicMs() - this.#lastTryMs < retryMs;
     if (!isTooSoon && (isNeeded || this.#isLarge(files))) void this.#rewrite();
@@ -391,6 +391,13 @@ export class AppendOnly implements Durability {
     let delayed = 0;
     for (const { log } of this.#files ?? []) delayed += log.delayedSyncs;
     return delayed;
+  }
+
+  /** CONFIG RESETSTAT. Failures counted no more put the next rewrite off no more (as in Redis). */
+  resetCounters(): void {
+    this.rewrites = 0;
+    this.failedRewrites = 0;
+    for (const { log } of this.#files ?? []) log.delayedSyncs = 0;
   }
 
   // ---- the end -------------------------------------------------------------------------------

@@ -83,8 +83,11 @@ export class StatBaseline {
     server.errorStats.reset();
     server.lag.reset();
     server.gate.longestMs = 0;
+    server.gate.busyMs = 0;
     server.executor.memory.resetCounters();
     server.replication.stats.reset();
+    server.persistence.saves = 0;
+    server.persistence.appendOnly.resetCounters();
     for (const { keys } of server.node.shards) {
       keys.hits = 0;
       keys.misses = 0;

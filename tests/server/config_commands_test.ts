@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { TestServer } from "../support/server.ts";
+import { TestServer, until } from "../support/server.ts";
 
 Deno.test("CONFIG GET takes several globs and answers a map", async () => {
   await using server = await TestServer.start({ shards: "3" });
@@ -62,6 +62,21 @@ Deno.test("CONFIG RESETSTAT sets INFO's counters to zero, not what clients count
   assertEquals(await server.info("total_connections_received"), "0");
   assertEquals(Number(await server.info("total_commands_processed")) < 20, true);
   assertEquals(await client.line("CLIENT ID"), id);
+});
+
+Deno.test("CONFIG RESETSTAT sets the counters of saves and rewrites to zero", async () => {
+  await using server = await TestServer.start({ appendonly: "yes" });
+  const { appendOnly } = server.server.persistence;
+  assertEquals(await server.ask("SAVE"), "OK");
+  await server.ask("BGREWRITEAOF");
+  await until("it is rewritten", () => appendOnly.rewrites > 0 && !appendOnly.isRewriting);
+  appendOnly.failedRewrites = 3;
+  assertEquals(await server.info("rdb_saves"), "1");
+  assertEquals(await server.ask("CONFIG", "RESETSTAT"), "OK");
+  assertEquals(await server.info("rdb_saves"), "0");
+  assertEquals(await server.info("aof_rewrites"), "0");
+  assertEquals(await server.info("aof_rewrites_consecutive_failures"), "0");
+  assertEquals(await server.info("aof_delayed_fsync"), "0");
 });
 
 Deno.test("a command's failures and refusals are counted apart from its runs", async () => {
