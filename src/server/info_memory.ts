@@ -74,7 +74,7 @@ export function memoryLines(server: Server): InfoLine[] {
     ["mem_pubsub", server.pubsub.bytes],
     ["mem_tracking", server.tracking.bytes],
     ["mem_cluster_links", 0],
-    ["mem_aof_buffer", 0],
+    ["mem_aof_buffer", server.persistence.appendOnly.pendingBytes],
     ["mem_allocator", "arena"],
     ["active_defrag_running", 0],
     ["lazyfree_pending_objects", graves],

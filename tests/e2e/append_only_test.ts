@@ -124,6 +124,9 @@ for (const policy of ["always", "everysec"] as const) {
           assertEquals(plain(await listener.read()), ["message", "news", `m${i}`]);
         }
         assertEquals(await server.info("aof_last_write_status"), "err");
+        const waiting = await server.info("aof_buffer_length");
+        assert(Number(waiting) > 0);
+        assertEquals(await server.info("mem_aof_buffer"), waiting);
         isFull = false;
         assertEquals(await tenth, "OK");
         acknowledged.push(10);
