@@ -99,6 +99,8 @@ export class Persistence {
   #lastTryUnixMs = 0;
   #savedAtMs = 0;
   #isClosed = false;
+  /** Keys that the files of the last save hold. */
+  #savedKeys = 0;
 
   /**
    * Nothing is loaded or saved yet.
@@ -164,6 +166,7 @@ export class Persistence {
     try {
       const { appendOnly } = this.#host.config;
       await (this.#reading = appendOnly ? this.#loadFrames() : this.#loading.atStart());
+      if (!appendOnly) this.#savedKeys = this.#keys();
     } finally {
       this.#isLoading = false;
       this.#reading = null;
@@ -361,6 +364,12 @@ export class Persistence {
     if (this.lastSaveFailed && nowUnixMs - this.#lastTryUnixMs <= RETRY_MS) return;
     const dirty = node.dirty();
     const sinceMs = nowUnixMs - this.lastSaveUnixMs;
+    // Keys that FLUSHALL took do not come back after a crash (Redis saves before it replies).
+    const isEmptied = dirty > 0 && this.#savedKeys > 0 && this.#keys() === 0;
+    if (isEmptied && config.save.length > 0 && this.startBackgroundSave()) {
+      log.notice("saving, since all keys are gone", { changes: dirty });
+      return;
+    }
     for (const { seconds, changes } of config.save) {
       if (dirty < changes || sinceMs <= seconds * 1000) continue;
       if (this.startBackgroundSave()) {
@@ -368,6 +377,12 @@ export class Persistence {
       }
       return;
     }
+  }
+
+  #keys(): number {
+    let keys = 0;
+    for (const shard of this.#host.node.shards) keys += shard.keys.totalSize();
+    return keys;
   }
 
   #tellSave(nowMs: number): void {
@@ -461,6 +476,7 @@ export class Persistence {
   #succeeded({ keys, bytes, names }: SaveTotals, dirty: readonly number[]): void {
     const { clock, log, node } = this.#host;
     node.shards.forEach((shard, i) => shard.keys.dirty = Math.max(0, shard.keys.dirty - dirty[i]));
+    this.#savedKeys = keys;
     this.lastSaveFailed = false;
     this.lastSaveUnixMs = clock.nowMs();
     this.lastSaveSeconds = Math.floor(this.#elapsedMs() / 1000);

@@ -43,6 +43,26 @@ Deno.test("a save point saves when its changes and its seconds have both come", 
   await notSaving(server);
 });
 
+Deno.test("data that are gone altogether are saved soon, once, where save points are set", async () => {
+  for (const save of ["3600 1000", ""]) {
+    await using server = await TestServer.start({ save, shards: "2" });
+    const { persistence } = server.server;
+    await write(server, 5);
+    assertEquals(await server.ask("SAVE"), "OK");
+    assertEquals(await server.ask("FLUSHALL"), "OK");
+    later(server, 1);
+    assertEquals(persistence.isSaving, save !== "");
+    await notSaving(server);
+    assertEquals(persistence.saves, save === "" ? 1 : 2);
+    assertEquals(await server.info("rdb_changes_since_last_save"), save === "" ? "10" : "0");
+    // There is nothing left on disk that could come back.
+    await write(server, 1);
+    await server.ask("FLUSHALL");
+    later(server, 1);
+    assertEquals(persistence.isSaving, false);
+  }
+});
+
 Deno.test("a failed save refuses writes and is tried again after five seconds", async () => {
   await using server = await TestServer.start({ save: "60 1" });
   const { persistence } = server.server;
