@@ -10,7 +10,7 @@ import { parseInteger } from "../base/integers.ts";
 import { KEY_BYTES_MAX } from "../keyspace/entry.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import { encodedStart } from "../resp/as_encoded.ts";
-import { ERR_WRONGTYPE } from "../resp/errors.ts";
+import { ERR_REPLY_TOO_LARGE, ERR_WRONGTYPE } from "../resp/errors.ts";
 import type { ReplyWriter } from "../resp/reply_writer.ts";
 import type { BlockingPort } from "./blocking.ts";
 import type { EffectSink } from "./effect.ts";
@@ -157,6 +157,16 @@ export class Call {
   keyFits(i: number): boolean {
     if (this.stops[i] - this.starts[i] <= KEY_BYTES_MAX) return true;
     this.reply.error(ERR_KEY_TOO_LONG);
+    return false;
+  }
+
+  /**
+   * Whether a reply of `bytes` reaches the client; replies the error when it would not. For commands
+   * that remove what they reply with: it stays when nobody would get it.
+   */
+  replyFits(bytes: number): boolean {
+    if (this.reply.fits(bytes)) return true;
+    this.reply.error(ERR_REPLY_TOO_LARGE);
     return false;
   }
 

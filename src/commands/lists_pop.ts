@@ -43,10 +43,11 @@ function pop(call: Call, end: number): void {
   if (a === WRONG_TYPE) return;
   if (a === 0) return hasCount ? reply.nilArray() : reply.nil();
   if (!hasCount) {
-    popItem(call, 1, a, end);
+    if (!popItem(call, 1, a, end, false)) return;
   } else {
     if (count === 0) return reply.emptyArray();
-    count = popItems(call, 1, a, end, count);
+    count = popItems(call, 1, a, end, count, false);
+    if (count === 0) return;
   }
   call.asSent(POP[end], count);
 }
@@ -57,7 +58,7 @@ function replyNoItems(reply: ReplyWriter): void {
 }
 
 function blockingPop(call: Call, end: number): void {
-  const { reply, buf, starts, stops } = call;
+  const { reply } = call;
   const last = call.argc - 1;
   const timeoutMs = timeoutArgument(call, last);
   if (Number.isNaN(timeoutMs)) return;
@@ -65,10 +66,8 @@ function blockingPop(call: Call, end: number): void {
     const a = call.writeAs(i, TYPE_LIST);
     if (a === WRONG_TYPE) return;
     if (a === 0) continue;
-    reply.array(2);
-    reply.bulk(buf, starts[i], stops[i]);
-    popItem(call, i, a, end);
-    return call.effectKey(POP[end], i);
+    if (popItem(call, i, a, end, true)) call.effectKey(POP[end], i);
+    return;
   }
   if (!call.canBlock) return reply.nilArray();
   blockOn(call, {
@@ -82,7 +81,7 @@ function blockingPop(call: Call, end: number): void {
 
 /** LMPOP and BLMPOP. The number of keys is argument `at`, before it may stand a timeout. */
 function popFromFirst(call: Call, at: number): void {
-  const { reply, argc, buf, starts, stops } = call;
+  const { reply, argc } = call;
   const keyCount = integerFrom(call, at, 1, ERR_NUMKEYS);
   if (Number.isNaN(keyCount)) return;
   const where = at + 1 + keyCount;
@@ -104,9 +103,8 @@ function popFromFirst(call: Call, at: number): void {
     const a = call.writeAs(i, TYPE_LIST);
     if (a === WRONG_TYPE) return;
     if (a === 0) continue;
-    reply.array(2);
-    reply.bulk(buf, starts[i], stops[i]);
-    const popped = popItems(call, i, a, end, count);
+    const popped = popItems(call, i, a, end, count, true);
+    if (popped === 0) return;
     call.effectKeyInteger(POP[end], i, popped);
     return call.changed(popped - 1);
   }

@@ -11,9 +11,10 @@ import type { Lists } from "../keyspace/list.ts";
 import { byteAt } from "../memory/arena.ts";
 import type { PackReader } from "../memory/pack_reader.ts";
 import { ERR_SYNTAX } from "../resp/errors.ts";
-import type { ReplyWriter } from "../resp/reply_writer.ts";
+import { BULK_FRAME_BYTES, type ReplyWriter } from "../resp/reply_writer.ts";
 import type { Call } from "./call.ts";
 import { DEL_HAPPENED, GENERIC_EVENT, LIST_EVENT } from "./keyspace_events.ts";
+import { anyFit, bulkBytes, headBytes } from "./reply_room.ts";
 
 /** An end of a list. */
 export const HEAD = 0;
@@ -29,9 +30,6 @@ export const POP_HAPPENED: readonly Uint8Array[] = [ascii("lpop"), ascii("rpop")
 
 const LEFT = ascii("LEFT");
 const RIGHT = ascii("RIGHT");
-
-/** Bytes of a bulk's header and closing line end, at most. */
-const BULK_FRAME_BYTES = 24;
 
 /** The end that argument `i` names (`LEFT`, `RIGHT`); -1, and the error is replied, if it names none. */
 export function endArgument(call: Call, i: number): number {
@@ -142,14 +140,52 @@ export function removeEmptied(call: Call, i: number, a: number): void {
   call.notify(GENERIC_EVENT, DEL_HAPPENED, i);
 }
 
+/** Bytes of the reply with the item under the list's cursor. */
+function itemBytes(lists: Lists): number {
+  if (lists.isBlob) return bulkBytes(lists.blobs.byteLength(lists.blob));
+  lists.read();
+  return bulkBytes(lists.packs.stop - lists.packs.start);
+}
+
+/**
+ * Whether `count` items at one end of the list in hand, whose key is argument `i`, can be sent; replies
+ * the error if not.
+ */
+function itemsFit(call: Call, i: number, lists: Lists, end: number, count: number): boolean {
+  if (anyFit(call, i, count)) return true;
+  let bytes = headBytes(call, i);
+  lists.seek(end === HEAD ? 0 : -1);
+  for (let left = count; left > 0; left--) {
+    bytes += itemBytes(lists);
+    if (end === HEAD) lists.next();
+    else lists.previous();
+  }
+  return call.replyFits(bytes);
+}
+
+/** The key in argument `i`, and behind it will be what was taken from it. */
+function replyKey(call: Call, i: number): void {
+  call.reply.array(2);
+  call.reply.bulk(call.buf, call.starts[i], call.stops[i]);
+}
+
 /**
  * Replies with the item at one end of the list of entry `a`, whose key is argument `i`, and takes it
- * out.
+ * out; `withKey` with the key before it. False, with the error replied and nothing taken, if it cannot
+ * be sent.
  */
-export function popItem(call: Call, i: number, a: number, end: number): void {
+export function popItem(
+  call: Call,
+  i: number,
+  a: number,
+  end: number,
+  withKey: boolean,
+): boolean {
   const { keys, reply } = call;
   const lists = openList(keys, a);
   lists.seek(end === HEAD ? 0 : -1);
+  if (!anyFit(call, i, 1) && !call.replyFits(headBytes(call, i) + itemBytes(lists))) return false;
+  if (withKey) replyKey(call, i);
   const isLast = lists.isOnly;
   replyItem(reply, keys, lists);
   if (!isLast) {
@@ -159,14 +195,24 @@ export function popItem(call: Call, i: number, a: number, end: number): void {
   }
   call.notify(LIST_EVENT, POP_HAPPENED[end], i);
   if (isLast) removeEmptied(call, i, a);
+  return true;
 }
 
-/** As `popItem` for up to `count` items, as an array. Returns how many. */
-export function popItems(call: Call, i: number, a: number, end: number, count: number): number {
+/** As `popItem` for up to `count` items, as an array. Returns how many, 0 after the error. */
+export function popItems(
+  call: Call,
+  i: number,
+  a: number,
+  end: number,
+  count: number,
+  withKey: boolean,
+): number {
   const { keys, reply } = call;
   const lists = openList(keys, a);
   const { length } = lists;
   count = Math.min(count, length);
+  if (!itemsFit(call, i, lists, end, count)) return 0;
+  if (withKey) replyKey(call, i);
   reply.array(count);
   replyItems(reply, keys, lists, end === HEAD ? 0 : -1, count, end === TAIL);
   if (count < length) {

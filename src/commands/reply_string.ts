@@ -10,11 +10,8 @@ import type { Keyspace } from "../keyspace/keyspace.ts";
 import { byteAt } from "../memory/arena.ts";
 import { CHUNK_BYTES } from "../memory/blob.ts";
 import { ERR_WRONGTYPE } from "../resp/errors.ts";
-import type { ReplyWriter } from "../resp/reply_writer.ts";
+import { BULK_FRAME_BYTES, type ReplyWriter } from "../resp/reply_writer.ts";
 import type { Call } from "./call.ts";
-
-/** Bytes of a bulk's header and closing line end, at most. */
-const BULK_FRAME_BYTES = 24;
 
 /** Whether entry `a` is a string; replies the error when it is not. */
 export function mustBeString(call: Call, a: number): boolean {
@@ -35,6 +32,20 @@ export function replyValue(call: Call, a: number): boolean {
   if (!mustBeString(call, a)) return false;
   replyString(call.reply, call.keys, a);
   return true;
+}
+
+/**
+ * As `replyValue`, for a command that then removes or replaces the string: false also after the error
+ * that it cannot be sent.
+ */
+export function replyLastValue(call: Call, a: number): boolean {
+  return (a === 0 || mayGo(call, a)) && replyValue(call, a);
+}
+
+/** Whether the reply with the value of entry `a`, if it is a string, can be sent; replies the error if not. */
+function mayGo(call: Call, a: number): boolean {
+  const { keys } = call;
+  return keys.typeOf(a) !== TYPE_STRING || call.replyFits(BULK_FRAME_BYTES + keys.stringBytes(a));
 }
 
 /** Replies with the whole string of entry `a` as a bulk. */

@@ -28,7 +28,7 @@ import {
   STRING_EVENT,
 } from "./keyspace_events.ts";
 import type { CommandSpec } from "./registry.ts";
-import { replyValue } from "./reply_string.ts";
+import { replyLastValue } from "./reply_string.ts";
 import { effectSet } from "./set_effect.ts";
 import { KEY, ONE_KEY, VALUE } from "./string_docs.ts";
 
@@ -70,7 +70,7 @@ function setWithOptions(call: Call): void {
   const givesOld = (flags & GIVE_OLD) !== 0;
   const a = givesOld ? call.readToStore(1) : call.write(1);
   if (a === 0 && (flags & IF_EXISTS) === 0 && !call.keyFits(1)) return;
-  if (givesOld && !replyValue(call, a)) return;
+  if (givesOld && !replyLastValue(call, a)) return;
   if ((flags & IF_MISSING) !== 0 && a !== 0 || (flags & IF_EXISTS) !== 0 && a === 0) {
     if (!givesOld) call.reply.nil();
     return;
@@ -120,7 +120,7 @@ function setFor(call: Call, unit: number): void {
 function getset(call: Call): void {
   const a = call.readToStore(1);
   if (a === 0 && !call.keyFits(1)) return;
-  if (!replyValue(call, a)) return;
+  if (!replyLastValue(call, a)) return;
   store(call, a, 2, NO_DEADLINE);
   call.asSent(SET, 1);
   call.notify(STRING_EVENT, SET_HAPPENED, 1);

@@ -20,6 +20,7 @@ import { int64Argument } from "./arguments.ts";
 import { type Call, WRONG_TYPE } from "./call.ts";
 import { DEL_HAPPENED, GENERIC_EVENT, SET_EVENT } from "./keyspace_events.ts";
 import type { CommandSpec } from "./registry.ts";
+import { anyFit, bulkBytes, headBytes } from "./reply_room.ts";
 import { storeEditedSet } from "./set_store.ts";
 import { KEY, ONE_KEY } from "./string_docs.ts";
 
@@ -188,6 +189,7 @@ function spop(call: Call): void {
   const { sets } = keys;
   sets.open(keys.formOf(a), keys.valueRoot(a));
   sets.pick();
+  if (!anyFit(call, 1, 1) && !call.replyFits(headBytes(call, 1) + sets.stop - sets.start)) return;
   reply.bulk(sets.u8, sets.start, sets.stop);
   note(call, sets.u8, sets.start, sets.stop);
   sets.removePicked();
@@ -214,6 +216,9 @@ function spopCount(call: Call): void {
   const { sets } = keys;
   sets.open(keys.formOf(a), keys.valueRoot(a));
   const size = sets.count;
+  const isChosen = count < size && sets.form === FORM_TABLE;
+  if (isChosen) chooseEntries(keys, sets, count);
+  if (isChosen ? !chosenFit(call) : !anyMembersFit(call, sets, Math.min(count, size))) return;
   reply.set(Math.min(count, size));
   if (count >= size) {
     replyAll(call, sets);
@@ -226,10 +231,39 @@ function spopCount(call: Call): void {
   }
   const isSplit = count > EFFECT_MEMBERS;
   if (isSplit) call.beginEffects();
-  if (sets.form === FORM_TABLE) popEntries(call, sets, count);
+  if (isChosen) popChosen(call, sets);
   else popPacked(call, sets, count);
   finishPop(call, a, sets, count);
   if (isSplit) call.endEffects();
+}
+
+/** Whether the chosen entries can be sent; replies the error if not, and drops them. */
+function chosenFit(call: Call): boolean {
+  if (anyFit(call, 1, chosen.length)) return true;
+  const { i32 } = call.keys.arena;
+  let bytes = headBytes(call, 1);
+  for (let i = 0; i < chosen.length; i++) bytes += bulkBytes(keyBytes(i32, chosen.items[i]));
+  if (call.replyFits(bytes)) return true;
+  dropChosen();
+  return false;
+}
+
+/**
+ * Whether any `count` members of the set at hand can be sent, the longest ones too, since they are not
+ * chosen yet; replies the error if not.
+ */
+function anyMembersFit(call: Call, sets: Sets, count: number): boolean {
+  if (anyFit(call, 1, count)) return true;
+  const { cursor } = sets;
+  let all = 0;
+  let longest = 0;
+  cursor.open(sets.form, sets.root);
+  while (cursor.next()) {
+    const bytes = bulkBytes(cursor.stop - cursor.start);
+    all += bytes;
+    longest = Math.max(longest, bytes);
+  }
+  return call.replyFits(headBytes(call, 1) + Math.min(all, count * longest));
 }
 
 /** Argument 2 as a count beyond 2^53: it stands for all members; -1 when it is no count. */
@@ -238,11 +272,10 @@ function largeCount(call: Call): number {
   return exact === undefined ? -1 : Number(exact);
 }
 
-function popEntries(call: Call, sets: Sets, count: number): void {
+function popChosen(call: Call, sets: Sets): void {
   const { keys, reply } = call;
   const { arena } = keys;
-  chooseEntries(keys, sets, count);
-  for (let i = 0; i < count; i++) {
+  for (let i = 0; i < chosen.length; i++) {
     const entry = chosen.items[i];
     const u8 = arena.bytes(entry);
     const start = keyAt(arena.i32, entry);

@@ -25,7 +25,13 @@ import {
 } from "./keyspace_events.ts";
 import { MSET_COMMANDS } from "./mset.ts";
 import type { CommandSpec } from "./registry.ts";
-import { mustBeString, replyString, replyStringRange, replyValue } from "./reply_string.ts";
+import {
+  mustBeString,
+  replyLastValue,
+  replyString,
+  replyStringRange,
+  replyValue,
+} from "./reply_string.ts";
 import { SET_COMMANDS } from "./set.ts";
 import { KEY, ONE_KEY } from "./string_docs.ts";
 import { STRING_EDIT_COMMANDS } from "./string_edits.ts";
@@ -43,7 +49,7 @@ function get(call: Call): void {
 
 function getdel(call: Call): void {
   const a = call.read(1);
-  if (!replyValue(call, a) || a === 0) return;
+  if (!replyLastValue(call, a) || a === 0) return;
   call.keys.remove(call.db, a);
   call.effectKey(DEL, 1);
   call.notify(GENERIC_EVENT, DEL_HAPPENED, 1);
@@ -65,7 +71,7 @@ function getex(call: Call): void {
     if (Number.isNaN(deadline)) return;
   }
   if (expiryAt !== 0 && isPast(call, deadline)) {
-    replyString(reply, keys, a);
+    if (!replyLastValue(call, a)) return;
     keys.remove(db, a);
     call.effectKey(DEL, 1);
     call.notify(GENERIC_EVENT, DEL_HAPPENED, 1);

@@ -15,7 +15,14 @@ import { type Call, WRONG_TYPE } from "./call.ts";
 import type { ArgumentDoc, CommandSpec } from "./registry.ts";
 import { KEY, ONE_KEY } from "./string_docs.ts";
 import { atLeastArgument, countedKeys } from "./zset_keys.ts";
-import { effectRemoval, openZset, removeRange, replyRange, replyScore } from "./zset_value.ts";
+import {
+  effectRemoval,
+  endFits,
+  openZset,
+  removeRange,
+  replyRange,
+  replyScore,
+} from "./zset_value.ts";
 
 const ZPOPMIN_HAPPENED = ascii("zpopmin");
 const ZPOPMAX_HAPPENED = ascii("zpopmax");
@@ -71,12 +78,13 @@ function pop(call: Call, isMax: boolean): void {
   if (a === WRONG_TYPE) return;
   if (a === 0 || wanted === 0) return reply.emptyArray();
   const zset = openZset(call, a);
+  const count = Math.min(wanted, zset.count);
+  if (!endFits(call, 1, zset, isMax, count)) return;
   if (argc === 2) {
     reply.array(2);
     replyEnd(reply, zset, isMax);
     return takeOut(call, a, zset, isMax, 1, 1);
   }
-  const count = Math.min(wanted, zset.count);
   const from = isMax ? zset.count - count : 0;
   replyRange(reply, zset, from, from + count, isMax, true);
   takeOut(call, a, zset, isMax, count, 1);
@@ -125,6 +133,7 @@ function blockingPop(call: Call, isMax: boolean): void {
   if (a === 0) return wait(call, 1, argc - 2, timeoutMs);
   const key = foundAt;
   const zset = openZset(call, a);
+  if (!endFits(call, key, zset, isMax, 1)) return;
   reply.array(3);
   reply.bulk(buf, starts[key], stops[key]);
   replyEnd(reply, zset, isMax);
@@ -168,6 +177,7 @@ function popOfMany(call: Call, firstKey: number): boolean {
   const key = foundAt;
   const zset = openZset(call, a);
   const count = Math.min(options.count, zset.count);
+  if (!endFits(call, key, zset, isMax, count)) return true;
   reply.array(2);
   reply.bulk(buf, starts[key], stops[key]);
   reply.array(count);

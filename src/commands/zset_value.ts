@@ -13,6 +13,7 @@ import { ERR_NOT_FLOAT, type ErrorLine } from "../resp/errors.ts";
 import type { ReplyWriter } from "../resp/reply_writer.ts";
 import type { Call } from "./call.ts";
 import { DEL_HAPPENED, GENERIC_EVENT, ZSET_EVENT } from "./keyspace_events.ts";
+import { anyFit, bulkBytes, headBytes } from "./reply_room.ts";
 
 const ERR_MEMBER_TOO_LONG: ErrorLine = ascii(
   `ERR member is longer than the maximum of ${KEY_BYTES_MAX} bytes`,
@@ -24,6 +25,9 @@ const LF = 10;
 
 /** A score in text, with room for what RESP3 puts around it. */
 const text = new Uint8Array(SCORE_TEXT_BYTES_MAX + 3);
+
+/** Bytes of the header of a member and its score, where they are an array: `*2`. */
+const PAIR_HEADER_BYTES = 4;
 
 /** Takes the sorted set of entry `a` in hand. */
 export function openZset(call: Call, a: number): Zsets {
@@ -105,6 +109,29 @@ export function replyScore(reply: ReplyWriter, score: number): void {
   text[stop] = CR;
   text[stop + 1] = LF;
   reply.raw(text, 0, stop + 2);
+}
+
+/**
+ * Whether `count` members at one end of the sorted set at hand, which is of the key in argument `key`,
+ * can be sent with their scores; replies the error if not.
+ */
+export function endFits(
+  call: Call,
+  key: number,
+  zset: Zsets,
+  isMax: boolean,
+  count: number,
+): boolean {
+  if (anyFit(call, key, count)) return true;
+  let bytes = headBytes(call, key);
+  zset.seekRank(isMax ? zset.count - 1 : 0);
+  for (let left = count; left > 0; left--) {
+    bytes += bulkBytes(zset.stop - zset.start) + bulkBytes(putScore(text, 0, zset.score)) +
+      PAIR_HEADER_BYTES;
+    if (isMax) zset.previous();
+    else zset.next();
+  }
+  return call.replyFits(bytes);
 }
 
 /** The member at hand with its score as a bulk, as ZSCAN has it in both protocols. */

@@ -35,6 +35,11 @@ export const ERR_OFFSET_RANGE: ErrorLine = ascii("ERR offset is out of range");
 export const ERR_SAME_OBJECT: ErrorLine = ascii("ERR source and destination objects are the same");
 /** The name to create is taken (RESTORE). */
 export const ERR_BUSY_KEY: ErrorLine = ascii("BUSYKEY Target key name already exists.");
+/** A command would remove what it replies with, and the reply would not reach the client. */
+export const ERR_REPLY_TOO_LARGE: ErrorLine = ascii(
+  "ERR the reply is larger than a client's waiting replies may be " +
+    "(client-output-buffer-limit, 1 GiB at most), so nothing was removed",
+);
 /** A string would grow past `proto-max-bulk-len`. */
 export const ERR_STRING_TOO_LONG: ErrorLine = ascii(
   "ERR string exceeds maximum allowed size (proto-max-bulk-len)",

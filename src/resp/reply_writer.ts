@@ -24,6 +24,9 @@ export const REPLY_BUFFER_BYTES = 1024;
  */
 export const REPLY_BYTES_MAX: number = 1024 * 1024 * 1024;
 
+/** Bytes of a bulk's header and closing line end, at most. */
+export const BULK_FRAME_BYTES = 24;
+
 /** Bytes up to which a loop copies faster than `Uint8Array.prototype.set` and makes no view. */
 const LOOP_COPY_BYTES_MAX = 96;
 
@@ -71,6 +74,10 @@ export class ReplyWriter {
   limitBytes: number = REPLY_BYTES_MAX;
   /** Whether more than that was written: what is in the buffer now means nothing. */
   overflowed = false;
+  /** Bytes of waiting replies above which the owner closes the connection, if below `limitBytes`. */
+  closingBytes: number = Infinity;
+  /** Whether nobody reads what is written, so that it does not matter what becomes of it. */
+  isUnread = false;
   /** Errors written so far; a caller compares before and after a command. */
   errors = 0;
   /** Position in `buf` of the `-` of the last error, valid until the owner drains. */
@@ -85,6 +92,13 @@ export class ReplyWriter {
   /** Makes room for `bytes` more. */
   reserve(bytes: number): void {
     if (this.buf.length - this.at < bytes) this.#grow(bytes);
+  }
+
+  /** Whether `bytes` more would be sent: neither dropped nor the end of the connection. */
+  fits(bytes: number): boolean {
+    if (this.isUnread) return true;
+    const stop = this.at + bytes;
+    return stop <= this.limitBytes && stop <= this.closingBytes && !this.overflowed;
   }
 
   /** `+OK`. */

@@ -166,7 +166,9 @@ export class ClientConnection {
     const limits = this.#hostLimits = this.#host.requestLimits;
     const isGuest = this.#isGuest = !this.session.authenticated;
     this.#parser.limits = isGuest ? { ...limits, unauthenticated: true } : limits;
-    this.session.reply.limitBytes = this.#host.replyBytesMax;
+    const { reply } = this.session;
+    reply.limitBytes = this.#host.replyBytesMax;
+    reply.closingBytes = this.#host.outputBytesMax || Infinity;
   }
 
   /** Serves until the client leaves or is closed; never throws. */

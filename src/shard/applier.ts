@@ -97,6 +97,7 @@ export class Applier {
   constructor(table: CommandTable, events: KeyspaceEvents = new KeyspaceEvents()) {
     this.#table = table;
     this.#events = events;
+    this.#reply.isUnread = true;
     this.#session = new Session({
       id: 0,
       peer: "upstream",

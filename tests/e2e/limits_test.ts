@@ -1,5 +1,6 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { KEY_BYTES_MAX } from "../../src/keyspace/entry.ts";
+import { plain } from "../support/client.ts";
 import { batch, RawSocket } from "../support/raw_socket.ts";
 import { TestServer, until } from "../support/server.ts";
 
@@ -231,6 +232,41 @@ Deno.test("replies of client-output-buffer-limit are sent, one byte more closes 
   assertEquals(await client.readToEnd(), "");
   await until("it is gone", () => server.server.clients.count === 1);
   assert(lastClose(server).includes("client-output-buffer-limit"), lastClose(server));
+});
+
+Deno.test("what is too large to be sent stays where it is, and the client is told", async () => {
+  await using server = await TestServer.start({
+    "client-output-buffer-limit": "normal 1mb 0 0 pubsub 1mb 0 0",
+  });
+  const half = "v".repeat(MiB / 2);
+  await server.ask("RPUSH", "list", half, half, half);
+  const client = await server.connect();
+  const refusal = /^-ERR the reply is larger than a client's waiting replies may be/;
+  assertMatch(await client.ask("LPOP", "list", "3") as string, refusal);
+  await client.ask("MULTI");
+  for (let i = 0; i < 3; i++) await client.ask("LPOP", "list");
+  const [first, ...others] = await client.ask("EXEC") as string[];
+  assertEquals(first, half);
+  for (const other of others) assertMatch(other, refusal);
+  // Who waits is told as well, and what was pushed is there for another.
+  const waiting = await server.connect();
+  await waiting.send("BLPOP", "pushed", "0");
+  await until("it waits", async () => await server.info("blocked_clients") === "1");
+  await server.ask("RPUSH", "pushed", "v".repeat(MiB));
+  assertMatch(plain(await waiting.read()) as string, refusal);
+  assertEquals(await server.ask("LLEN", "pushed"), 1);
+  // Behind replies that are dropped with their client nothing is taken either.
+  using raw = await RawSocket.connect(server.port);
+  await raw.write(
+    batch(["MGET", ...Array(5).fill("pushed")], ["LRANGE", "pushed", "0", "-1"], [
+      "LRANGE",
+      "pushed",
+      "0",
+      "-1",
+    ], ["LPOP", "list"]),
+  );
+  await raw.readToEnd();
+  assertEquals(await server.ask("LLEN", "list"), 2);
 });
 
 Deno.test("a short request for far more than the limit costs no more than the limit", async () => {

@@ -52,3 +52,17 @@ Deno.test("after the limit everything may be written, and takes no memory", () =
   assert(Math.max(...most) <= 1_024, `${Math.max(...most)} bytes`);
   assert(writer.lastErrorAt <= writer.at);
 });
+
+Deno.test("what fits is neither dropped nor the end of the connection", () => {
+  const writer = new ReplyWriter();
+  writer.limitBytes = 1_000;
+  writer.raw(LARGE, 0, 400);
+  assertEquals([writer.fits(600), writer.fits(601)], [true, false]);
+  writer.closingBytes = 500;
+  assertEquals([writer.fits(100), writer.fits(101)], [true, false]);
+  writer.isUnread = true;
+  assertEquals(writer.fits(10_000), true);
+  writer.isUnread = false;
+  writer.raw(LARGE, 0, 700);
+  assertEquals([writer.overflowed, writer.fits(1)], [true, false]);
+});
