@@ -355,7 +355,8 @@ export class ValueBuilder {
 
   /**
    * The value is complete: stores it under the key `buf[ks..ke)` of `db`, whatever was there, with a
-   * deadline in Unix ms or `NO_DEADLINE`. Returns the entry.
+   * deadline in Unix ms or `NO_DEADLINE`. Returns the entry. Where there is no room for the key, the
+   * value is given up.
    */
   finish(
     db: number,
@@ -366,7 +367,12 @@ export class ValueBuilder {
   ): number {
     const { keys } = this;
     const type = this.#type;
-    this.#need(ke - ks);
+    try {
+      this.#need(ke - ks);
+    } catch (error) {
+      this.abort();
+      throw error;
+    }
     const { form, root } = this.#kind(type);
     this.#type = NO_TYPE;
     const a = keys.peek(db, buf, ks, ke);

@@ -185,8 +185,10 @@ export abstract class BuildingSink implements SnapshotSink {
   /** See `SnapshotSink`. */
   endCollection(): void {
     const builder = this.#builder;
+    if (builder === null) return;
+    // A value that is not stored is still at hand, for `abortCollection` to give up.
+    this.store(builder);
     this.#builder = null;
-    if (builder !== null) this.store(builder);
   }
 
   /** See `SnapshotSink`. */

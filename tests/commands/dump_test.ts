@@ -226,6 +226,27 @@ Deno.test("a value that memory has no room for, or that no key may have, changes
   assertEquals(keys.arena.usedBytes, usedBytes);
 });
 
+Deno.test("a value whose key finds no room at the end is given up whole", () => {
+  // The key needs more than each step takes: the first refusal comes when all items are there.
+  const key = "K".repeat(65_000), filler = "x".repeat(30_000);
+  const items = Array.from({ length: 50 }, (_, i) => string(String(i).padEnd(5_000, "x")));
+  const payload = payloadOf(1, [length(items.length), ...items]);
+  const shell = new Shell(ALL, { arenaBytes: 2 * 2 ** 20 });
+  const [keys] = shell.keys;
+  let reply = OK;
+  for (let filled = 0; reply === OK; filled++) {
+    shell.run("DEL", key);
+    shell.run("SET", `filler ${filled}`, filler);
+    while (keys.reclaim());
+    const { usedBytes } = keys.arena;
+    reply = shell.run("RESTORE", key, "0", payload);
+    if (reply === OK) continue;
+    while (keys.reclaim());
+    assertEquals(keys.arena.usedBytes, usedBytes);
+  }
+  assertEquals(reply, "-OOM command not allowed when used memory > 'maxmemory'.\r\n");
+});
+
 const version = await RedisServer.installed();
 const skipped = version === null ? " (SKIPPED: no redis-server on PATH to ask)" : "";
 
