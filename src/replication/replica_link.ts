@@ -4,7 +4,8 @@
  *
  *     receive(bytes) -> LINK_CLAIM:  reject | acceptFrames | acceptShip ... beginShip
  *                       LINK_ACKED:  somebody may be waiting for it
- *     nextOutput()  -> OUTPUT_BYTES: write `output`, then `written(n)`
+ *     nextOutput()  -> OUTPUT_BYTES: write `output`, then `written(n)`; if `takeProgress`, somebody
+ *                                    may be waiting for it
  *                      OUTPUT_LOST:  the backlog has moved on: requestShip, or close
  *                      OUTPUT_WAIT:  nothing now
  *                      OUTPUT_FINISH: half-close, read to the end, close
@@ -132,6 +133,8 @@ export class ReplicaLink {
   /** Which part of the node's sequence the acknowledgements cover. */
   readonly marks: SequenceMarks = new SequenceMarks();
 
+  /** What of `marks.reached` was taken note of. */
+  #toldReached = -1;
   readonly #source: LinkSource;
   readonly #settings: Readonly<LinkSettings>;
   readonly #openedMs: number;
@@ -362,6 +365,18 @@ export class ReplicaLink {
       this.marks.note(backlog.nextOffset, sequence, state.sentOffset);
     }
     return this.marks.reached;
+  }
+
+  /**
+   * Whether more of the node's sequence is reached than when this was last asked; the pump asks after
+   * `OUTPUT_BYTES`. A heartbeat tells so by itself when it pairs an offset that was acknowledged before
+   * with a greater sequence, and the acknowledgement that answers it then says nothing new.
+   */
+  takeProgress(): boolean {
+    const { reached } = this.marks;
+    const hasGrown = reached > this.#toldReached;
+    this.#toldReached = reached;
+    return hasGrown;
   }
 
   /** A v2 replica is asked to acknowledge what it has, once it was sent what the backlog has now. */

@@ -37,7 +37,7 @@ export interface PumpHost {
   now(): number;
   /** The handshake has come: accept or reject it. */
   claimed(pump: ReplicaPump): void;
-  /** The replica has confirmed more; on v1: was sent more. */
+  /** More is known to be at the replica: it has confirmed more; on v1: was sent more. */
   acked(pump: ReplicaPump): void;
   /** The frames it needs next are evicted: ask for a ship, or close. */
   lost(pump: ReplicaPump): void;
@@ -157,6 +157,7 @@ export class ReplicaPump {
         host.gate.begin();
         const next = link.nextOutput(host.now());
         if (next === OUTPUT_BYTES) {
+          if (link.takeProgress()) host.acked(this);
           const others = host.gate.pass();
           await this.#write();
           if (others !== null) await others;

@@ -372,6 +372,24 @@ Deno.test("the node's sequence is covered when the frames before its heartbeat a
   assertEquals(link.marks.reached, 100);
 });
 
+Deno.test("a heartbeat that makes what was confirmed cover more says so, once", () => {
+  const [source, link] = streaming();
+  assert(!link.takeProgress());
+  send(link, encodeReplicaAck(7));
+  assert(link.takeProgress() && !link.takeProgress());
+  // Frames of other shards: this shard's part of them is none.
+  source.sequence = 100;
+  link.requestAck();
+  assertEquals(pumpAll(link, 1), ping(7, 100) + "+GETACK\r\n");
+  assertEquals(link.reachedSequence, 100);
+  assert(link.takeProgress() && !link.takeProgress());
+  assertEquals(send(link, encodeReplicaAck(7), 2), LINK_NOTHING);
+  source.append("E");
+  source.sequence = 101;
+  assertEquals(pumpAll(link, 2000), frame(7, "E") + ping(8, 101));
+  assert(!link.takeProgress());
+});
+
 Deno.test("a v2 replica that is silent, or takes nothing, is closed by name", () => {
   const [, silent] = streaming();
   assertEquals(silent.tick(4999), LINK_WAKE);

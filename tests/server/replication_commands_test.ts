@@ -128,6 +128,54 @@ Deno.test("WAIT counts the replicas that have the client's writes", async () => 
   assertEquals(await client.line("WAIT 2 0"), 2);
 });
 
+/** Waits until a primary's replicas have confirmed every frame of every shard. */
+async function allAcked({ server }: TestServer): Promise<void> {
+  const { shards } = server.node;
+  await until("all is confirmed", () => {
+    const { links } = server.replication.status();
+    return links.length >= shards.length &&
+      links.every(({ shard, ackedOffset }) => ackedOffset === shards[shard].nextOffset);
+  });
+}
+
+/** The reply to a WAIT for one replica, which has no timeout and must come. */
+async function waitForOne(client: Client): Promise<unknown> {
+  let reply: unknown = null;
+  client.line("WAIT 1 0").then((count) => reply = count, () => {});
+  await until("WAIT ends", () => reply !== null);
+  return reply;
+}
+
+Deno.test("WAIT ends although what it waits for was confirmed before, on any number of shards", async () => {
+  for (const shards of ["1", "2"]) {
+    await using primary = await TestServer.start({ ...FAST, shards });
+    await using _replica = await follow(primary, shards);
+    const client = await primary.connect();
+    for (let round = 0; round < 10; round++) {
+      await client.line(`SET key:${round} v`);
+      await allAcked(primary);
+      assertEquals(await waitForOne(client), 1);
+    }
+  }
+});
+
+Deno.test("WAIT ends when a replica returns that has everything already", async () => {
+  await using primary = await TestServer.start({ ...FAST, shards: "2" });
+  await using replica = await follow(primary, "2");
+  const client = await primary.connect();
+  await client.line("SET k v");
+  await allAcked(primary);
+  const { replication } = replica.server;
+  const { host, port } = replication.upstream!;
+  const positions = replication.positions();
+  replication.unfollow();
+  await until("it has left", () => primary.server.replication.status().links.length === 0);
+  const waiting = waitForOne(client);
+  await until("the client waits", async () => await primary.info("blocked_clients") === "1");
+  replication.follow(host, port, positions);
+  assertEquals([await waiting, primary.server.replication.stats.partialOk], [1, 2]);
+});
+
 Deno.test("SHUTDOWN waits for replicas, and can be called off meanwhile", async () => {
   await using primary = await TestServer.start({ ...FAST, "shutdown-timeout": "30" });
   // A replica that shakes hands and never says what it has.
