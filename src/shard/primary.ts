@@ -52,6 +52,8 @@ export interface PrimaryHost {
   notPermitted(peerHost: string, password: string | null): string | null;
   /** A replica has confirmed more, or left. */
   progressed(): void;
+  /** A link has begun to stream, or streams no more. */
+  linksChanged(): void;
 }
 
 /** See the module's text. */
@@ -329,6 +331,11 @@ export class Primary implements PumpHost {
   }
 
   /** See `PumpHost`. */
+  moved(): void {
+    this.#host.linksChanged();
+  }
+
+  /** See `PumpHost`. */
   closed(pump: ReplicaPump): void {
     const { link } = pump;
     const { state } = link;
@@ -359,6 +366,7 @@ export class Primary implements PumpHost {
       });
     }
     this.#host.progressed();
+    this.#host.linksChanged();
   }
 
   /** Frames were appended: wakes the links. */

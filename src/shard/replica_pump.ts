@@ -39,6 +39,8 @@ export interface PumpHost {
   claimed(pump: ReplicaPump): void;
   /** More is known to be at the replica: it has confirmed more; on v1: was sent more. */
   acked(pump: ReplicaPump): void;
+  /** The link has begun to stream, or streams no more and is not closed. */
+  moved(pump: ReplicaPump): void;
   /** The frames it needs next are evicted: ask for a ship, or close. */
   lost(pump: ReplicaPump): void;
   /** A chunk was written: the worker may get credits. */
@@ -58,6 +60,8 @@ export class ReplicaPump {
   #isWoken = false;
   /** Whether our socket is closed. */
   #hasEnded = false;
+  /** Whether the shard knows the link as one that streams. */
+  #isStreaming = false;
   /** When the link was seen closed; -1 before. */
   #closedMs = -1;
 
@@ -109,6 +113,14 @@ export class ReplicaPump {
     this.#host.closed(this);
   }
 
+  /** Tells the shard when the link begins to stream, and when it turns to a ship. */
+  #noteMove(): void {
+    const { at } = this.link.state;
+    if (at === "closed" || (at === "streaming") === this.#isStreaming) return;
+    this.#isStreaming = at === "streaming";
+    this.#host.moved(this);
+  }
+
   #close(): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
@@ -156,6 +168,7 @@ export class ReplicaPump {
       while (true) {
         host.gate.begin();
         const next = link.nextOutput(host.now());
+        this.#noteMove();
         if (next === OUTPUT_BYTES) {
           if (link.takeProgress()) host.acked(this);
           const others = host.gate.pass();
@@ -196,6 +209,7 @@ export class ReplicaPump {
     }
     this.#releaseWriter();
     link.written(await this.#conn.write(bytes), this.#host.now());
+    this.#noteMove();
     if (link.claim?.version === 1) this.#host.acked(this);
   }
 

@@ -92,6 +92,7 @@ export class Replication {
       notReady: () => this.#notReady(),
       notPermitted: (peerHost, password) => whyNotPermitted(settings, peerHost, password),
       progressed: () => this.#progressed(),
+      linksChanged: () => host.guardsChanged(),
     };
     this.primaries = node.shards.map((shard) => new Primary(shard, primaryHost));
     this.#hasNew = node.shards.map(() => false);

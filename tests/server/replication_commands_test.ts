@@ -176,6 +176,33 @@ Deno.test("WAIT ends when a replica returns that has everything already", async 
   assertEquals([await waiting, primary.server.replication.stats.partialOk], [1, 2]);
 });
 
+Deno.test("min-replicas-to-write goes by the replicas there are, at once", async () => {
+  await using primary = await TestServer.start({ ...FAST, "min-replicas-to-write": "1" });
+  const { replication } = primary.server;
+  const refused = "-NOREPLICAS Not enough good replicas to write.";
+  assertEquals(await primary.ask("SET", "k", "v"), refused);
+  await using replica = await follow(primary);
+  for (let round = 0; round < 3; round++) {
+    await until("a replica is there", () => replication.goodReplicas(10) === 1);
+    assertEquals(await primary.ask("SET", "k", "v"), "OK");
+    await replica.ask("REPLICAOF", "NO", "ONE");
+    await until("no replica is there", () => replication.goodReplicas(10) === 0);
+    assertEquals(await primary.ask("SET", "k", "w"), refused);
+    await replica.ask("REPLICAOF", "127.0.0.1", String(primary.port));
+  }
+});
+
+Deno.test("min-replicas-max-lag 0 turns min-replicas-to-write off", async () => {
+  await using primary = await TestServer.start({ "min-replicas-to-write": "1" });
+  const refused = "-NOREPLICAS Not enough good replicas to write.";
+  assertEquals(await primary.ask("SET", "k", "v"), refused);
+  assertEquals(await primary.ask("CONFIG", "SET", "min-replicas-max-lag", "0"), "OK");
+  assertEquals(await primary.ask("SET", "k", "v"), "OK");
+  assertEquals(await primary.info("min_slaves_good_slaves"), undefined);
+  assertEquals(await primary.ask("CONFIG", "SET", "min-replicas-max-lag", "10"), "OK");
+  assertEquals(await primary.ask("SET", "k", "v"), refused);
+});
+
 Deno.test("SHUTDOWN waits for replicas, and can be called off meanwhile", async () => {
   await using primary = await TestServer.start({ ...FAST, "shutdown-timeout": "30" });
   // A replica that shakes hands and never says what it has.
