@@ -101,6 +101,17 @@ function readType(call: Call, i: number): boolean {
   return (op.isSigned || letter === LETTER_U) && op.bits >= 1 && op.bits <= (op.isSigned ? 64 : 63);
 }
 
+/** What a BITFIELD does to its key: with nothing but GET it only reads. Anything unknown may write. */
+function requestAccess(call: Call): string {
+  for (let i = 2; i < call.argc;) {
+    const left = call.argc - i - 1;
+    if (call.is(i, WORD_GET) && left >= 2) i += 3;
+    else if (call.is(i, WORD_OVERFLOW) && left >= 1) i += 2;
+    else return "RW access update";
+  }
+  return "RO access";
+}
+
 function bitfield(call: Call): void {
   run(call, false);
 }
@@ -233,6 +244,7 @@ export const BITFIELD_COMMANDS: readonly CommandSpec[] = [
     flags: ["write", "denyoom"],
     keys: ONE_KEY,
     keyAccess: ["RW access update variable_flags"],
+    requestAccess,
     group: "bitmap",
     since: "3.2.0",
     summary: "Reads, stores and adds to integers of any width at any bit of a string.",

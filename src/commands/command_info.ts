@@ -5,6 +5,8 @@
  * @module
  */
 
+import { invariant } from "../base/invariant.ts";
+import { type KeySpec, keysUnknown } from "./key_specs.ts";
 import type { CommandFlag, CommandGroup, CommandSpec } from "./registry.ts";
 
 /** All flags, in the order in which COMMAND INFO names them. */
@@ -106,11 +108,11 @@ export function categoriesOf(spec: CommandSpec): string[] {
   return CATEGORIES.filter((category) => found.has(category));
 }
 
-/** Where some keys of a command are and what is done to them (Redis's `range` key specification). */
-export interface KeySpec {
-  /** Flags in Redis's words: `RO`, `RW`, `OW`, `RM`, `access`, `update`, `insert`, `delete`, ... */
+/** Some keys of a command that stand at fixed distances, and what is done to them. */
+export interface KeyRun {
+  /** Flags in Redis's words: see `KeySpec`. */
   readonly access: readonly string[];
-  /** Position of the first of them; 0 where a range cannot say it. */
+  /** Position of the first of them. */
   readonly index: number;
   /** Positions behind the first up to which there are more; negative counts from the request's end. */
   readonly lastKey: number;
@@ -118,20 +120,39 @@ export interface KeySpec {
   readonly step: number;
 }
 
-/** A command's key specifications, empty for a command without keys. */
-export function keySpecsOf(spec: CommandSpec): KeySpec[] {
+/** What is done to the keys of a command, in the order of `CommandSpec.keyAccess`. */
+export function keyAccessOf(spec: CommandSpec): string[][] {
+  return (spec.keyAccess ?? [defaultAccess(spec)]).map((text) => text.split(" "));
+}
+
+/** The keys of a command that its range tells of, empty for a command without. */
+export function keyRunsOf(spec: CommandSpec): KeyRun[] {
   const { keys } = spec;
-  const accesses = (spec.keyAccess ?? [defaultAccess(spec)]).map((text) => text.split(" "));
-  if (keys === undefined || keys.first === 0) {
-    if (spec.findKeys === undefined) return [];
-    return [{ access: [...accesses[0], "incomplete"], index: 0, lastKey: 0, step: 0 }];
-  }
+  if (keys === undefined || keys.first === 0) return [];
+  const accesses = keyAccessOf(spec);
   return accesses.map((access, i) => {
     const index = keys.first + i * keys.step;
     if (i < accesses.length - 1) return { access, index, lastKey: 0, step: 1 };
     const lastKey = keys.last < 0 ? keys.last : keys.last - index;
+    invariant(
+      keys.last < 0 || lastKey >= 0,
+      `${spec.name} tells what is done to more keys than it has`,
+    );
     return { access, index, lastKey, step: keys.step };
   });
+}
+
+/** A command's key specifications, empty for a command without keys. */
+export function keySpecsOf(spec: CommandSpec): readonly KeySpec[] {
+  if (spec.keySpecs !== undefined) return spec.keySpecs;
+  if (spec.findKeys !== undefined) {
+    return [keysUnknown([...keyAccessOf(spec)[0], "incomplete"].join(" "))];
+  }
+  return keyRunsOf(spec).map(({ access, index, lastKey, step }): KeySpec => ({
+    access,
+    begin: { type: "index", index },
+    found: { type: "range", lastKey, step, limit: 0 },
+  }));
 }
 
 function defaultAccess(spec: CommandSpec): string {

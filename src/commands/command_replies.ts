@@ -6,7 +6,8 @@
 
 import { ascii } from "../base/ascii.ts";
 import type { ReplyWriter } from "../resp/reply_writer.ts";
-import { categoriesOf, type KeySpec, keySpecsOf, orderedFlags } from "./command_info.ts";
+import { categoriesOf, keySpecsOf, orderedFlags } from "./command_info.ts";
+import type { KeysBegin, KeysFound, KeySpec } from "./key_specs.ts";
 import type { ArgumentDoc, CommandSpec } from "./registry.ts";
 
 function putStatuses(reply: ReplyWriter, words: readonly string[]): void {
@@ -46,29 +47,51 @@ export function replyInfo(reply: ReplyWriter, spec: CommandSpec): void {
   for (const subcommand of subcommands) replyInfo(reply, subcommand);
 }
 
-function replyKeySpec(reply: ReplyWriter, { access, index, lastKey, step }: KeySpec): void {
+function replyKeySpec(reply: ReplyWriter, { access, begin, found }: KeySpec): void {
   reply.map(3);
   reply.bulkText("flags");
   putStatuses(reply, access);
   reply.bulkText("begin_search");
   reply.map(2);
-  putText(reply, "type", index === 0 ? "unknown" : "index");
-  reply.bulkText("spec");
-  if (index === 0) {
-    reply.map(0);
-  } else {
-    reply.map(1);
-    putInteger(reply, "index", index);
-  }
+  putText(reply, "type", begin.type);
+  replyBegin(reply, begin);
   reply.bulkText("find_keys");
   reply.map(2);
-  putText(reply, "type", index === 0 ? "unknown" : "range");
+  putText(reply, "type", found.type);
+  replyFound(reply, found);
+}
+
+function replyBegin(reply: ReplyWriter, begin: KeysBegin): void {
   reply.bulkText("spec");
-  if (index === 0) return reply.map(0);
-  reply.map(3);
-  putInteger(reply, "lastkey", lastKey);
-  putInteger(reply, "keystep", step);
-  putInteger(reply, "limit", 0);
+  switch (begin.type) {
+    case "index":
+      reply.map(1);
+      return putInteger(reply, "index", begin.index);
+    case "keyword":
+      reply.map(2);
+      putText(reply, "keyword", begin.keyword);
+      return putInteger(reply, "startfrom", begin.startFrom);
+    case "unknown":
+      return reply.map(0);
+  }
+}
+
+function replyFound(reply: ReplyWriter, found: KeysFound): void {
+  reply.bulkText("spec");
+  switch (found.type) {
+    case "range":
+      reply.map(3);
+      putInteger(reply, "lastkey", found.lastKey);
+      putInteger(reply, "keystep", found.step);
+      return putInteger(reply, "limit", found.limit);
+    case "keynum":
+      reply.map(3);
+      putInteger(reply, "keynumidx", 0);
+      putInteger(reply, "firstkey", 1);
+      return putInteger(reply, "keystep", 1);
+    case "unknown":
+      return reply.map(0);
+  }
 }
 
 /** The map of COMMAND DOCS, its subcommands among it. */
@@ -133,13 +156,13 @@ class ArgumentsReply {
   #putOne(part: ArgumentDoc): void {
     const reply = this.#reply;
     const { token, since, arguments: parts } = part;
-    const isKey = part.type === "key";
+    const keySpec = this.#keySpecOf(part);
     const isLeaf = part.type !== "oneof" && part.type !== "block";
     const flags = [part.optional && "optional", part.multiple && "multiple"]
       .filter((flag) => typeof flag === "string");
     let fields = 2;
     if (isLeaf) fields++;
-    if (isKey) fields++;
+    if (keySpec >= 0) fields++;
     if (token !== undefined) fields++;
     if (since !== undefined) fields++;
     if (flags.length > 0) fields++;
@@ -148,8 +171,7 @@ class ArgumentsReply {
     putText(reply, "name", part.name);
     putText(reply, "type", part.type);
     if (isLeaf) putText(reply, "display_text", part.name);
-    // The n-th key is of the n-th specification, the last of which may cover several.
-    if (isKey) putInteger(reply, "key_spec_index", Math.min(this.#keys++, this.#keySpecs - 1));
+    if (keySpec >= 0) putInteger(reply, "key_spec_index", keySpec);
     if (token !== undefined) putText(reply, "token", token);
     if (since !== undefined) putText(reply, "since", since);
     if (flags.length > 0) {
@@ -160,5 +182,13 @@ class ArgumentsReply {
       reply.bulkText("arguments");
       this.put(parts);
     }
+  }
+  /**
+   * The key specification of a part, -1 if it is no key: the n-th key is of the n-th, the last of which
+   * may cover several, unless it says otherwise.
+   */
+  #keySpecOf({ type, keySpec }: ArgumentDoc): number {
+    if (keySpec !== undefined) return keySpec;
+    return type === "key" ? Math.min(this.#keys++, this.#keySpecs - 1) : -1;
   }
 }

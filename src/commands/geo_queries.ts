@@ -16,6 +16,7 @@ import { latitudeOfScore, longitudeOfScore } from "./geo_hash.ts";
 import { GEORADIUS_DOCS, GEOSEARCH_DOCS } from "./geo_docs.ts";
 import { type Found, search, Shape } from "./geo_search.ts";
 import { readPosition, replyDistance, replyPosition, unitArgument } from "./geo_value.ts";
+import { keyAt, keyBehind, type KeySpec } from "./key_specs.ts";
 import type { CommandSpec } from "./registry.ts";
 import { KEY, ONE_KEY } from "./string_docs.ts";
 import { storeResult } from "./zset_store.ts";
@@ -337,6 +338,15 @@ function radiusKeys(call: Call, from: number): number[] {
 
 const BIG_O = "O(N+log(M)) where N is the members in the cells that cover the shape, M those found";
 
+/** Where GEORADIUS and its like have their keys; options begin at position `options`. */
+function radiusKeySpecs(options: number): KeySpec[] {
+  return [
+    keyAt(1, "RO access"),
+    keyBehind("STORE", options, "OW update"),
+    keyBehind("STOREDIST", options, "OW update"),
+  ];
+}
+
 /** The commands that search. */
 export const GEO_QUERY_COMMANDS: readonly CommandSpec[] = [
   {
@@ -379,6 +389,7 @@ export const GEO_QUERY_COMMANDS: readonly CommandSpec[] = [
     keys: ONE_KEY,
     findKeys: (call) => radiusKeys(call, 6),
     keyAccess: ["RO access", "OW update"],
+    keySpecs: radiusKeySpecs(6),
     group: "geo",
     since: "3.2.0",
     summary: "Returns, or stores, the members within a distance of a position.",
@@ -410,6 +421,7 @@ export const GEO_QUERY_COMMANDS: readonly CommandSpec[] = [
     keys: ONE_KEY,
     findKeys: (call) => radiusKeys(call, 5),
     keyAccess: ["RO access", "OW update"],
+    keySpecs: radiusKeySpecs(5),
     group: "geo",
     since: "3.2.0",
     summary: "Returns, or stores, the members within a distance of one of them.",

@@ -8,7 +8,7 @@ import { ascii } from "../base/ascii.ts";
 import { globMatchText } from "../base/glob.ts";
 import { ERR_SYNTAX, unknownSubcommand } from "../resp/errors.ts";
 import { Call } from "./call.ts";
-import { CATEGORIES, categoriesOf, keySpecsOf } from "./command_info.ts";
+import { CATEGORIES, categoriesOf, keyAccessOf, keyRunsOf } from "./command_info.ts";
 import { replyDocs, replyInfo } from "./command_replies.ts";
 import { type ContainerOptions, helpCommand } from "./help.ts";
 import type { ArgumentDoc, Command, CommandSpec, CommandTable } from "./registry.ts";
@@ -17,6 +17,9 @@ const FILTERBY = ascii("FILTERBY");
 const MODULE = ascii("MODULE");
 const ACLCAT = ascii("ACLCAT");
 const PATTERN = ascii("PATTERN");
+
+/** The flag of what is routed as a key is, but is none. */
+const NOT_A_KEY = "not_key";
 
 const ERR_NO_COMMAND = ascii("ERR Invalid command specified");
 const ERR_NO_KEYS = ascii("ERR The command has no key arguments");
@@ -53,19 +56,26 @@ function commandOf(table: CommandTable, { buf, starts, stops, argc }: Call): Com
 /** A key's position in a request, and what is done to it. */
 type FoundKey = readonly [position: number, access: readonly string[]];
 
+/** Whether a command has keys; the channels of some are routed as keys are, and are none. */
+function hasKeys(spec: CommandSpec): boolean {
+  return spec.findKeys !== undefined ||
+    keyRunsOf(spec).some(({ access }) => !access.includes(NOT_A_KEY));
+}
+
 /** The keys of a request, null if its arguments do not fit. */
 function keysOf(spec: CommandSpec, request: Call): FoundKey[] | null {
-  const specs = keySpecsOf(spec);
+  const asked = spec.requestAccess?.(request).split(" ");
   if (spec.findKeys !== undefined) {
     const positions = spec.findKeys(request);
-    const accessAt = (i: number) => specs[Math.min(i, specs.length - 1)].access;
+    const accesses = keyAccessOf(spec);
+    const accessAt = (i: number) => asked ?? accesses[Math.min(i, accesses.length - 1)];
     return positions.map((position, i): FoundKey => [position, accessAt(i)]);
   }
   const found: FoundKey[] = [];
-  for (const { access, index, lastKey, step } of specs) {
+  for (const { access, index, lastKey, step } of keyRunsOf(spec)) {
     const last = lastKey < 0 ? request.argc + lastKey : index + lastKey;
     if (last >= request.argc) return null;
-    for (let i = index; i <= last; i += step) found.push([i, access]);
+    for (let i = index; i <= last; i += step) found.push([i, asked ?? access]);
   }
   return found;
 }
@@ -76,7 +86,7 @@ function replyKeys(call: Call, table: CommandTable, withAccess: boolean): void {
   const command = commandOf(table, request);
   if (command === null) return reply.error(ERR_NO_COMMAND);
   const { spec } = command;
-  if (spec.keys === undefined && spec.findKeys === undefined) return reply.error(ERR_NO_KEYS);
+  if (!hasKeys(spec)) return reply.error(ERR_NO_KEYS);
   if (request.argc < command.argcMin || request.argc > command.argcMax) {
     return reply.error(ERR_ARITY);
   }
@@ -87,10 +97,8 @@ function replyKeys(call: Call, table: CommandTable, withAccess: boolean): void {
     if (withAccess) reply.array(2);
     reply.bulk(request.buf, request.starts[i], request.stops[i]);
     if (!withAccess) continue;
-    // That the flags may vary with the options is said of the command, not of this request.
-    const flags = access.filter((flag) => flag !== "variable_flags" && flag !== "incomplete");
-    reply.set(flags.length);
-    for (const flag of flags) reply.status(ascii(flag));
+    reply.set(access.length);
+    for (const flag of access) reply.status(ascii(flag));
   }
 }
 

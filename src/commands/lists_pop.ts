@@ -12,6 +12,7 @@ import { ERR_NOT_POSITIVE, ERR_SYNTAX, wrongArity } from "../resp/errors.ts";
 import type { ReplyWriter } from "../resp/reply_writer.ts";
 import { blockOn, timeoutArgument } from "./blocking.ts";
 import { type Call, WRONG_TYPE } from "./call.ts";
+import { keysCountedAt } from "./key_specs.ts";
 import { endArgument, HEAD, POP, popItem, popItems, TAIL } from "./lists_value.ts";
 import type { ArgumentDoc, CommandSpec } from "./registry.ts";
 import { KEY, ONE_KEY } from "./string_docs.ts";
@@ -192,6 +193,7 @@ export const POP_COMMANDS: readonly CommandSpec[] = [
     flags: ["write", "movablekeys"],
     ...POPS_FROM_FIRST,
     findKeys: (call) => countedKeys(call, 1),
+    keySpecs: [keysCountedAt(1, "RW access delete")],
     summary: "Takes items from an end of the first list that is there.",
     arguments: COUNTED_ARGUMENTS,
     run: (call) => popFromFirst(call, 1),
@@ -216,6 +218,7 @@ export const POP_COMMANDS: readonly CommandSpec[] = [
     flags: ["write", "blocking", "movablekeys"],
     ...POPS_FROM_FIRST,
     findKeys: (call) => countedKeys(call, 2),
+    keySpecs: [keysCountedAt(2, "RW access delete")],
     summary: "Takes items from an end of the first list that is there, and waits if none is.",
     arguments: [TIMEOUT, ...COUNTED_ARGUMENTS],
     run: (call) => popFromFirst(call, 2),

@@ -8,6 +8,7 @@
 import { ascii } from "../base/ascii.ts";
 import { invariant } from "../base/invariant.ts";
 import type { Call } from "./call.ts";
+import type { KeySpec } from "./key_specs.ts";
 
 /** Flags of a command, by Redis's names (COMMAND INFO). */
 export type CommandFlag =
@@ -83,6 +84,8 @@ export interface ArgumentDoc {
   readonly optional?: boolean;
   /** It may be repeated. */
   readonly multiple?: boolean;
+  /** Which of the command's key specifications it is of, where that is not its place among the keys. */
+  readonly keySpec?: number;
   /** Redis version that it came with, where that is not the command's. */
   readonly since?: string;
   /** The parts of a `oneof` or `block`. */
@@ -107,6 +110,10 @@ export interface CommandSpec {
    * all that are left. Left out, it follows from the command's flags.
    */
   readonly keyAccess?: readonly string[];
+  /** What a request does to its keys, where that depends on its options (`variable_flags`). */
+  readonly requestAccess?: (request: Call) => string;
+  /** Its key specifications, where they do not follow from `keys` and `keyAccess`. */
+  readonly keySpecs?: readonly KeySpec[];
   /** Positions of the keys where a range cannot say them. */
   readonly findKeys?: (call: Call) => number[];
   /** With several shards its keys may belong to several of them: it routes each key itself. */

@@ -34,6 +34,7 @@ import { KEY, ONE_KEY, VALUE } from "./string_docs.ts";
 
 const SET = ascii("SET");
 const DEL = ascii("DEL");
+const GET = ascii("GET");
 
 /**
  * Stores argument `value` under the key in argument 1; `a` is what a lookup just gave for it. False
@@ -126,6 +127,12 @@ function getset(call: Call): void {
   call.notify(STRING_EVENT, SET_HAPPENED, 1);
 }
 
+/** What a SET does to its key: with GET it reads it too. */
+function setAccess(call: Call): string {
+  for (let i = 3; i < call.argc; i++) if (call.is(i, GET)) return "RW access update";
+  return "OW update";
+}
+
 /** SET, SETNX, SETEX, PSETEX, GETSET. */
 export const SET_COMMANDS: readonly CommandSpec[] = [
   {
@@ -134,6 +141,7 @@ export const SET_COMMANDS: readonly CommandSpec[] = [
     flags: ["write", "denyoom"],
     keys: ONE_KEY,
     keyAccess: ["RW access update variable_flags"],
+    requestAccess: setAccess,
     group: "string",
     since: "1.0.0",
     summary: "Stores a string under a key, whatever it held before; the key is created if missing.",

@@ -15,6 +15,7 @@ import { NO_DEADLINE, TYPE_SET } from "../keyspace/entry.ts";
 import { ERR_OOM, ERR_SYNTAX, type ErrorLine } from "../resp/errors.ts";
 import type { Call } from "./call.ts";
 import { DEL_HAPPENED, GENERIC_EVENT, SET_EVENT } from "./keyspace_events.ts";
+import { keysCountedAt } from "./key_specs.ts";
 import type { CommandSpec } from "./registry.ts";
 import { SetSources } from "./set_sources.ts";
 import { CountTarget, ReplyTarget, StoreTarget } from "./set_targets.ts";
@@ -251,6 +252,7 @@ export const SET_ALGEBRA_COMMANDS: readonly CommandSpec[] = [
     flags: ["readonly", "movablekeys"],
     findKeys: countedKeys,
     keyAccess: ["RO access"],
+    keySpecs: [keysCountedAt(1, "RO access")],
     group: "set",
     since: "7.0.0",
     summary: "Counts the members that all of the sets have, up to a limit.",

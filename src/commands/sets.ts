@@ -370,7 +370,7 @@ export const SET_TYPE_COMMANDS: readonly CommandSpec[] = [
     arity: -3,
     flags: ["readonly", "fast"],
     keys: ONE_KEY,
-    keyAccess: ["RO"],
+    keyAccess: ["RO access"],
     group: "set",
     since: "6.2.0",
     summary: "Tells of each of several members whether a set has it.",

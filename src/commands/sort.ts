@@ -7,6 +7,7 @@
 import { TYPE_LIST, TYPE_SET, TYPE_ZSET } from "../keyspace/entry.ts";
 import { ERR_WRONGTYPE } from "../resp/errors.ts";
 import type { Call } from "./call.ts";
+import { keyAt, keysUnknown } from "./key_specs.ts";
 import type { ArgumentDoc, CommandSpec } from "./registry.ts";
 import { readSortOptions, sortKeys } from "./sort_options.ts";
 import { ERR_SORT_TOO_LARGE, Sorting } from "./sort_order.ts";
@@ -72,7 +73,7 @@ function sortRo(call: Call): void {
 
 const KEY: ArgumentDoc = { name: "key", type: "key" };
 const OPTIONS: readonly ArgumentDoc[] = [
-  { name: "by-pattern", type: "pattern", token: "BY", optional: true },
+  { name: "by-pattern", type: "pattern", token: "BY", optional: true, keySpec: 1 },
   {
     name: "limit",
     type: "block",
@@ -80,7 +81,14 @@ const OPTIONS: readonly ArgumentDoc[] = [
     optional: true,
     arguments: [{ name: "offset", type: "integer" }, { name: "count", type: "integer" }],
   },
-  { name: "get-pattern", type: "pattern", token: "GET", optional: true, multiple: true },
+  {
+    name: "get-pattern",
+    type: "pattern",
+    token: "GET",
+    optional: true,
+    multiple: true,
+    keySpec: 1,
+  },
   {
     name: "order",
     type: "oneof",
@@ -110,12 +118,13 @@ export const SORT_COMMANDS: readonly CommandSpec[] = [
     flags: ["write", "denyoom", "movablekeys"],
     findKeys: sortKeys,
     keyAccess: ["RO access", "OW update"],
+    keySpecs: [keyAt(1, "RO access"), keysUnknown("RO access"), keysUnknown("OW update")],
     since: "1.0.0",
     summary: "Sorts the elements of a list, a set or a sorted set, and may store the result.",
     arguments: [
       KEY,
       ...OPTIONS,
-      { name: "destination", type: "key", token: "STORE", optional: true },
+      { name: "destination", type: "key", token: "STORE", optional: true, keySpec: 2 },
     ],
     run: sort,
   },
@@ -124,6 +133,7 @@ export const SORT_COMMANDS: readonly CommandSpec[] = [
     name: "sort_ro",
     flags: ["readonly", "movablekeys"],
     keyAccess: ["RO access"],
+    keySpecs: [keyAt(1, "RO access"), keysUnknown("RO access")],
     since: "7.0.0",
     summary: "Sorts the elements of a list, a set or a sorted set.",
     arguments: [KEY, ...OPTIONS],

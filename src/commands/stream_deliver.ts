@@ -12,6 +12,7 @@ import { countRead } from "../keyspace/stream_counts.ts";
 import { StreamId } from "../keyspace/stream_id.ts";
 import { ERR_OOM } from "../resp/errors.ts";
 import { type Call, WRONG_TYPE } from "./call.ts";
+import { firstHalfBehind } from "./key_specs.ts";
 import type { CommandSpec } from "./registry.ts";
 import { effectClaim, effectSetId } from "./stream_effects.ts";
 import {
@@ -209,6 +210,7 @@ export const STREAM_DELIVER_COMMANDS: readonly CommandSpec[] = [
     flags: ["write", "blocking", "movablekeys"],
     findKeys: streamsKeys,
     keyAccess: ["RO access"],
+    keySpecs: [firstHalfBehind("STREAMS", 4, "RO access")],
     group: "stream",
     since: "5.0.0",
     summary: "Delivers entries of several streams to a consumer of a group, or waits for such.",

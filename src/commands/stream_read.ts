@@ -10,6 +10,7 @@ import type { Streams } from "../keyspace/stream.ts";
 import { StreamId } from "../keyspace/stream_id.ts";
 import type { ReplyWriter } from "../resp/reply_writer.ts";
 import { type Call, WRONG_TYPE } from "./call.ts";
+import { firstHalfBehind } from "./key_specs.ts";
 import type { CommandSpec } from "./registry.ts";
 import {
   beginStream,
@@ -130,6 +131,7 @@ export const STREAM_READ_COMMANDS: readonly CommandSpec[] = [
     flags: ["readonly", "blocking", "movablekeys"],
     findKeys: streamsKeys,
     keyAccess: ["RO access"],
+    keySpecs: [firstHalfBehind("STREAMS", 1, "RO access")],
     group: "stream",
     since: "5.0.0",
     summary: "Returns the entries of several streams behind given IDs, or waits for such.",

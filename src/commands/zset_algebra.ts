@@ -11,6 +11,7 @@ import { ZsetDraft } from "../keyspace/zset_draft.ts";
 import { ERR_OOM, ERR_SYNTAX, type ErrorLine } from "../resp/errors.ts";
 import { int64Argument } from "./arguments.ts";
 import type { Call } from "./call.ts";
+import { keyAt, keysCountedAt } from "./key_specs.ts";
 import type { ArgumentDoc, CommandSpec, KeyRange } from "./registry.ts";
 import { KEY } from "./string_docs.ts";
 import { atLeastArgument, countedKeys } from "./zset_keys.ts";
@@ -284,12 +285,15 @@ const DIFF_O =
   "O(N*K)+O(M*log(M)) where N is the size of the first of K sorted sets and M that of the result";
 
 function keysOfStore(call: Call): number[] {
-  return [1, ...countedKeys(call, 2)];
+  const sources = countedKeys(call, 2);
+  return sources.length === 0 ? [] : [1, ...sources];
 }
 
 function keysOfReply(call: Call): number[] {
   return countedKeys(call, 1);
 }
+
+const STORE_KEY_SPECS = [keyAt(1, "OW update"), keysCountedAt(2, "RO access")];
 
 /** The commands on several sorted sets. */
 export const ZSET_ALGEBRA_COMMANDS: readonly CommandSpec[] = [
@@ -299,6 +303,7 @@ export const ZSET_ALGEBRA_COMMANDS: readonly CommandSpec[] = [
     flags: ["readonly", "movablekeys"],
     findKeys: keysOfReply,
     keyAccess: ["RO access"],
+    keySpecs: [keysCountedAt(1, "RO access")],
     group: "sorted-set",
     since: "6.2.0",
     summary: "Returns the union of sorted sets.",
@@ -313,6 +318,7 @@ export const ZSET_ALGEBRA_COMMANDS: readonly CommandSpec[] = [
     keys: STORE_KEY,
     findKeys: keysOfStore,
     keyAccess: ["OW update", "RO access"],
+    keySpecs: STORE_KEY_SPECS,
     group: "sorted-set",
     since: "2.0.0",
     summary: "Stores the union of sorted sets.",
@@ -326,6 +332,7 @@ export const ZSET_ALGEBRA_COMMANDS: readonly CommandSpec[] = [
     flags: ["readonly", "movablekeys"],
     findKeys: keysOfReply,
     keyAccess: ["RO access"],
+    keySpecs: [keysCountedAt(1, "RO access")],
     group: "sorted-set",
     since: "6.2.0",
     summary: "Returns the intersection of sorted sets.",
@@ -340,6 +347,7 @@ export const ZSET_ALGEBRA_COMMANDS: readonly CommandSpec[] = [
     keys: STORE_KEY,
     findKeys: keysOfStore,
     keyAccess: ["OW update", "RO access"],
+    keySpecs: STORE_KEY_SPECS,
     group: "sorted-set",
     since: "2.0.0",
     summary: "Stores the intersection of sorted sets.",
@@ -353,6 +361,7 @@ export const ZSET_ALGEBRA_COMMANDS: readonly CommandSpec[] = [
     flags: ["readonly", "movablekeys"],
     findKeys: keysOfReply,
     keyAccess: ["RO access"],
+    keySpecs: [keysCountedAt(1, "RO access")],
     group: "sorted-set",
     since: "7.0.0",
     summary: "Counts the members of the intersection of sorted sets.",
@@ -366,6 +375,7 @@ export const ZSET_ALGEBRA_COMMANDS: readonly CommandSpec[] = [
     flags: ["readonly", "movablekeys"],
     findKeys: keysOfReply,
     keyAccess: ["RO access"],
+    keySpecs: [keysCountedAt(1, "RO access")],
     group: "sorted-set",
     since: "6.2.0",
     summary: "Returns the members of a sorted set that others do not have.",
@@ -380,6 +390,7 @@ export const ZSET_ALGEBRA_COMMANDS: readonly CommandSpec[] = [
     keys: STORE_KEY,
     findKeys: keysOfStore,
     keyAccess: ["OW update", "RO access"],
+    keySpecs: STORE_KEY_SPECS,
     group: "sorted-set",
     since: "6.2.0",
     summary: "Stores the members of a sorted set that others do not have.",

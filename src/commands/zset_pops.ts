@@ -12,6 +12,7 @@ import { ERR_NOT_POSITIVE, ERR_SYNTAX, type ErrorLine } from "../resp/errors.ts"
 import type { ReplyWriter } from "../resp/reply_writer.ts";
 import { blockOn, timeoutArgument } from "./blocking.ts";
 import { type Call, WRONG_TYPE } from "./call.ts";
+import { keysCountedAt } from "./key_specs.ts";
 import type { ArgumentDoc, CommandSpec } from "./registry.ts";
 import { KEY, ONE_KEY } from "./string_docs.ts";
 import { atLeastArgument, countedKeys } from "./zset_keys.ts";
@@ -283,6 +284,7 @@ export const ZSET_POP_COMMANDS: readonly CommandSpec[] = [
     arity: -4,
     flags: ["write", "movablekeys"],
     findKeys: (call) => countedKeys(call, 1),
+    keySpecs: [keysCountedAt(1, "RW access delete")],
     keyAccess: ["RW access delete"],
     group: "sorted-set",
     since: "7.0.0",
@@ -296,6 +298,7 @@ export const ZSET_POP_COMMANDS: readonly CommandSpec[] = [
     arity: -5,
     flags: ["write", "blocking", "movablekeys"],
     findKeys: (call) => countedKeys(call, 2),
+    keySpecs: [keysCountedAt(2, "RW access delete")],
     keyAccess: ["RW access delete"],
     group: "sorted-set",
     since: "7.0.0",

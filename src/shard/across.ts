@@ -15,7 +15,7 @@
 
 import { ascii, equalsFolded } from "../base/ascii.ts";
 import { Call, type ShardPort, type ShardsPort } from "../commands/call.ts";
-import { keySpecsOf } from "../commands/command_info.ts";
+import { keyAccessOf, keyRunsOf } from "../commands/command_info.ts";
 import { NO_EFFECTS } from "../commands/effect.ts";
 import type { Command, CommandTable } from "../commands/registry.ts";
 import { TYPE_STRING } from "../keyspace/entry.ts";
@@ -52,13 +52,13 @@ export class NoRoomToLendError extends Error {
 /** Positions of the keys of the request in `call`, with what is done to each. */
 function keysOf(call: Call, command: Command): [i: number, access: readonly string[]][] {
   const { spec } = command;
-  const specs = keySpecsOf(spec);
   if (spec.findKeys !== undefined) {
-    const accessAt = (n: number) => specs[Math.min(n, specs.length - 1)].access;
+    const accesses = keyAccessOf(spec);
+    const accessAt = (n: number) => accesses[Math.min(n, accesses.length - 1)];
     return spec.findKeys(call).map((i, n) => [i, accessAt(n)]);
   }
   const found: [number, readonly string[]][] = [];
-  for (const { access, index, lastKey, step } of specs) {
+  for (const { access, index, lastKey, step } of keyRunsOf(spec)) {
     const last = lastKey < 0 ? call.argc + lastKey : index + lastKey;
     for (let i = index; i <= last && i < call.argc; i += step) found.push([i, access]);
   }

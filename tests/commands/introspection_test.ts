@@ -1,7 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
 import { ascii } from "../../src/base/ascii.ts";
 import { categoriesOf, keySpecsOf } from "../../src/commands/command_info.ts";
+import { GEO_COMMANDS } from "../../src/commands/geo.ts";
 import type { CommandSpec } from "../../src/commands/registry.ts";
+import { SORT_COMMANDS } from "../../src/commands/sort.ts";
+import { ZSET_COMMANDS } from "../../src/commands/zsets.ts";
 import { type Reply, ReplyParser } from "../../src/resp/reply_parser.ts";
 import { CONNECTION, GENERIC } from "../support/generic_commands.ts";
 import { RedisServer } from "../support/redis.ts";
@@ -153,12 +156,39 @@ Deno.test("COMMAND GETKEYS finds keys by range, and by a command's own finder", 
   const request = shell.table.find(ascii("PICK"), 0, 4);
   assertEquals(request?.checksSlots, true);
   assertEquals(keySpecsOf(finder), [
-    { access: ["RW", "access", "update", "incomplete"], index: 0, lastKey: 0, step: 0 },
+    {
+      access: ["RW", "access", "update", "incomplete"],
+      begin: { type: "unknown" },
+      found: { type: "unknown" },
+    },
   ]);
   assertEquals(
     shell.run("COMMAND", "GETKEYS", "MSET", "a", "1", "b", "2"),
     "*2\r\n$1\r\na\r\n$1\r\nb\r\n",
   );
+});
+
+Deno.test("no key specification counts other arguments as keys", () => {
+  const found = (name: string) => {
+    const spec = [...SORT_COMMANDS, ...ZSET_COMMANDS, ...GEO_COMMANDS]
+      .find((spec) => spec.name === name)!;
+    return keySpecsOf(spec).map(({ access, begin, found }) => [access.join(" "), begin, found]);
+  };
+  const one = { type: "range", lastKey: 0, step: 1, limit: 0 } as const;
+  assertEquals(found("sort"), [
+    ["RO access", { type: "index", index: 1 }, one],
+    ["RO access", { type: "unknown" }, { type: "unknown" }],
+    ["OW update", { type: "unknown" }, { type: "unknown" }],
+  ]);
+  assertEquals(found("zunionstore"), [
+    ["OW update", { type: "index", index: 1 }, one],
+    ["RO access", { type: "index", index: 2 }, { type: "keynum" }],
+  ]);
+  assertEquals(found("georadius"), [
+    ["RO access", { type: "index", index: 1 }, one],
+    ["OW update", { type: "keyword", keyword: "STORE", startFrom: 6 }, one],
+    ["OW update", { type: "keyword", keyword: "STOREDIST", startFrom: 6 }, one],
+  ]);
 });
 
 const INVALID = "-ERR Invalid command specified\r\n";
