@@ -202,6 +202,7 @@ export class Session {
     this.replyMode |= PUSHES_WAIT;
     const waiting = this.#waiting ??= new ReplyWriter();
     waiting.resp3 = this.reply.resp3;
+    waiting.limitBytes = this.reply.limitBytes;
     return waiting;
   }
 
@@ -215,6 +216,11 @@ export class Session {
     this.replyMode &= ~PUSHES_WAIT;
     const waiting = this.#waiting;
     if (waiting === null) return;
+    if (waiting.overflowed) {
+      // Some of them are lost, so the connection must end.
+      this.#waiting = null;
+      return this.reply.overflow();
+    }
     this.reply.raw(waiting.buf, 0, waiting.at);
     waiting.at = 0;
     if (waiting.buf.length > PUSH_BUFFER_BYTES_KEPT) this.#waiting = null;

@@ -363,7 +363,7 @@ export class ReplyWriter {
 
   #grow(bytes: number): void {
     const wanted = this.at + bytes;
-    if (this.overflowed || wanted > this.limitBytes) return this.#overflow();
+    if (this.overflowed || wanted > this.limitBytes) return this.overflow();
     let size = Math.max(64, this.buf.length * 2);
     while (size < wanted) size *= 2;
     const grown = new Uint8Array(Math.min(size, this.limitBytes));
@@ -373,10 +373,10 @@ export class ReplyWriter {
   }
 
   /**
-   * From here on what is written goes round and round in a small buffer, which has room for all that
-   * is written without a look at `overflowed`.
+   * As though more than `limitBytes` had been written. From here on what is written goes round and
+   * round in a small buffer, which has room for all that is written without a look at `overflowed`.
    */
-  #overflow(): void {
+  overflow(): void {
     if (!this.overflowed) this.shrink();
     this.overflowed = true;
     this.at = 0;

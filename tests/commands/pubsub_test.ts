@@ -87,6 +87,20 @@ Deno.test("a push that a client's own command causes waits for the command's rep
   assertEquals(took(session), ":1\r\n>3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\nm\r\n");
 });
 
+Deno.test("pushes that wait for a reply are held to its limit, and end the connection past it", () => {
+  const pubsub = new PubSub();
+  const session = listener(1, true);
+  const { reply } = session;
+  reply.limitBytes = 100_000;
+  subscribe(pubsub, session, CHANNELS, "c");
+  session.isRunning = true;
+  for (let i = 0; i < 10; i++) publish(pubsub, "c", "m".repeat(40_000));
+  assert(session.beginPush().buf.length <= reply.limitBytes);
+  reply.one();
+  session.takePushes();
+  assertEquals(reply.overflowed, true);
+});
+
 Deno.test("a client that is being closed is sent nothing more, but counts", () => {
   const pubsub = new PubSub();
   const session = listener();
