@@ -10,6 +10,7 @@ import { withUses } from "../keyspace/access.ts";
 import { type BuildRefusal, ValueBuilder } from "../keyspace/builder.ts";
 import { KEY_BYTES_MAX, NO_DEADLINE, TYPE_STRING } from "../keyspace/entry.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
+import { STREAM_NAME_BYTES_MAX } from "../keyspace/stream_names.ts";
 import { ERR_BUSY_KEY, ERR_OOM, ERR_SYNTAX } from "../resp/errors.ts";
 import { BuildingSink } from "../snapshot/building_sink.ts";
 import {
@@ -43,6 +44,9 @@ const ERR_FORMAT = ascii("ERR Bad data format");
 const ERR_TOO_LARGE = ascii("ERR the payload would be larger than proto-max-bulk-len allows");
 const ERR_MEMBER_TOO_LONG = ascii(
   `ERR member is longer than the maximum of ${KEY_BYTES_MAX} bytes`,
+);
+const ERR_NAME_TOO_LONG = ascii(
+  `ERR group or consumer name is longer than the maximum of ${STREAM_NAME_BYTES_MAX} bytes`,
 );
 
 /** Bytes that a new entry may take beyond its key and value: head, deadline, rounding. */
@@ -187,6 +191,8 @@ function refuse(why: BuildRefusal): never {
       throw new RefusedValue(ERR_OOM);
     case "memberTooLong":
       throw new RefusedValue(ERR_MEMBER_TOO_LONG);
+    case "nameTooLong":
+      throw new RefusedValue(ERR_NAME_TOO_LONG);
     case "keyTooLong": // which was looked at before
       throw new RefusedValue(ERR_FORMAT);
     default:

@@ -28,6 +28,7 @@ import { Sets } from "./set.ts";
 import { type StreamFacts, Streams } from "./stream.ts";
 import { DELIVERY_BYTES_MAX } from "./stream_groups.ts";
 import { StreamId } from "./stream_id.ts";
+import { STREAM_NAME_BYTES_MAX } from "./stream_names.ts";
 import { StreamNodes } from "./stream_nodes.ts";
 import { ConsumerReader, GroupReader, PendingReader, StreamReader } from "./stream_reader.ts";
 import { Zsets } from "./zset.ts";
@@ -39,7 +40,9 @@ export type BuildRefusal =
   /** A key is longer than a key may be. */
   | "keyTooLong"
   /** A member of a set or sorted set, or a field of a hash, is longer than those may be. */
-  | "memberTooLong";
+  | "memberTooLong"
+  /** The name of a consumer group or of a consumer is longer than one may be. */
+  | "nameTooLong";
 
 /** Thrown for what cannot be stored, where nobody says otherwise. */
 export class BuildRefusedError extends Error {
@@ -59,6 +62,7 @@ const WORDS: Readonly<Record<BuildRefusal, string>> = {
   noRoom: "there is no room for a value",
   keyTooLong: "a key is longer than a key may be",
   memberTooLong: "a member or field is longer than one may be",
+  nameTooLong: "the name of a consumer group or a consumer is longer than one may be",
 };
 
 /** What an element may take beyond its own bytes, a page split included. */
@@ -132,6 +136,10 @@ export class ValueBuilder {
 
   #checkMember(bytes: number): void {
     if (bytes > KEY_BYTES_MAX) this.#refuse("memberTooLong", bytes);
+  }
+
+  #checkName(bytes: number): void {
+    if (bytes > STREAM_NAME_BYTES_MAX) this.#refuse("nameTooLong", bytes);
   }
 
   /** The next item of a list. */
@@ -242,6 +250,7 @@ export class ValueBuilder {
     lastId: StreamId,
     entriesRead: Int64,
   ): boolean {
+    this.#checkName(stop - start);
     this.#need(stop - start);
     return this.#streams.addGroup(name, start, stop, lastId, entriesRead);
   }
@@ -260,6 +269,7 @@ export class ValueBuilder {
     seenMs: number,
     activeMs: number,
   ): boolean {
+    this.#checkName(stop - start);
     this.#need(stop - start);
     return this.#streams.addConsumer(name, start, stop, seenMs, activeMs);
   }

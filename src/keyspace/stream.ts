@@ -42,7 +42,6 @@ import {
   STREAM_BYTES,
 } from "./stream_layout.ts";
 import { streamBytes } from "./stream_memory.ts";
-import { STREAM_NAME_BYTES_MAX } from "./stream_names.ts";
 import { ENTRY_FLAGS_MAX, NodeReader } from "./stream_node_reader.ts";
 import { StreamNodes } from "./stream_nodes.ts";
 import {
@@ -402,7 +401,7 @@ export class Streams implements CollectionKind {
     return true;
   }
 
-  /** Adds the group `u8[start..stop)`; false if there is one of that name, or the name is too long. */
+  /** Adds the group `u8[start..stop)`, a name that fits; false if there is one of that name. */
   addGroup(
     u8: Uint8Array,
     start: number,
@@ -410,8 +409,7 @@ export class Streams implements CollectionKind {
     lastId: StreamId,
     entriesRead: Int64,
   ): boolean {
-    return stop - start <= STREAM_NAME_BYTES_MAX &&
-      this.groups.create(u8, start, stop, lastId, entriesRead);
+    return this.groups.create(u8, start, stop, lastId, entriesRead);
   }
 
   /** Adds a pending entry to the last group; false if it has it. Whose it is, `ownPending` must say. */
@@ -429,8 +427,7 @@ export class Streams implements CollectionKind {
     seenMs: number,
     activeMs: number,
   ): boolean {
-    return stop - start <= STREAM_NAME_BYTES_MAX &&
-      this.groups.createConsumer(u8, start, stop, soundMs(seenMs), soundMs(activeMs));
+    return this.groups.createConsumer(u8, start, stop, soundMs(seenMs), soundMs(activeMs));
   }
 
   /** Gives a pending entry to the last consumer; false if there is none, or somebody has it. */

@@ -5,7 +5,6 @@
  * @module
  */
 
-import { unreachable } from "../base/invariant.ts";
 import { type BuildRefusal, ValueBuilder } from "../keyspace/builder.ts";
 import { Keyspace } from "../keyspace/keyspace.ts";
 import { BuildingSink } from "../snapshot/building_sink.ts";
@@ -129,23 +128,27 @@ export class LoadSink extends BuildingSink {
   }
 
   #refuse(shard: number, why: BuildRefusal, bytes: number): never {
-    switch (why) {
-      case "keyTooLong":
-        throw new LoadLimitError(`it has a key of ${bytes} bytes, longer than a key may be here`);
-      case "memberTooLong": {
-        const shown = quoteBytes(this.key, 0, this.keyBytes);
-        throw new LoadLimitError(
-          `key ${shown} has a member or field of ${bytes} bytes, longer than one may be here`,
-        );
-      }
-      case "noRoom": {
-        const { sizeBytes } = this.#target.keyspaces[shard].arena;
-        throw new LoadLimitError(
-          `its data do not fit: shard ${shard} has ${sizeBytes} bytes: raise arena-size`,
-        );
-      }
-      default:
-        return unreachable(why);
-    }
+    if (why !== "noRoom") throw tooLong(why, bytes, this.key, this.keyBytes);
+    const { sizeBytes } = this.#target.keyspaces[shard].arena;
+    throw new LoadLimitError(
+      `its data do not fit: shard ${shard} has ${sizeBytes} bytes: raise arena-size`,
+    );
   }
+}
+
+/** The error for a key, or for a part of the value of `key[0..keyBytes)`, that has too many bytes. */
+export function tooLong(
+  why: Exclude<BuildRefusal, "noRoom">,
+  bytes: number,
+  key: Uint8Array,
+  keyBytes: number,
+): LoadLimitError {
+  if (why === "keyTooLong") {
+    return new LoadLimitError(`it has a key of ${bytes} bytes, longer than a key may be here`);
+  }
+  const what = why === "memberTooLong" ? "member or field" : "consumer group or consumer's name";
+  const shown = quoteBytes(key, 0, keyBytes);
+  return new LoadLimitError(
+    `key ${shown} has a ${what} of ${bytes} bytes, longer than one may be here`,
+  );
 }

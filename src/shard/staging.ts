@@ -193,11 +193,16 @@ class StagingSink extends BuildingSink {
   }
 }
 
+const TOO_LONG: Readonly<Record<Exclude<BuildRefusal, "noRoom">, string>> = {
+  keyTooLong: "a key",
+  memberTooLong: "a member or field",
+  nameTooLong: "a consumer group's or consumer's name",
+};
+
 function refuse(why: BuildRefusal, bytes: number): never {
   if (why === "noRoom") {
     const text = "arena-size has no room for the snapshot beside the data it replaces";
     throw new StagingFullError(text);
   }
-  const what = why === "keyTooLong" ? "a key" : "a member or field";
-  throw new RangeError(`${what} of ${bytes} bytes is longer than one may be`);
+  throw new RangeError(`${TOO_LONG[why]} of ${bytes} bytes is longer than one may be`);
 }

@@ -216,6 +216,20 @@ Deno.test("a value that memory has no room for, or that no key may have, changes
   const member = payloadOf(2, [length(1), string("m".repeat(65_401))]);
   const tooLong = "-ERR member is longer than the maximum of 65400 bytes\r\n";
   assertEquals(shell.run("RESTORE", "k", "0", member, "REPLACE"), tooLong);
+  const none = length(0);
+  const group = payloadOf(15, [
+    none,
+    none,
+    none,
+    none,
+    length(1),
+    string("g".repeat(65_401)),
+    none,
+    none,
+    none,
+  ]);
+  const nameTooLong = "-ERR group or consumer name is longer than the maximum of 65400 bytes\r\n";
+  assertEquals(shell.run("RESTORE", "k", "0", group, "REPLACE"), nameTooLong);
   const twice = payloadOf(2, [length(2), string("a"), string("a")]);
   assertEquals(shell.run("RESTORE", "k", "0", twice, "REPLACE"), FORMAT);
   const empty = payloadOf(1, [length(0)]);
