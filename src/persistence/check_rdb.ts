@@ -12,10 +12,15 @@ import {
   TYPE_STRING,
   TYPE_ZSET,
 } from "../keyspace/entry.ts";
-import type { ValueBuilder } from "../keyspace/builder.ts";
+import { type BuildRefusal, ValueBuilder } from "../keyspace/builder.ts";
+import { Keyspace } from "../keyspace/keyspace.ts";
+import { Arena, ARENA_BYTES_MAX } from "../memory/arena.ts";
+import { randomHashKey } from "../memory/siphash.ts";
 import { BuildingSink } from "../snapshot/building_sink.ts";
+import { quoteBytes } from "../snapshot/errors.ts";
 import { RdbReader } from "../snapshot/rdb_reader.ts";
-import { LoadError, loadError } from "./load_error.ts";
+import { LoadError, loadError, LoadLimitError } from "./load_error.ts";
+import { tooLong } from "./load_sink.ts";
 import { READ_BYTES } from "./rdb_load.ts";
 import type { StorageFile } from "./storage.ts";
 
@@ -28,12 +33,20 @@ const TYPE_NAMES: readonly (readonly [type: number, name: string])[] = [
   [TYPE_STREAM, "streams"],
 ];
 
-/** Counts what an image has and keeps nothing of it. */
+/** Where values are built, one at a time: as much room as a shard can have, of which they take theirs. */
+let scratch: Keyspace | null = null;
+
+function scratchKeyspace(): Keyspace {
+  return scratch ??= new Keyspace(new Arena(ARENA_BYTES_MAX), 1, randomHashKey());
+}
+
+/** Counts what an image has, builds its values as a load does, and keeps nothing of them. */
 class CountingSink extends BuildingSink {
   readonly facts: (readonly [name: string, value: string])[] = [];
   readonly databases = new Map<number, number>();
   readonly types = new Map<number, number>();
   expires = 0;
+  readonly #builder = new ValueBuilder(scratchKeyspace(), (why, n) => this.#refuse(why, n));
   #db = 0;
 
   override aux(name: string, value: string): void {
@@ -48,13 +61,15 @@ class CountingSink extends BuildingSink {
 
   override string(
     _key: Uint8Array,
-    _keyStart: number,
-    _keyStop: number,
+    keyStart: number,
+    keyStop: number,
     _value: Uint8Array,
     _valueStart: number,
     _valueStop: number,
     expireAtMs: number,
   ): void {
+    const keyBytes = keyStop - keyStart;
+    if (!Keyspace.keyFits(keyBytes)) this.#refuse("keyTooLong", keyBytes);
     this.#count(TYPE_STRING, expireAtMs);
   }
 
@@ -69,11 +84,20 @@ class CountingSink extends BuildingSink {
     this.#count(type, expireAtMs);
   }
 
-  protected override builderOf(): ValueBuilder | null {
-    return null;
+  protected override builderOf(): ValueBuilder {
+    while (this.#builder.keys.reclaim());
+    return this.#builder;
   }
 
-  protected override store(): void {}
+  protected override store(builder: ValueBuilder): void {
+    builder.abort();
+  }
+
+  #refuse(why: BuildRefusal, bytes: number): never {
+    if (why !== "noRoom") throw tooLong(why, bytes, this.key, this.keyBytes);
+    const shown = quoteBytes(this.key, 0, this.keyBytes);
+    throw new LoadLimitError(`key ${shown} has a value that is larger than a shard can be`);
+  }
 
   #count(type: number, expireAtMs: number): void {
     this.databases.set(this.#db, (this.databases.get(this.#db) ?? 0) + 1);
@@ -109,7 +133,10 @@ export async function checkRdb(path: string, file: StorageFile): Promise<CheckRe
       else reader.push(buf, 0, read);
     }
   } catch (error) {
-    const known = loadError(path, error);
+    const cause = error instanceof LoadLimitError
+      ? new LoadLimitError(`RDB image, byte ${reader.byteOffset}: ${error.message}`)
+      : error;
+    const known = loadError(path, cause);
     if (!(known instanceof LoadError)) throw error;
     fault = known.message;
   }
