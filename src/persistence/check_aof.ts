@@ -53,6 +53,7 @@ class CountingSink implements AofSink {
     const said = parseAnnotation(text);
     if (said.kind === "bad") throw new AofDamage(byteOffset, `not understood: #${text}`);
     if (said.kind === "skip" && this.offset >= 0) this.offset += said.frames;
+    if (said.kind === "noHistory") this.offset = -1;
     if (said.kind !== "history") return;
     this.history.push(`history ${said.id} from offset ${said.offset}`);
     this.offset = said.offset;

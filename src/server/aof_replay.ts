@@ -157,6 +157,12 @@ export class Replay implements AofSink {
         this.sequence += said.frames;
         this.#tail?.skip(said.frames, this.#place.db);
         break;
+      case "noHistory":
+        this.#runHeld(byteOffset);
+        this.#historyId = null;
+        this.sequence = said.sequence;
+        this.#place.db = 0;
+        break;
       case "upstream":
         this.#runHeld(byteOffset);
         this.isReplicas = said.positions !== null;

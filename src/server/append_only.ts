@@ -136,7 +136,7 @@ export class AppendOnly implements Durability {
     } catch (error) {
       this.#files = null;
       for (const { shard, log } of files) {
-        shard.commit.log = null;
+        shard.keepIn(null);
         await log.close();
       }
       await dropDirectory(storage, this.dir).catch(() => {});
@@ -149,10 +149,7 @@ export class AppendOnly implements Durability {
 
   #attach(files: readonly ShardFiles[]): void {
     this.#files = files;
-    for (const each of files) {
-      each.shard.openBacklog();
-      each.shard.commit.log = each;
-    }
+    for (const each of files) each.shard.keepIn(each);
   }
 
   /** The settings have changed. */
@@ -413,9 +410,10 @@ export class AppendOnly implements Durability {
     for (const each of files) each.giveUp(reason);
     await this.#rewriting;
     this.#files = null;
-    for (const { shard, log } of files) {
-      shard.commit.log = null;
-      await log.close();
+    for (const each of files) {
+      each.sayEnd();
+      each.shard.keepIn(null);
+      await each.log.close();
     }
     this.#host.statusChanged();
   }

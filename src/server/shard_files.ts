@@ -14,6 +14,7 @@ import { REDIS_VERSION } from "../base/version.ts";
 import type { Log } from "../observability/log.ts";
 import {
   historyAnnotation,
+  noHistoryAnnotation,
   skipAnnotation,
   upstreamAnnotation,
 } from "../persistence/aof_annotation.ts";
@@ -191,12 +192,27 @@ export class ShardFiles implements FrameLog {
   /** Says which frame follows, of which history, and where the data stands with an upstream. */
   annotate(): void {
     const { shard } = this;
-    const { sequence } = this.#host.node;
-    this.#say(historyAnnotation(shard.lineage.id, shard.nextOffset, sequence.value));
-    shard.commit.restateDatabase();
+    if (shard.keepsFrames) this.#sayHistory();
+    else this.#say(noHistoryAnnotation(this.#host.node.sequence.value));
+    shard.kept.restateDatabase();
     this.#skipped = 0;
     this.#place = "";
     this.sayPlace();
+  }
+
+  #sayHistory(): void {
+    const { lineage, nextOffset } = this.shard;
+    this.#say(historyAnnotation(lineage.id, nextOffset, this.#host.node.sequence.value));
+  }
+
+  /**
+   * Nothing more is appended. Where the file has not the history's frames, it says where the history
+   * stands with what it has.
+   */
+  sayEnd(): void {
+    // What of a replica's has no place does not count, so nothing may be said behind it.
+    const isPlaced = !this.hasNew || this.#place === NO_PLACE;
+    if (!this.shard.keepsFrames && isPlaced) this.#sayHistory();
   }
 
   /** Whether frames have come since the place was said. */

@@ -26,6 +26,9 @@
  * What a key is, is said by the commands that make it (`value_commands.ts`). Under this dialect the
  * server has one database, so nothing else needs saying.
  *
+ * An append-only file is not told in these words, which would lose what kevy does not know: it gets
+ * each effect as it is, unit and all.
+ *
  * What is said anew is read from the keyspace, which holds the effect's outcome when it is told.
  *
  * @module
@@ -149,6 +152,7 @@ const HELD_BYTES = 256;
 /** See the module's text. */
 export class KevyDialect implements EffectSink {
   readonly #commit: Commit;
+  readonly #kept: Commit;
   readonly #keys: Keyspace;
   #name: Uint8Array = SET;
   #held = new Uint8Array(HELD_BYTES);
@@ -158,9 +162,10 @@ export class KevyDialect implements EffectSink {
   /** Plans by the commands' own names, which are few and never made anew. */
   readonly #plans = new Map<Uint8Array, number>();
 
-  /** Says the effects on `keys` to `commit`. */
-  constructor(commit: Commit, keys: Keyspace) {
+  /** Says the effects on `keys` to `commit`, and as they are to `kept`. */
+  constructor(commit: Commit, kept: Commit, keys: Keyspace) {
     this.#commit = commit;
+    this.#kept = kept;
     this.#keys = keys;
     this.#values = new ValueCommands(commit, true);
   }
@@ -171,7 +176,8 @@ export class KevyDialect implements EffectSink {
   }
 
   /** See `EffectSink`. There is one database. */
-  begin(_db: number, name: Uint8Array, _args: number, payloadBytes: number): void {
+  begin(db: number, name: Uint8Array, args: number, payloadBytes: number): void {
+    if (this.#kept.active) this.#kept.begin(db, name, args, payloadBytes);
     this.#name = name;
     this.#used = 0;
     this.#ends.length = 0;
@@ -180,6 +186,7 @@ export class KevyDialect implements EffectSink {
 
   /** See `EffectSink`. */
   arg(src: Uint8Array, start: number, stop: number): void {
+    if (this.#kept.active) this.#kept.arg(src, start, stop);
     this.#held.set(src.subarray(start, stop), this.#used);
     this.#used += stop - start;
     this.#ends.push(this.#used);
@@ -193,11 +200,17 @@ export class KevyDialect implements EffectSink {
 
   /** See `EffectSink`. */
   endMessage(): void {
-    this.end();
+    if (this.#kept.active) this.#kept.endMessage();
+    this.#ended();
   }
 
   /** See `EffectSink`. */
   end(): void {
+    if (this.#kept.active) this.#kept.end();
+    this.#ended();
+  }
+
+  #ended(): void {
     this.#say(this.#planOf(this.#name));
     if (this.#held.length > KEPT_BYTES_MAX) this.#held = new Uint8Array(HELD_BYTES);
   }
@@ -346,13 +359,19 @@ export class KevyDialect implements EffectSink {
   }
 
   /** See `EffectSink`. */
-  readonly inUnit = false;
+  get inUnit(): boolean {
+    return this.#kept.inUnit;
+  }
 
   /** See `EffectSink`. kevy knows no units. */
-  beginUnit(): void {}
+  beginUnit(): void {
+    this.#kept.beginUnit();
+  }
 
   /** See `EffectSink`. */
-  endUnit(): void {}
+  endUnit(): void {
+    this.#kept.endUnit();
+  }
 
   #saySet(): void {
     this.#sayWords(SET, 0, 2);

@@ -416,7 +416,7 @@ export class Primary implements PumpHost {
       this.#backlogSeen = backlog;
     }
     if (ttlMs === 0 || nowMs - this.#lastFollowedMs < ttlMs) return;
-    if (this.shard.commit.log !== null) return;
+    if (this.shard.kept.log !== null) return;
     this.#log.notice("backlog dropped, since nobody has followed", { ttlMs });
     this.shard.dropBacklog();
   }

@@ -17,7 +17,7 @@ import type { Arena } from "../memory/arena.ts";
 import type { EntryList } from "../memory/dict.ts";
 import type { HashKey } from "../memory/siphash.ts";
 import { Backlog } from "../replication/backlog.ts";
-import { Commit, type NodeSequence } from "./commit.ts";
+import { Commit, type FrameLog, type NodeSequence } from "./commit.ts";
 import { FreezeLock } from "./freeze_lock.ts";
 import { KevyDialect } from "./kevy_dialect.ts";
 import { type Lineage, newLineage } from "./lineage.ts";
@@ -38,8 +38,10 @@ export class Shard implements ShardPort, KeyspaceListener {
   keys: Keyspace;
   /** Takes the effects of commands on its keys. */
   readonly effects: EffectSink;
-  /** Encodes them. */
+  /** Encodes them for replicas. */
   readonly commit: Commit;
+  /** Encodes them for an append-only file: the same frames, unless replicas are told in kevy's words. */
+  readonly kept: Commit;
   /** Hears of keys that expire; null until there is a server. */
   events: KeyspaceEvents | null = null;
   /** Who may freeze it. */
@@ -70,7 +72,8 @@ export class Shard implements ShardPort, KeyspaceListener {
     };
     const speaksKevy = settings.replicationDialect === "kevy";
     this.commit = new Commit(sequence, !speaksKevy);
-    this.effects = speaksKevy ? new KevyDialect(this.commit, this.keys) : this.commit;
+    this.kept = speaksKevy ? new Commit(sequence, true) : this.commit;
+    this.effects = speaksKevy ? new KevyDialect(this.commit, this.kept, this.keys) : this.commit;
     this.lineage = newLineage(true);
   }
 
@@ -106,6 +109,20 @@ export class Shard implements ShardPort, KeyspaceListener {
     this.effects.begin(db, DEL, 1, stop - start);
     this.effects.arg(u8, start, stop);
     this.effects.end();
+  }
+
+  /** Whether what an append-only file gets are the frames that replicas get. */
+  get keepsFrames(): boolean {
+    return this.kept === this.commit;
+  }
+
+  /** From here on all effects go to `log`, an append-only file; null ends that. */
+  keepIn(log: FrameLog | null): void {
+    if (log !== null) this.openBacklog();
+    this.kept.log = log;
+    if (this.keepsFrames) return;
+    // Nobody reads this backlog: the file takes each effect when it is encoded.
+    this.kept.attach(log === null ? null : new Backlog({ limitBytes: 1, firstOffset: 0 }), -1);
   }
 
   /** The frames, or null while nobody needs them. */
@@ -173,7 +190,7 @@ export class Shard implements ShardPort, KeyspaceListener {
   dropBacklog(): void {
     const { backlog } = this.commit;
     // An append-only file needs every write to have a number.
-    if (backlog === null || this.commit.log !== null) return;
+    if (backlog === null || this.kept.log !== null) return;
     this.commit.attach(null, -1);
     this.#nextOffset = backlog.nextOffset + 1;
     this.lineage = newLineage(false);
@@ -185,7 +202,7 @@ export class Shard implements ShardPort, KeyspaceListener {
    * there was: a v1 replica names none, and must not find its old offset in the new one.
    */
   startHistory(lineage: Lineage, nextOffset: number): void {
-    this.commit.log?.replaced();
+    this.kept.log?.replaced();
     const wasOpen = this.commit.backlog !== null;
     const before = this.nextOffset;
     this.commit.attach(null, -1);

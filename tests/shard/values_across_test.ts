@@ -21,7 +21,7 @@ import { Keyspace } from "../../src/keyspace/keyspace.ts";
 import { Arena } from "../../src/memory/arena.ts";
 import { ReplyWriter } from "../../src/resp/reply_writer.ts";
 import { Applier, type FramePlace } from "../../src/shard/applier.ts";
-import { Commit } from "../../src/shard/commit.ts";
+import { Commit, NodeSequence } from "../../src/shard/commit.ts";
 import { KevyDialect } from "../../src/shard/kevy_dialect.ts";
 import { Random, testSeed } from "../support/random.ts";
 
@@ -345,7 +345,8 @@ Deno.test(`kevy's replicas are told of values of every type in its words, seed $
   const random = new Random(SEED + 99);
   const upstream = new Node(
     1,
-    (keys, frames) => new KevyDialect(new RecordingCommit(frames), keys),
+    (keys, frames) =>
+      new KevyDialect(new RecordingCommit(frames), new Commit(new NodeSequence(), true), keys),
   );
   const replica = new Node(1, (_, frames) => new Recorder(frames));
   for (let round = 0; round < 15; round++) {
