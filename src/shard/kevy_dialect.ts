@@ -10,6 +10,7 @@
  * MSET k v ...            SET k v each
  * RENAME, RENAMENX a b    DEL a, DEL b, what b is
  * COPY, RESTORE, ...      DEL b, what b is: every command that is not named here is said like this
+ * GEORADIUS... STORE b    the same: what b is
  * SETRANGE, SETBIT, ...   SET k v [, PEXPIREAT], whole: edits of strings that kevy does not know
  * LPUSHX, RPUSHX, HSETNX  LPUSH, RPUSH, HSET: they have done what those do
  * LPOP, RPOP k n          LTRIM, or DEL where nothing is left
@@ -63,6 +64,10 @@ const ZADD = ascii("ZADD");
 const SCORE_OPTIONS: readonly Uint8Array[] = ["NX", "XX", "GT", "LT", "CH", "INCR"].map(ascii);
 const ENTRIESREAD = ascii("ENTRIESREAD");
 const LASTID = ascii("LASTID");
+const STORE = ascii("STORE");
+const STOREDIST = ascii("STOREDIST");
+/** First argument of GEORADIUSBYMEMBER that may be one of these, and before any of GEORADIUS. */
+const STORE_OPTIONS_FROM = 4;
 /** First argument of XCLAIM and XGROUP that may be one of these options. */
 const PLAIN_OPTIONS_FROM = 4;
 const SCORE = new Uint8Array(SCORE_TEXT_BYTES_MAX);
@@ -101,6 +106,8 @@ const SAY_SMOVE = 17;
 const SAY_SCORES = 18;
 /** Without the options that kevy does not know, each of which has one argument. */
 const SAY_PLAIN = 19;
+/** The key behind STORE or STOREDIST may have been of any type. */
+const REBUILD_STORED = 20;
 
 /** How effects are said; one that is not named may be of any kind, and is a `REBUILD_FIRST`. */
 const PLANS: ReadonlyMap<string, number> = new Map([
@@ -131,6 +138,8 @@ const PLANS: ReadonlyMap<string, number> = new Map([
   ["RPOPLPUSH", SAY_RPOPLPUSH],
   ["SMOVE", SAY_SMOVE],
   ["ZADD", SAY_SCORES],
+  ["GEORADIUS", REBUILD_STORED],
+  ["GEORADIUSBYMEMBER", REBUILD_STORED],
   ["XCLAIM", SAY_PLAIN],
   ["XGROUP", SAY_PLAIN],
   ["HPEXPIREAT", SAY_NOTHING],
@@ -241,11 +250,10 @@ export class KevyDialect implements EffectSink {
         this.#sayWords(DEL, 1, 2);
         return this.#restate(1);
       case REBUILD_FIRST:
-      case REBUILD_SECOND: {
-        const key = plan - REBUILD_FIRST;
-        this.#sayWords(DEL, key, key + 1);
-        return this.#restate(key);
-      }
+      case REBUILD_SECOND:
+        return this.#rebuild(plan - REBUILD_FIRST);
+      case REBUILD_STORED:
+        return this.#rebuild(this.#storeKey());
       case RESTATE_FIRST:
       case RESTATE_SECOND:
         return this.#restate(plan - RESTATE_FIRST);
@@ -378,6 +386,21 @@ export class KevyDialect implements EffectSink {
     if (this.#ends.length === 2) return;
     if (this.#isArg(2, PXAT)) this.#sayDeadline(0, Number(this.#text(3)));
     else if (this.#isArg(2, KEEPTTL)) this.#sayKeptDeadline(0);
+  }
+
+  /** The key is gone, and is what it now holds. */
+  #rebuild(key: number): void {
+    this.#sayWords(DEL, key, key + 1);
+    this.#restate(key);
+  }
+
+  /** Position of the key that a search was stored under: the last one that is said counts. */
+  #storeKey(): number {
+    let key = 0;
+    for (let i = STORE_OPTIONS_FROM; i + 1 < this.#ends.length; i++) {
+      if (this.#isArg(i, STORE) || this.#isArg(i, STOREDIST)) key = ++i;
+    }
+    return key;
   }
 
   /** What a key now holds, and its deadline. */

@@ -7,6 +7,7 @@ import { DatasetDigest } from "../../src/commands/digest.ts";
 import { DUMP_COMMANDS } from "../../src/commands/dump.ts";
 import type { EffectSink } from "../../src/commands/effect.ts";
 import { EXPIRY_COMMANDS } from "../../src/commands/expiry.ts";
+import { GEO_COMMANDS } from "../../src/commands/geo.ts";
 import { HASH_COMMANDS } from "../../src/commands/hashes.ts";
 import { KEY_COMMANDS } from "../../src/commands/keys.ts";
 import { LIST_COMMANDS } from "../../src/commands/lists.ts";
@@ -38,6 +39,7 @@ const TABLE = new CommandTable([
   ...HASH_COMMANDS,
   ...STREAM_COMMANDS,
   ...SORT_COMMANDS,
+  ...GEO_COMMANDS,
 ]);
 
 /** A frame: its database and its words. */
@@ -341,13 +343,18 @@ class RecordingCommit extends Commit {
   }
 }
 
-Deno.test(`kevy's replicas are told of values of every type in its words, seed ${SEED}`, () => {
-  const random = new Random(SEED + 99);
-  const upstream = new Node(
+/** A node whose frames are in kevy's words. */
+function kevysUpstream(): Node {
+  return new Node(
     1,
     (keys, frames) =>
       new KevyDialect(new RecordingCommit(frames), new Commit(new NodeSequence(), true), keys),
   );
+}
+
+Deno.test(`kevy's replicas are told of values of every type in its words, seed ${SEED}`, () => {
+  const random = new Random(SEED + 99);
+  const upstream = kevysUpstream();
   const replica = new Node(1, (_, frames) => new Recorder(frames));
   for (let round = 0; round < 15; round++) {
     for (let i = 0; i < 150; i++) {
@@ -368,4 +375,28 @@ Deno.test(`kevy's replicas are told of values of every type in its words, seed $
     replica.apply(frames, `seed ${SEED} round ${round}`);
     assertEquals(replica.digest, upstream.digest, `seed ${SEED} round ${round}`);
   }
+});
+
+Deno.test("kevy's replicas are told of what a search by radius has stored", () => {
+  const upstream = kevysUpstream();
+  const replica = new Node(1, (_, frames) => new Recorder(frames));
+  const around = ["15", "37", "500", "km"];
+  const steps = [
+    ["GEOADD", "from", "15", "37", "a", "15.1", "37.1", "b", "80", "10", "far"],
+    ["ZADD", "old", "1", "x"],
+    ["SADD", "set", "y"],
+    ["GEORADIUS", "from", ...around, "STORE", "new"],
+    ["GEORADIUS", "from", ...around, "store", "unused", "ASC", "STOREDIST", "old"],
+    ["GEORADIUSBYMEMBER", "from", "a", "500", "km", "STOREDIST", "set"],
+    ["GEORADIUSBYMEMBER", "from", "b", "1", "m", "COUNT", "1", "STORE", "STORE"],
+    ["GEOSEARCHSTORE", "searched", "from", "FROMLONLAT", "15", "37", "BYRADIUS", "9", "km"],
+    ["GEORADIUS", "nothing", ...around, "STORE", "new"],
+    ["GEORADIUS", "from", ...around, "STORE", "from"],
+  ];
+  for (const words of steps) {
+    upstream.run(0, words);
+    replica.apply(upstream.frames.splice(0), words.join(" "));
+    assertEquals(replica.digest, upstream.digest, words.join(" "));
+  }
+  assertEquals(replica.size, 5);
 });
