@@ -84,8 +84,7 @@ export class AofSet {
   static async open(storage: Storage, dir: string, name: string): Promise<AofSet | null> {
     const path = `${dir}/${manifestName(name)}`;
     try {
-      using file = await storage.open(path);
-      return new AofSet(storage, dir, name, parseManifest(await readText(file)));
+      return new AofSet(storage, dir, name, await readManifest(storage, path));
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return null;
       if (error instanceof ManifestError) {
@@ -227,6 +226,17 @@ export class AofSet {
     this.manifest = manifest;
     await this.#storage.syncDirectory(this.dir);
   }
+}
+
+/**
+ * Reads the manifest at `path`.
+ *
+ * @throws {ManifestError} when it is none.
+ * @throws what the storage throws.
+ */
+export async function readManifest(storage: Storage, path: string): Promise<AofManifest> {
+  using file = await storage.open(path);
+  return parseManifest(await readText(file));
 }
 
 async function readText(file: StorageFile): Promise<string> {

@@ -86,12 +86,8 @@ class Disk implements Storage {
     return Deno.remove(path);
   }
 
-  async removeDirectory(dir: string): Promise<void> {
-    try {
-      await Deno.remove(dir, { recursive: true });
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
+  removeDirectory(dir: string): Promise<void> {
+    return Deno.remove(dir);
   }
 
   async list(dir: string): Promise<StorageEntry[]> {

@@ -57,7 +57,7 @@ export interface Storage {
   rename(from: string, to: string): Promise<void>;
   /** Takes a file's name away. */
   remove(path: string): Promise<void>;
-  /** Removes a directory and what is in it, if it is there. */
+  /** Removes an empty directory. */
   removeDirectory(dir: string): Promise<void>;
   /** The names in a directory, in no order. */
   list(dir: string): Promise<StorageEntry[]>;
@@ -82,4 +82,17 @@ export async function removeQuietly(storage: Storage, path: string): Promise<boo
   } catch {
     return false;
   }
+}
+
+/** The first name in a directory that nothing has: `name` with `suffix`, then with a number behind it. */
+export async function freeName(
+  storage: Storage,
+  dir: string,
+  name: string,
+  suffix: string,
+): Promise<string> {
+  const taken = new Set((await storage.list(dir)).map(({ name }) => name));
+  let free = `${name}${suffix}`;
+  for (let n = 2; taken.has(free); n++) free = `${name}${suffix}-${n}`;
+  return free;
 }

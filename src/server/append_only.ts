@@ -12,7 +12,7 @@
  */
 
 import { OncePerRounds } from "../base/rounds.ts";
-import { dropDirectory, prepareDirectory, replaceDirectory } from "../persistence/aof_directory.ts";
+import { AofDirectory } from "../persistence/aof_directory.ts";
 import type { AofPart } from "../persistence/aof_manifest.ts";
 import { saveError } from "../persistence/save_error.ts";
 import type { Durability } from "../shard/durability.ts";
@@ -68,6 +68,12 @@ export class AppendOnly implements Durability {
     return `${dir}/${appendDirname}`;
   }
 
+  /** The same, and what is beside it while it is replaced. */
+  get directory(): AofDirectory {
+    const { storage, config } = this.#host;
+    return new AofDirectory(storage, this.dir, config.appendFilename);
+  }
+
   /** Why writes cannot be kept now; null while they can. */
   get failure(): string | null {
     for (const { log } of this.#files ?? []) {
@@ -106,6 +112,25 @@ export class AppendOnly implements Durability {
     this.#attach(files);
     for (const each of files) each.annotate();
     this.#flush.ask();
+    await this.#tidy(this.directory);
+  }
+
+  /** Puts the directory in order, which nothing depends on. */
+  async #tidy(directory: AofDirectory): Promise<void> {
+    try {
+      this.#tellKept(await directory.tidy());
+    } catch (error) {
+      const { message: reason } = saveError(this.dir, error);
+      this.#host.log.warning("the data directory was not put in order", { reason });
+    }
+  }
+
+  #tellKept(paths: readonly string[]): void {
+    for (const path of paths) {
+      this.#host.log.warning("what else was in the append-only file's directory is kept aside", {
+        path,
+      });
+    }
   }
 
   /**
@@ -116,10 +141,12 @@ export class AppendOnly implements Durability {
    * @throws {SaveError} when they cannot be written.
    */
   async create(): Promise<void> {
-    const { storage, node } = this.#host;
+    const { node } = this.#host;
+    const { directory } = this;
     const files: ShardFiles[] = [];
     try {
-      const made = await prepareDirectory(storage, this.dir);
+      const { made, kept } = await directory.prepare();
+      this.#tellKept(kept);
       const firsts: AofPart[] = [];
       for (const shard of node.shards) {
         const created = await ShardFiles.create(this.#host, shard, made);
@@ -130,7 +157,7 @@ export class AppendOnly implements Durability {
       this.#beganMs = this.#host.clock.monotonicMs();
       this.#attach(files);
       for (const [i, each] of files.entries()) await each.rewrite(firsts[i]);
-      await replaceDirectory(storage, this.dir);
+      await directory.replace();
       for (const each of files) each.set = each.set.movedTo(this.dir);
       this.#rewriteFailure = null;
     } catch (error) {
@@ -139,12 +166,13 @@ export class AppendOnly implements Durability {
         shard.keepIn(null);
         await log.close();
       }
-      await dropDirectory(storage, this.dir).catch(() => {});
+      await directory.drop().catch(() => {});
       throw saveError(this.dir, error);
     } finally {
       this.#isCreating = false;
     }
     this.#flush.ask();
+    await this.#tidy(directory);
   }
 
   #attach(files: readonly ShardFiles[]): void {

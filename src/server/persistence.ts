@@ -8,12 +8,7 @@
 
 import { checkDataDirectory } from "../base/data_directory.ts";
 import { invariant } from "../base/invariant.ts";
-import {
-  findSets,
-  findSingleFile,
-  keepAside,
-  recoverDirectory,
-} from "../persistence/aof_directory.ts";
+import { findSets, findSingleFile, keepAside } from "../persistence/aof_directory.ts";
 import type { AofSet } from "../persistence/aof_set.ts";
 import { type LoadProgress, tidyAfterSave } from "../persistence/load_data.ts";
 import { SaveError, saveError } from "../persistence/save_error.ts";
@@ -212,10 +207,13 @@ export class Persistence {
   /** Loads the append-only file; where there is none yet, the snapshot, of which one is made. */
   async #loadFrames(): Promise<void> {
     const { storage, config, node, log } = this.#host;
-    const { dir } = this.appendOnly;
-    const sets = await recoverDirectory(storage, dir)
-      ? await findSets(storage, dir, config.appendFilename)
-      : [];
+    const { directory } = this.appendOnly;
+    if (await directory.recover()) {
+      log.notice("an interrupted replacement of a directory was finished", {
+        path: directory.path,
+      });
+    }
+    const sets = await findSets(storage, directory.path, config.appendFilename);
     const single = sets.length > 0
       ? null
       : await findSingleFile(storage, config.dir, config.appendFilename);

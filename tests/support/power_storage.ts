@@ -66,6 +66,11 @@ class DirectoryNode {
   }
 }
 
+/** Whether a node may be removed or replaced as a whole. */
+function isEmpty(node: Node): boolean {
+  return node instanceof FileNode || node.entries.size === 0;
+}
+
 const NO_DELAY = (): null => null;
 
 /** What fails: `null` for nothing, else the error to throw instead of the operation. */
@@ -244,6 +249,8 @@ export class PowerStorage implements Storage {
       const node = source.dir.entries.get(source.name);
       if (node === undefined) throw new Deno.errors.NotFound(from);
       const target = this.#split(to);
+      const taken = target.dir.entries.get(target.name);
+      if (taken !== undefined && !isEmpty(taken)) throw new Error(`Directory not empty: ${to}`);
       if (target.dir === source.dir) {
         source.dir.change([{ name: target.name, node }, { name: source.name, node: null }]);
         return;
@@ -264,7 +271,10 @@ export class PowerStorage implements Storage {
   removeDirectory(path: string): Promise<void> {
     return this.#operate("removeDirectory", path, () => {
       const { dir, name } = this.#split(path);
-      if (dir.entries.has(name)) dir.set(name, null);
+      const node = dir.entries.get(name);
+      if (node === undefined) throw new Deno.errors.NotFound(path);
+      if (!isEmpty(node)) throw new Error(`Directory not empty: ${path}`);
+      dir.set(name, null);
     });
   }
 
