@@ -94,9 +94,9 @@ const NO_BASE: LoadedBase = { bytes: 0, facts: null, torn: null };
 
 /** See the module's text. */
 export class AofLoading {
-  /** Keys of bases taken in. */
+  /** Keys of images taken in. */
   keys = 0;
-  /** Commands of increments taken in. */
+  /** Commands taken in, of increments and of bases that have some. */
   commands = 0;
   readonly #host: AofLoadingHost;
   #loadedBytes = 0;
@@ -208,7 +208,9 @@ export class AofLoading {
     const image = await this.#isImage(path) ? await this.#loadImage(path) : null;
     // Redis 4 to 6 wrote commands behind the image; without a preamble there are commands alone.
     const from = image?.bytes ?? 0;
-    const result = await this.#replay(path, from, new Replay(this.#host, place, null));
+    const replay = new Replay(this.#host, place, null);
+    const result = await this.#replay(path, from, replay);
+    this.commands += replay.frames;
     return {
       bytes: result.wholeBytes,
       facts: image?.facts ?? null,

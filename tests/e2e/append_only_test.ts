@@ -345,6 +345,24 @@ Deno.test("clients hear -LOADING while the append-only file is loaded", async ()
   });
 });
 
+Deno.test("what was loaded is told, commands of a base included", async () => {
+  await withDir(async (dir) => {
+    const made = `${dir}/appendonlydir`;
+    const set = (key: string) => `*3\r\n$3\r\nSET\r\n$1\r\n${key}\r\n$1\r\n1\r\n`;
+    await Deno.mkdir(made);
+    await Deno.writeTextFile(`${made}/appendonly.aof.1.base.aof`, set("a") + set("b"));
+    await Deno.writeTextFile(`${made}/appendonly.aof.1.incr.aof`, set("c"));
+    await Deno.writeTextFile(
+      `${made}/appendonly.aof.manifest`,
+      "file appendonly.aof.1.base.aof seq 1 type b\nfile appendonly.aof.1.incr.aof seq 1 type i\n",
+    );
+    await using server = await TestServer.start({ appendonly: "yes" }, { dir });
+    assertEquals(await server.ask("DBSIZE"), 3);
+    const told = server.log.find((line) => line.includes("append-only file loaded"));
+    assertStringIncludes(told ?? "", " keys=0 commands=3 bytes=81 ");
+  });
+});
+
 async function connected(port: number): Promise<Client> {
   for (let attempt = 0;; attempt++) {
     try {
