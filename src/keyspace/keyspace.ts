@@ -171,6 +171,8 @@ export class Keyspace implements WatchedKeys, CollectionParts {
    * deletes them. Also false for the commands of an upstream, which sees what it deleted itself.
    */
   removesExpired = true;
+  /** Whether nothing is removed because of a deadline although it is ours to do: writes are held. */
+  holdsExpired = false;
   /** Whether keys past their deadline are invisible; false while an upstream's frames are applied. */
   hidesExpired = true;
   /** Whether the running client asked that its reads leave no trace (`CLIENT NO-TOUCH`). */
@@ -325,8 +327,8 @@ export class Keyspace implements WatchedKeys, CollectionParts {
    */
   lookupWrite(db: number, buf: Uint8Array, start: number, stop: number): number {
     let a = this.lookupQuiet(db, buf, start, stop);
-    if (a === 0 && !this.removesExpired && this.hidesExpired) {
-      // A writable replica: what is hidden here gives way to what is written now.
+    if (a === 0 && !this.expiresNow && this.hidesExpired) {
+      // A writable replica, or a transaction that holds writes: what is hidden gives way to this write.
       a = this.peek(db, buf, start, stop);
       if (a !== 0) this.expire(db, a);
       return 0;
@@ -351,10 +353,15 @@ export class Keyspace implements WatchedKeys, CollectionParts {
     );
   }
 
+  /** Whether keys and fields past their deadlines are removed, by reads and in the background. */
+  get expiresNow(): boolean {
+    return this.removesExpired && !this.holdsExpired;
+  }
+
   /** Whether a volatile entry must be treated as missing; removes it where that is ours to do. */
   #isGone(db: number, a: number): boolean {
     if (this.#f64[a + 3] > this.nowMs || !this.hidesExpired) return false;
-    if (this.removesExpired) this.expire(db, a);
+    if (this.expiresNow) this.expire(db, a);
     return true;
   }
 

@@ -7,6 +7,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Gate } from "../base/gate.ts";
 import type { Session } from "../commands/session.ts";
+import type { Keyspace } from "../keyspace/keyspace.ts";
 import type { Log } from "../observability/log.ts";
 import type { RequestLimits } from "../resp/request_parser.ts";
 import { ascii } from "../base/ascii.ts";
@@ -52,7 +53,10 @@ export interface ClientsHost {
   /** After each turn: what was appended goes to the replicas. */
   endTurn(): void;
   /** The shards. */
-  readonly node: { readonly sequence: { readonly writes: number } };
+  readonly node: {
+    readonly sequence: { readonly writes: number };
+    readonly shards: readonly { readonly keys: Pick<Keyspace, "holdsExpired"> }[];
+  };
   /** Awaited before replies leave; null when nothing has to reach the disk first. */
   beforeReplies(writes: number): Promise<void> | null;
   /** Nobody is there any longer who could wait for that. */
@@ -317,7 +321,7 @@ export class Clients implements ConnectionHost {
     }
   }
 
-  /** CLIENT PAUSE: holds all commands, or those that write, until `untilMs`. */
+  /** CLIENT PAUSE: holds all commands, or those that write, until `untilMs`; nothing expires meanwhile. */
   pause(untilMs: number, all: boolean): void {
     // A pause never gets shorter or weaker by another (as in Redis).
     this.pausedUntilMs = Math.max(this.pausedUntilMs, untilMs);
@@ -345,8 +349,8 @@ export class Clients implements ConnectionHost {
   }
 
   /**
-   * Holds commands that write, whatever pauses clients ask for or end, until the function returned is
-   * called: while the server stops, or while its data are replaced.
+   * Holds commands that write, and what deadlines would remove, whatever pauses clients ask for or end,
+   * until the function returned is called: while the server stops, or while its data are replaced.
    */
   holdWrites(): () => void {
     let holds = true;
@@ -365,6 +369,7 @@ export class Clients implements ConnectionHost {
     const { executor } = this;
     executor.guards &= ~(GUARD_PAUSE_ALL | GUARD_PAUSE_WRITE);
     executor.guards |= this.#pauseGuards | (this.#writeHolds > 0 ? GUARD_PAUSE_WRITE : 0);
+    for (const { keys } of this.#host.node.shards) keys.holdsExpired = this.isPaused;
   }
 
   /** What was held is tried again, and held again if what held it is not over. */

@@ -45,7 +45,7 @@ const INSIST_MS = 20;
 export interface PersistenceHost extends LoadingHost {
   /** Settings in force. */
   readonly config: Config;
-  /** Holds the clients' writes. */
+  /** Holds the clients' writes, and what deadlines would remove. */
   readonly clients: {
     holdWrites(): () => void;
   };
@@ -263,16 +263,13 @@ export class Persistence {
   async reload(): Promise<void> {
     if (this.#isReloading) throw new SaveError("the data are being reloaded already");
     this.#isReloading = true;
-    const { clients, node, replication } = this.#host;
+    const { clients, replication } = this.#host;
     const { upstream } = replication;
     const positions = replication.positions();
     const letWrite = clients.holdWrites();
     try {
-      // Nothing may be applied, nor expire on a replica, between the save and the load.
-      if (upstream !== null) {
-        replication.unfollow();
-        for (const { keys } of node.shards) keys.removesExpired = false;
-      }
+      // Nothing may be applied between the save and the load; nothing expires while writes are held.
+      if (upstream !== null) replication.unfollow();
       while (this.#saving !== null) await this.#saving;
       const failure = await this.#save();
       if (failure !== null) throw failure;
@@ -326,16 +323,13 @@ export class Persistence {
   }
 
   /**
-   * The save before a stop; the caller holds the clients' writes. What is frozen already, for a save
-   * or a ship, is given up for it. Nothing expires from here on, so that replicas that have every
-   * frame are exactly where the files are. False, and all is as before, when it failed.
+   * The save before a stop; the caller holds the clients' writes, and with them what expires, so that
+   * replicas that have every frame are exactly where the files are. What is frozen already, for a save
+   * or a ship, is given up for it. False, and all is as before, when it failed.
    */
   async saveForStop(): Promise<boolean> {
     // What is on disk is more than what is in memory then.
     if (this.#isLoading) return true;
-    const { shards } = this.#host.node;
-    const removed = shards.map(({ keys }) => keys.removesExpired);
-    for (const { keys } of shards) keys.removesExpired = false;
     const endOthers = () => this.#hold.endOthersViews("the server stops");
     endOthers();
     const insist = setInterval(endOthers, INSIST_MS);
@@ -343,9 +337,7 @@ export class Persistence {
     if (this.#job !== null) await this.#abortSave("the server stops, and saves anew");
     const failure = await (this.#saving ?? this.#save());
     clearInterval(insist);
-    if (failure === null) return true;
-    shards.forEach(({ keys }, i) => keys.removesExpired = removed[i]);
-    return false;
+    return failure === null;
   }
 
   async #abortSave(reason: string): Promise<void> {

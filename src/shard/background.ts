@@ -52,9 +52,9 @@ export class Background {
         await this.#gate.rest();
         if (!more) break;
       }
-      if (!this.expires || !keys.removesExpired) continue;
+      if (!this.expires || !keys.expiresNow) continue;
       let done = false;
-      while (!done && keys.removesExpired) {
+      while (!done && keys.expiresNow) {
         this.#gate.begin();
         keys.nowMs = nowMs();
         while (!done && !this.#gate.isDue) done = keys.expireStep();

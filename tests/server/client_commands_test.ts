@@ -149,6 +149,60 @@ Deno.test("a pause of everything ends by itself", async () => {
   assertEquals(server.server.clients.isPaused, false);
 });
 
+for (const mode of ["WRITE", "ALL"]) {
+  Deno.test(`a pause, ${mode}, hides what expires and changes nothing until it ends`, async () => {
+    await using server = await TestServer.start();
+    const { background, node } = server.server;
+    const { keys } = node.shards[0];
+    const expireRound = async () => {
+      for (let i = 0; i < 2; i++) { // the first may have been under way
+        background.start(() => Date.now());
+        await background.settled();
+      }
+    };
+    const client = await server.connect();
+    await client.pipeline(
+      ["MULTI"],
+      ["SET", "k", "v", "PX", "1"],
+      ["HSET", "h", "f", "v", "g", "w"],
+      ["HPEXPIRE", "h", "1", "FIELDS", "1", "f"],
+      ["CLIENT", "PAUSE", "100000", mode],
+      ["EXEC"],
+    );
+    const { writes } = node.sequence;
+    const deadline = keys.deadlineOf(keys.peek(0, new TextEncoder().encode("k"), 0, 1));
+    await until("the deadlines have passed", () => Date.now() > deadline + 1);
+    await expireRound();
+    if (mode === "WRITE") {
+      assertEquals(
+        await client.pipeline(["GET", "k"], ["TTL", "k"], ["HKEYS", "h"], ["DBSIZE"]),
+        [null, -2, ["g"], 2],
+      );
+    }
+    assertEquals([keys.size(0), keys.expiredKeys, keys.expiredFields], [2, 0, 0]);
+    assertEquals(node.sequence.writes, writes);
+    assertEquals(await client.line("CLIENT UNPAUSE"), "OK");
+    await expireRound();
+    assertEquals([keys.size(0), keys.expiredKeys, keys.expiredFields], [1, 1, 1]);
+  });
+}
+
+Deno.test("nothing expires while the server itself holds writes, whatever UNPAUSE says", async () => {
+  await using server = await TestServer.start();
+  const { clients, node } = server.server;
+  const { keys } = node.shards[0];
+  const client = await server.connect();
+  await client.pipeline(["DEBUG", "SET-ACTIVE-EXPIRE", "0"], ["SET", "k", "v", "PX", "1"]);
+  const holds = [clients.holdWrites(), clients.holdWrites()];
+  await client.pipeline(["CLIENT", "PAUSE", "100000", "WRITE"], ["CLIENT", "UNPAUSE"]);
+  holds[0]();
+  await until("it is hidden", async () => await client.line("GET k") === null);
+  assertEquals(keys.size(0), 1);
+  holds[1]();
+  assertEquals(await client.line("GET k"), null);
+  assertEquals(keys.size(0), 0);
+});
+
 Deno.test("CLIENT UNBLOCK ends a wait as if its time were up, or with an error", async () => {
   await using server = await TestServer.start();
   const client = await server.connect();
