@@ -6,7 +6,7 @@
  * dbfilename dump.rdb, one shard      dump.rdb
  * dbfilename dump.rdb, more shards    dump-0.rdb dump-1.rdb ...
  * while being written                 temp-<pid>-<n>.rdb
- * loaded, but not written by shoal    dump.rdb.loaded
+ * loaded, but not written by shoal    dump.rdb.loaded, then dump.rdb.loaded-2 ...
  * ```
  *
  * @module

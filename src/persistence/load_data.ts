@@ -18,7 +18,7 @@ import { LoadSink, type LoadTarget } from "./load_sink.ts";
 import { loadRdbFile } from "./rdb_load.ts";
 import { findSnapshotFiles, type FoundFile } from "./save_catalog.ts";
 import type { PlainFileId } from "./save_facts.ts";
-import { removeQuietly, type Storage } from "./storage.ts";
+import { freeName, removeQuietly, type Storage } from "./storage.ts";
 import { removeLeftover } from "./temp_files.ts";
 
 /** How far a load is. */
@@ -203,7 +203,8 @@ async function moveAside(
   done: string[],
 ): Promise<void> {
   for (const { name, path } of files) {
-    await storage.rename(path, `${path}${LOADED_SUFFIX}`);
+    const dir = path.slice(0, path.lastIndexOf("/"));
+    await storage.rename(path, `${dir}/${await freeName(storage, dir, name, LOADED_SUFFIX)}`);
     done.push(name);
   }
 }

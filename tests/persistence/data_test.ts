@@ -6,7 +6,7 @@ import { decideResume } from "../../src/replication/resume.ts";
 import type { Shard } from "../../src/shard/shard.ts";
 import { Random, testSeed } from "../support/random.ts";
 import { item } from "../snapshot/support.ts";
-import { assertSameContent, type Content, DataNode, image, withDir } from "./support.ts";
+import { assertSameContent, type Content, DataNode, filesIn, image, withDir } from "./support.ts";
 
 const HISTORY = "a".repeat(40);
 const PAST = 1_000;
@@ -321,11 +321,38 @@ Deno.test("files that Redis wrote load, and are kept aside once a save has repla
       assertEquals(Deno.readFileSync(`${dir}/dump.rdb.loaded`), bytes);
     }
     // A crash before it was moved aside: the save knows that it replaced the file.
-    Deno.writeFileSync(`${dir}/dump.rdb`, bytes);
+    Deno.renameSync(`${dir}/dump.rdb.loaded`, `${dir}/dump.rdb`);
     await using node = await DataNode.open(dir, { shards: 2 });
     assertSameContent(node.content(), content, "loaded from the save");
     await save(node);
     assertEquals(node.files(), ["dump-0.rdb", "dump-1.rdb", "dump.rdb.loaded"]);
+  });
+});
+
+Deno.test("a second file that Redis wrote is kept beside the first, whatever finds it", async () => {
+  await withDir(async (dir) => {
+    const images = ["1", "2", "3"].map((value) =>
+      image([["redis-ver", "7.0.15"]], [item("a", value)])
+    );
+    for (const [i, bytes] of images.entries()) {
+      for (const name of ["dump-0.rdb", "dump-1.rdb"]) {
+        if (i > 0) Deno.removeSync(`${dir}/${name}`);
+      }
+      Deno.writeFileSync(`${dir}/dump.rdb`, bytes);
+      {
+        await using node = await DataNode.open(dir, { shards: 2 });
+        await save(node);
+      }
+      if (i < 2) continue;
+      // As a crash leaves it: the next start moves it aside.
+      Deno.renameSync(`${dir}/dump.rdb.loaded-3`, `${dir}/dump.rdb`);
+      await using _ = await DataNode.open(dir, { shards: 2 });
+    }
+    const kept = ["dump.rdb.loaded", "dump.rdb.loaded-2", "dump.rdb.loaded-3"];
+    assertEquals(filesIn(dir), ["dump-0.rdb", "dump-1.rdb", ...kept]);
+    for (const [i, name] of kept.entries()) {
+      assertEquals(Deno.readFileSync(`${dir}/${name}`), images[i], name);
+    }
   });
 });
 
