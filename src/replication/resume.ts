@@ -3,10 +3,11 @@
  * of what the backlog holds. replica_link.ts does what it says; full_sync_governor.ts says when.
  *
  * The rule behind all of it: frames are sent only when the data before them is known to be the same
- * on both sides. A v2 replica proves that with a history. A node that restarted, or was promoted, has
- * a new history whose line began where the previous one ended, so a claim in the previous history is
- * as good up to that offset. A v1 replica proves nothing; its offset is believed when the backlog has
- * it, except offset 0 on data that did not all pass through this backlog, and except right behind the
+ * on both sides. A v2 replica proves that with a history. A node that restarted has a new
+ * history whose line began where the previous one ended, so a claim in the previous history is as good
+ * up to that offset. A node that is promoted goes on with its own history, of which its upstream's other
+ * replicas know nothing. A v1 replica proves nothing; its offset is believed when the backlog has it,
+ * except offset 0 on data that did not all pass through this backlog, and except right behind the
  * FLUSHALL that precedes a v1 ship.
  *
  * @module
@@ -45,7 +46,7 @@ export interface HeldRange {
   oldestOffset: number;
   /** The frame to come. */
   nextOffset: number;
-  /** The line that this one continued at `previousUpTo` (restart, promotion), or null. */
+  /** The line that this one continued at `previousUpTo` (a restart), or null. */
   previousHistory: string | null;
   /** Offset at which the previous line ended and this one began. */
   previousUpTo: number;

@@ -20,7 +20,7 @@ export interface Lineage {
    * replica without history may start at 0.
    */
   readonly beganEmpty: boolean;
-  /** Id of the history that the data came from (a file, an earlier role), or null. */
+  /** Id of the history that the data came from (a file), or null. */
   readonly previousId: string | null;
   /** The offset up to which the shard's data contains that history exactly. */
   readonly previousUpTo: number;
