@@ -45,7 +45,7 @@ export function replicationCommands(server: Server): CommandSpec[] {
       reply.bulkText(upstream.host);
       reply.integer(upstream.port);
       reply.bulkText(upstream.phase);
-      reply.integer(upstream.appliedSequence);
+      reply.integer(upstream.isUp ? upstream.appliedSequence : -1);
       return;
     }
     const online = replicas.filter((replica) => replica.phase === "online");

@@ -79,7 +79,7 @@ function upstreamLines(upstream: UpstreamStatus, settings: ReplicationInfoSettin
     ["master_host", upstream.host],
     ["master_port", upstream.port],
     ["master_link_status", upstream.isUp ? "up" : "down"],
-    ["master_last_io_seconds_ago", upstream.lastIoSeconds],
+    ["master_last_io_seconds_ago", upstream.isUp ? upstream.lastIoSeconds : -1],
     ["master_sync_in_progress", upstream.isSyncing ? 1 : 0],
     ["slave_read_repl_offset", upstream.readSequence],
     ["slave_repl_offset", upstream.appliedSequence],

@@ -168,8 +168,9 @@ Deno.test("a replica that syncs shows how far, and since when its link is down",
     syncTotalBytes: 100,
   };
   const lines = text({ ...ALONE, upstream });
-  assertEquals(lines.filter((line) => /^master_(sync|link)/.test(line)), [
+  assertEquals(lines.filter((line) => /^master_(sync|link|last_io)/.test(line)), [
     "master_link_status:down",
+    "master_last_io_seconds_ago:-1",
     "master_sync_in_progress:1",
     "master_sync_total_bytes:100",
     "master_sync_read_bytes:25",

@@ -221,3 +221,18 @@ Deno.test("SHUTDOWN waits for replicas, and can be called off meanwhile", async 
   assertEquals(plain(await client.read()), "-ERR Errors trying to SHUTDOWN. Check logs.");
   assertEquals(await client.line("SET k w"), "OK");
 });
+
+Deno.test("a replica without a link says so in ROLE and INFO", async () => {
+  await using primary = await TestServer.start(FAST);
+  await using replica = await follow(primary);
+  await primary.ask("SET", "k", "v");
+  assertEquals(await primary.ask("WAIT", "1", "5000"), 1);
+  const up = await replica.ask("ROLE") as unknown[];
+  assertEquals(up.slice(3), ["connected", Number(await primary.info("master_repl_offset"))]);
+  await primary.stop();
+  await until("the link is down", async () => await replica.info("master_link_status") === "down");
+  const down = await replica.ask("ROLE") as unknown[];
+  assertEquals(down[4], -1);
+  assertEquals(await replica.info("master_last_io_seconds_ago"), "-1");
+  assertEquals(await replica.info("slave_repl_offset"), String(up[4]));
+});
