@@ -570,13 +570,15 @@ export class Executor {
     const guards = this.guards;
     if ((guards & GUARD_PAUSE_ALL) !== 0 && !command.runsPaused) return HELD;
     if ((guards & GUARD_PAUSE_WRITE) !== 0 && command.holdsOnWritePause) return HELD;
+    // Of several reasons Redis tells the first of these.
+    if (command.isWrite) {
+      if ((guards & GUARD_MISCONF) !== 0) return ERR_MISCONF;
+      if ((guards & GUARD_APPEND_ONLY) !== 0) return this.appendOnlyError;
+      if ((guards & GUARD_NOREPLICAS) !== 0) return ERR_NOREPLICAS;
+      if ((guards & GUARD_READONLY) !== 0) return ERR_READONLY;
+    }
     if ((guards & GUARD_STALE) !== 0 && !command.runsStale) return ERR_MASTERDOWN;
     if ((guards & GUARD_LOADING) !== 0 && !command.runsLoading) return ERR_LOADING;
-    if (!command.isWrite) return DONE;
-    if ((guards & GUARD_MISCONF) !== 0) return ERR_MISCONF;
-    if ((guards & GUARD_APPEND_ONLY) !== 0) return this.appendOnlyError;
-    if ((guards & GUARD_NOREPLICAS) !== 0) return ERR_NOREPLICAS;
-    if ((guards & GUARD_READONLY) !== 0) return ERR_READONLY;
     return DONE;
   }
 

@@ -236,3 +236,17 @@ Deno.test("a replica without a link says so in ROLE and INFO", async () => {
   assertEquals(await replica.info("master_last_io_seconds_ago"), "-1");
   assertEquals(await replica.info("slave_repl_offset"), String(up[4]));
 });
+
+Deno.test("a replica whose data may be stale refuses a write because it is read-only", async () => {
+  await using nobody = await TestServer.start();
+  const upstream = `127.0.0.1 ${nobody.port}`;
+  await nobody.stop();
+  await using replica = await TestServer.start({
+    replicaof: upstream,
+    "replica-serve-stale-data": "no",
+  });
+  assertMatch(String(await replica.ask("GET", "k")), /^-MASTERDOWN /);
+  assertMatch(String(await replica.ask("SET", "k", "w")), /^-READONLY /);
+  await replica.ask("CONFIG", "SET", "replica-read-only", "no");
+  assertMatch(String(await replica.ask("SET", "k", "w")), /^-MASTERDOWN /);
+});
