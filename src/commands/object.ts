@@ -33,12 +33,15 @@ const ERR_LFU_NOT_SELECTED = ascii(
   `ERR An LFU maxmemory policy is not selected, access frequency not tracked. ${WHEN_SWITCHING}`,
 );
 
+/** A string that may be an integer. */
+const digits = new Uint8Array(INT64_BYTES_MAX);
+
 /** The integer that a string of entry `a` is to Redis (`SET k 12`), or undefined. */
 function integerOf(keys: Keyspace, a: number): bigint | undefined {
   const length = keys.stringBytes(a);
-  if (length > INT64_BYTES_MAX || keys.isRaw(a) || !keys.isInline(a)) return undefined;
-  const start = keys.inlineStart(a);
-  return parseInt64(keys.bytesOf(a), start, start + length);
+  if (length > INT64_BYTES_MAX || keys.isRaw(a)) return undefined;
+  keys.readString(a, 0, length, digits, 0);
+  return parseInt64(digits, 0, length);
 }
 
 /** Name of the encoding that Redis would have entry `a` in; of a collection, of the one it has here. */
@@ -55,11 +58,20 @@ export function idleSecondsOf(keys: Keyspace, a: number): number {
   return idleSeconds(keys.accessOf(a), keys.accessClock);
 }
 
-/** The entry of the key in argument 2, looked at without being used; 0 with nil replied. */
+/**
+ * The entry of the key in argument 2, looked at without being used; 0 with nil replied. It counts as a
+ * read, but nobody is told that there is no such key (as in Redis).
+ */
 function lookedAt(call: Call): number {
-  const a = call.keys.lookupUntouched(call.db, call.buf, call.starts[2], call.stops[2]);
-  if (a === 0) call.reply.nil();
-  return a;
+  const { keys, reply } = call;
+  const a = call.look(2);
+  if (a !== 0) {
+    keys.hits++;
+    return a;
+  }
+  keys.misses++;
+  reply.nil();
+  return 0;
 }
 
 function encoding(call: Call): void {

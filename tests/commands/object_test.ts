@@ -108,3 +108,32 @@ Deno.test("HELP lists every subcommand of its container", () => {
     }
   }
 });
+
+Deno.test("the encoding of a string is that of its content, wherever it lies", () => {
+  const shell = new Shell(GENERIC);
+  const key = "k".repeat(9_000); // its value has no room beside it
+  for (
+    const [value, encoding, references] of [
+      ["12", "int", 2 ** 31 - 1],
+      ["-9223372036854775808", "int", 1],
+      ["a12", "embstr", 1],
+      ["x".repeat(45), "raw", 1],
+    ] as const
+  ) {
+    for (const name of [key, "short"]) {
+      shell.run("SET", name, value);
+      const reply = `$${encoding.length}\r\n${encoding}\r\n`;
+      assertEquals(shell.run("OBJECT", "ENCODING", name), reply, value);
+      assertEquals(shell.run("OBJECT", "REFCOUNT", name), `:${references}\r\n`, value);
+    }
+  }
+});
+
+Deno.test("OBJECT counts as a read", () => {
+  const shell = new Shell(GENERIC);
+  shell.run("SET", "k", "v");
+  shell.run("OBJECT", "ENCODING", "k");
+  shell.run("OBJECT", "REFCOUNT", "missing");
+  shell.run("OBJECT", "FREQ", "missing");
+  assertEquals([shell.keys[0].hits, shell.keys[0].misses], [1, 2]);
+});
