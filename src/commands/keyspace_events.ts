@@ -63,10 +63,8 @@ const ALL = "g$lshzxetd";
 const KEYSPACE = ascii("__keyspace@");
 const KEYEVENT = ascii("__keyevent@");
 const BEHIND_DB = ascii("__:");
-const EXPIRED = ascii("expired");
 const EVICTED = ascii("evicted");
 const HEXPIRED = ascii("hexpired");
-const NEW = ascii("new");
 const KEYMISS = ascii("keymiss");
 
 /** `append`: APPEND. */
@@ -81,6 +79,8 @@ export const COPY_TO_HAPPENED: Uint8Array = ascii("copy_to");
 export const DEL_HAPPENED: Uint8Array = ascii("del");
 /** `expire`: a key was given a deadline. */
 export const EXPIRE_HAPPENED: Uint8Array = ascii("expire");
+/** `expired`: a key went because of its deadline. */
+export const EXPIRED_HAPPENED: Uint8Array = ascii("expired");
 /** `incrby`: INCR and its kin. */
 export const INCRBY_HAPPENED: Uint8Array = ascii("incrby");
 /** `incrbyfloat`: INCRBYFLOAT. */
@@ -89,6 +89,8 @@ export const INCRBYFLOAT_HAPPENED: Uint8Array = ascii("incrbyfloat");
 export const MOVE_FROM_HAPPENED: Uint8Array = ascii("move_from");
 /** `move_to`: MOVE, told in the database that the key came to. */
 export const MOVE_TO_HAPPENED: Uint8Array = ascii("move_to");
+/** `new`: a key was not there before. */
+export const NEW_HAPPENED: Uint8Array = ascii("new");
 /** `persist`: a key lost its deadline. */
 export const PERSIST_HAPPENED: Uint8Array = ascii("persist");
 /** `rename_from`: RENAME, told of the old name. */
@@ -134,7 +136,7 @@ export class KeyspaceEvents implements KeyspaceObserver {
 
   /** See `KeyspaceObserver`. */
   created(db: number, u8: Uint8Array, start: number, stop: number): void {
-    this.tell(NEW_EVENT, NEW, db, u8, start, stop);
+    this.tell(NEW_EVENT, NEW_HAPPENED, db, u8, start, stop);
   }
 
   /** See `KeyspaceObserver`. */
@@ -144,7 +146,7 @@ export class KeyspaceEvents implements KeyspaceObserver {
 
   /** A key is removed because of its deadline. */
   expired(db: number, u8: Uint8Array, start: number, stop: number): void {
-    this.tell(EXPIRED_EVENT, EXPIRED, db, u8, start, stop);
+    this.tell(EXPIRED_EVENT, EXPIRED_HAPPENED, db, u8, start, stop);
   }
 
   /** A key is removed to save memory. */

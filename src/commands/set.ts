@@ -21,9 +21,12 @@ import {
   readExpiryOptions,
 } from "./expiry_options.ts";
 import {
-  DEL_HAPPENED,
   EXPIRE_HAPPENED,
+  EXPIRED_EVENT,
+  EXPIRED_HAPPENED,
   GENERIC_EVENT,
+  NEW_EVENT,
+  NEW_HAPPENED,
   SET_HAPPENED,
   STRING_EVENT,
 } from "./keyspace_events.ts";
@@ -80,8 +83,8 @@ function setWithOptions(call: Call): void {
     if (a !== 0) {
       call.keys.remove(call.db, a);
       call.effectKey(DEL, 1);
-      call.notify(GENERIC_EVENT, DEL_HAPPENED, 1);
     }
+    tellOver(call, a === 0);
   } else {
     store(call, a, 2, deadline);
     effectSet(call, call.buf, call.starts[2], call.stops[2], deadline);
@@ -89,6 +92,15 @@ function setWithOptions(call: Call): void {
     if (expiryAt !== 0) call.notify(GENERIC_EVENT, EXPIRE_HAPPENED, 1);
   }
   if (!givesOld) call.reply.ok();
+}
+
+/** Tells of a value whose deadline had passed when it came, as though it had been there for a moment. */
+function tellOver(call: Call, isNew: boolean): void {
+  call.keys.expiredKeys++;
+  if (isNew) call.notify(NEW_EVENT, NEW_HAPPENED, 1);
+  call.notify(STRING_EVENT, SET_HAPPENED, 1);
+  call.notify(GENERIC_EVENT, EXPIRE_HAPPENED, 1);
+  call.notify(EXPIRED_EVENT, EXPIRED_HAPPENED, 1);
 }
 
 function setnx(call: Call): void {

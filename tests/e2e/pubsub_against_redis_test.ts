@@ -110,11 +110,16 @@ const CONVERSATIONS: Readonly<Record<string, string>> = {
     p: EXISTS missing k
     p: TYPE missing
     p: TTL missing
+    p: OBJECT FREQ missing
+    p: OBJECT ENCODING missing
     p: DUMP missing
     p: GET missing
     p: GETRANGE missing 0 1
     p: TOUCH missing k
     p: SET missing v GET
+    p: SET over v
+    p: MULTI ; SET over w EXAT 1 ; GET over ; EXEC
+    p: MULTI ; SET over w PXAT 1 ; GET over ; EXEC
     p: EXPIRE k 100
     p: EXPIRE k 100 NX
     p: PEXPIREAT k 99999999999999
