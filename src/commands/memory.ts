@@ -82,19 +82,25 @@ function tableBytes(node: ShardsPort, db: number): number {
   return bytes;
 }
 
+/** Bytes of a node's arenas that are no data: hash tables, and blocks that only snapshots hold. */
+export function overheadBytes(node: ShardsPort): number {
+  let bytes = 0;
+  for (let db = 0; db < node.shards[0].keys.databases; db++) bytes += tableBytes(node, db);
+  for (const { keys } of node.shards) bytes += keys.arena.deferredBytes;
+  return bytes;
+}
+
 /** Redis's fields, as far as they have a meaning here. */
 function stats(call: Call): void {
   const { node } = call;
   const total = arenaTotals(node);
   const tables: [db: number, bytes: number][] = [];
-  let overhead = 0;
+  const overhead = overheadBytes(node);
   let keys = 0;
   for (let db = 0; db < call.keys.databases; db++) {
     const size = node.shards.reduce((sum, shard) => sum + shard.keys.size(db), 0);
     if (size === 0) continue;
-    const bytes = tableBytes(node, db);
-    tables.push([db, bytes]);
-    overhead += bytes;
+    tables.push([db, tableBytes(node, db)]);
     keys += size;
   }
   const dataset = total.used - overhead;

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { overheadBytes } from "../commands/memory.ts";
 import { humanBytes, type InfoLine, pairs, percent, ratio } from "./info_format.ts";
 import type { Server } from "./server.ts";
 
@@ -39,7 +40,8 @@ export function memoryLines(server: Server): InfoLine[] {
   }
   const used = node.usedBytes();
   const peak = Math.max(server.peakBytes, used);
-  const dataset = used - deferred;
+  const overhead = overheadBytes(node);
+  const dataset = used - overhead;
   const backlog = status.backlog.memoryBytes;
   let pending = 0;
   for (const link of status.links) pending += link.pendingBytes;
@@ -48,7 +50,7 @@ export function memoryLines(server: Server): InfoLine[] {
     ...bytes("used_memory_rss", rss),
     ...bytes("used_memory_peak", peak),
     ["used_memory_peak_perc", percent(used, peak)],
-    ["used_memory_overhead", deferred],
+    ["used_memory_overhead", overhead],
     ["used_memory_startup", 0],
     ["used_memory_dataset", dataset],
     ["used_memory_dataset_perc", percent(dataset, used)],

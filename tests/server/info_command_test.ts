@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { VerbatimReply } from "../../src/resp/reply_parser.ts";
+import type { Plain } from "../support/client.ts";
 import { RedisServer } from "../support/redis.ts";
 import { TestServer } from "../support/server.ts";
 
@@ -40,6 +41,24 @@ Deno.test("INFO shows its sections in Redis's order, and in RESP3 as a text", as
   await client.line("HELLO 3");
   const reply = await client.run("INFO", "server");
   assert(reply instanceof VerbatimReply && reply.format === "txt");
+});
+
+Deno.test("INFO and MEMORY STATS tell the same of what is no data", async () => {
+  await using server = await TestServer.start({ shards: "2" });
+  const client = await server.connect();
+  for (let i = 0; i < 1_000; i++) await client.ask("SET", `key:${i}`, "v".repeat(i));
+  await client.ask("SELECT", "3");
+  await client.ask("SET", "k", "v");
+  await client.ask("DEL", "k");
+  const memory = parse(await client.line("INFO memory") as string).get("Memory")!;
+  const stats = await client.ask("MEMORY", "STATS") as Plain[];
+  const overhead = Number(memory.get("used_memory_overhead"));
+  assert(overhead > 1_000, `${overhead} bytes`);
+  assertEquals(stats[stats.indexOf("overhead.total") + 1], overhead);
+  assertEquals(
+    stats[stats.indexOf("dataset.bytes") + 1],
+    Number(memory.get("used_memory_dataset")),
+  );
 });
 
 Deno.test("INFO sums what the shards hold", async () => {
