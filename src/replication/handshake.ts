@@ -7,7 +7,7 @@
  *     REPLICATE FROM <offset> ID <id>                                        v1, exactly 5
  *     REPLICATE FROM <offset> ID <id> (HISTORY <40 hex | ?> |
  *                   LISTENING-PORT <1..65535> | CAPA <token> |
- *                   AUTH <password>)+                                         v2, odd, at least 7
+ *                   AUTH <password> | TIMEOUT <ms>)+                          v2, odd, at least 7
  *
  * Keywords are ASCII and in any case, as kevy takes them.
  *
@@ -79,6 +79,7 @@ const HISTORY = ascii("HISTORY");
 const LISTENING_PORT = ascii("LISTENING-PORT");
 const CAPA = ascii("CAPA");
 const AUTH = ascii("AUTH");
+const TIMEOUT = ascii("TIMEOUT");
 
 /** Arguments of a v1 handshake; v2 adds pairs. */
 const V1_ARGC = 5;
@@ -147,8 +148,13 @@ export function parseHandshake(
     } else if (is(i, CAPA)) {
       if (!/^[!-~]+$/.test(value)) return reject("BadOption", "CAPA takes a word");
       capabilities.push(value);
+    } else if (is(i, TIMEOUT)) {
+      const timeoutMs = /^[0-9]{1,15}$/.test(value) ? Number(value) : 0;
+      if (timeoutMs < 1) return reject("BadOption", "TIMEOUT takes milliseconds, at least 1");
+      request.timeoutMs = timeoutMs;
     } else {
-      return reject("BadOption", `argument ${i} must be HISTORY, LISTENING-PORT, CAPA or AUTH`);
+      const options = "HISTORY, LISTENING-PORT, CAPA, AUTH or TIMEOUT";
+      return reject("BadOption", `argument ${i} must be ${options}`);
     }
   }
   request.capabilities = capabilities;

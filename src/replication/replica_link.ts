@@ -79,13 +79,19 @@ export const VIEW_BYTES_MAX = 262_144;
 /** Most bytes a link may have queued for its socket; above half of it no chunk or frame is added. */
 export const PENDING_BYTES_MAX = 4 * 1024 * 1024;
 
+/**
+ * Heartbeats in the time after which a replica gives up a silent primary, and questions to a silent
+ * replica in the time after which we give it up: some of them may come late.
+ */
+const SIGNS_PER_TIMEOUT = 4;
+
 /** Times in milliseconds; read anew each time, so that settings can change. */
 export interface LinkSettings {
   /** `replication-handshake-timeout-ms`. */
   handshakeTimeoutMs: number;
   /** `repl-timeout`. */
   timeoutMs: number;
-  /** Between two heartbeats. */
+  /** `repl-ping-replica-period`: at most this between two heartbeats; less for a short timeout. */
   heartbeatMs: number;
 }
 
@@ -436,7 +442,7 @@ export class ReplicaLink {
    */
   tick(nowMs: number): number {
     const state = this.#state;
-    const { handshakeTimeoutMs, timeoutMs, heartbeatMs } = this.#settings;
+    const { handshakeTimeoutMs, timeoutMs } = this.#settings;
     if (state.at === "closed") return LINK_NOTHING;
     if (this.claim === null) {
       if (nowMs - this.#openedMs < handshakeTimeoutMs) return LINK_NOTHING;
@@ -453,7 +459,7 @@ export class ReplicaLink {
       return LINK_CLOSED;
     }
     const pace = this.#pace;
-    const due = pace.dueWhenDrained(nowMs, heartbeatMs) || pace.ackWanted;
+    const due = pace.dueWhenDrained(nowMs, this.#heartbeatMs) || pace.ackWanted;
     return due ? LINK_WAKE : LINK_NOTHING;
   }
 
@@ -508,14 +514,29 @@ export class ReplicaLink {
   /** A heartbeat, when one is due on a link that has nothing else to send. */
   #nextHeartbeat(nowMs: number): number {
     if (this.claim?.version !== 2) return OUTPUT_WAIT;
-    if (!this.#pace.dueWhenDrained(nowMs, this.#settings.heartbeatMs)) return OUTPUT_WAIT;
+    if (!this.#pace.dueWhenDrained(nowMs, this.#heartbeatMs)) return OUTPUT_WAIT;
     return this.#sendHeartbeat(nowMs);
   }
 
-  #sendHeartbeat(nowMs: number): number {
+  /** Between two heartbeats: our period, or less when either side's timeout is short for it. */
+  get #heartbeatMs(): number {
+    const { heartbeatMs, timeoutMs } = this.#settings;
+    const shorterMs = Math.min(timeoutMs, this.claim?.timeoutMs ?? Infinity);
+    return Math.min(heartbeatMs, shorterMs / SIGNS_PER_TIMEOUT);
+  }
+
+  /**
+   * A heartbeat goes out, and with it the wish for an acknowledgement, if `asks` says so or the replica
+   * has not been heard of for a while: it acknowledges by itself at a pace that suits its timeout.
+   */
+  #sendHeartbeat(nowMs: number, asks = false): number {
     const { history, sequence, backlog } = this.#source;
     const state = this.#state;
     this.#out.queue(encodeHeartbeat(history, backlog.nextOffset, sequence));
+    // Before the ACK nothing can be asked, and each heartbeat is answered.
+    const isQuiet = state.at !== "handshakePending" &&
+      nowMs - this.readMs >= this.#settings.timeoutMs / SIGNS_PER_TIMEOUT;
+    if (asks || isQuiet) this.#out.queue(GET_ACK_LINE);
     this.#pace.sent(nowMs);
     this.#beatLast = true;
     if (state.at === "streaming") {
@@ -531,12 +552,8 @@ export class ReplicaLink {
     const { backlog } = this.#source;
     const version = this.claim?.version;
     if (!this.#inFrame && version === 2) {
-      if (this.#pace.takeAckRequest(cursor.offset)) {
-        this.#sendHeartbeat(nowMs);
-        this.#out.queue(GET_ACK_LINE);
-        return OUTPUT_BYTES;
-      }
-      const due = this.#pace.due(nowMs, this.#settings.heartbeatMs);
+      if (this.#pace.takeAckRequest(cursor.offset)) return this.#sendHeartbeat(nowMs, true);
+      const due = this.#pace.due(nowMs, this.#heartbeatMs);
       if (due && !this.#beatLast) return this.#sendHeartbeat(nowMs);
     }
     const view = backlog.view(cursor, VIEW_BYTES_MAX);

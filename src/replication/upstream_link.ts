@@ -331,7 +331,7 @@ export class UpstreamLink {
     const { offset, history, sequence } = this.decoder;
     if (this.claim.version === 1) return this.#fail("BadEnvelope", "a heartbeat on a v1 link");
     if (this.#state.at === "awaitingAck") {
-      this.#awaited = true;
+      this.#awaited = this.#ackWanted = true;
       return HEARTBEAT;
     }
     if (history !== this.history) {

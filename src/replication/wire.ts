@@ -4,7 +4,8 @@
  * sends, handshake.ts what a replica sends first; a frame's bytes are written by backlog.ts.
  *
  *     replica -> primary   REPLICATE FROM <offset> ID <id> [HISTORY <40 hex | ?>]
- *                                    [LISTENING-PORT <port>] [CAPA <token>]...   an array of bulks
+ *                                    [LISTENING-PORT <port>] [CAPA <token>]...
+ *                                    [TIMEOUT <ms>]                        an array of bulks
  *                          REPLCONF ACK <offset>                                 an array of bulks
  *     primary -> replica   +ACK <offset>                                        v1: the asked offset
  *                          +ACK <offset> HISTORY <id> SHARD <i> SHARDS <n>       v2: next, or the cut
@@ -156,6 +157,8 @@ export interface HandshakeClaim {
   capabilities: readonly string[];
   /** v2: the primary's password (`requirepass`), where it wants one. */
   password?: string;
+  /** v2: how long a silence of the primary the replica bears (`repl-timeout`), in ms. */
+  timeoutMs?: number;
 }
 
 /** A replica's handshake. v2 always carries HISTORY, which is what makes it v2. */
@@ -166,6 +169,7 @@ export function encodeHandshake(claim: HandshakeClaim): Uint8Array<ArrayBuffer> 
     if (claim.listeningPort !== null) args.push("LISTENING-PORT", String(claim.listeningPort));
     if (claim.password !== undefined) args.push("AUTH", claim.password);
     for (const capability of claim.capabilities) args.push("CAPA", capability);
+    if (claim.timeoutMs !== undefined) args.push("TIMEOUT", String(claim.timeoutMs));
   }
   return ascii(`*${args.length}\r\n${args.map(bulk).join("")}`);
 }

@@ -239,6 +239,7 @@ export class UpstreamRunner {
     const host = this.#host;
     const { position, id, listeningPort } = host.claim(this.shard);
     const { version, password } = host;
+    const timeoutMs = host.timeoutMs();
     const knows = position.history !== null && !this.forgetsHistory;
     this.#reachedBefore = this.reachedSequence;
     this.place.db = position.db;
@@ -255,9 +256,10 @@ export class UpstreamRunner {
         listeningPort,
         capabilities: ["rdb"],
         ...(password === "" || version === 1 ? {} : { password }),
+        timeoutMs: Math.ceil(timeoutMs),
       },
       expects: version === 1 ? null : { shard: this.shard, shards: this.place.shards },
-      timeoutMs: host.timeoutMs(),
+      timeoutMs,
       nowMs: host.clock.monotonicMs(),
       limits: host.limits,
     });

@@ -185,6 +185,22 @@ Deno.test("idle links stay up by heartbeats and acknowledgements alone", async (
   assertEquals(primary.replication.stats.full, 2);
 });
 
+Deno.test("idle links stay up whatever both sides' timeouts and periods are", async () => {
+  const inTime = { replTimeoutSeconds: 1, replPingReplicaPeriodSeconds: 10 };
+  const rows = [[inTime, inTime], [inTime, {}], [{}, inTime]];
+  await Promise.all(rows.map(async ([ours, theirs]) => {
+    await using primary = TestNode.start(ours);
+    await using replica = TestNode.start(theirs);
+    replica.follow(primary);
+    await linked(replica);
+    const begun = performance.now();
+    await until("three timeouts have passed", () => performance.now() > begun + 3000);
+    assert(replica.replication.isLinkUp);
+    assertEquals(primary.replication.stats.partialOk, 0, primary.tail());
+    assertEquals(primary.replication.stats.full, 1);
+  }));
+});
+
 // ---- as a replica ------------------------------------------------------------------------------
 
 /** A replica with one key that a fake primary has taken over at offset 5 of its history. */

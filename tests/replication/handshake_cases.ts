@@ -63,6 +63,9 @@ export const REJECTED: [string, Uint8Array, string][] = [
     concat(bytes("*7\r\n"), v1Bytes("r").subarray(4), bytes("$4\r\nAUTH\r\n$1\r\n\xff\r\n")),
     "BadOption",
   ],
+  ["a timeout of 0", request(...V1, "TIMEOUT", "0"), "BadOption"],
+  ["a timeout with a sign", request(...V1, "TIMEOUT", "-5"), "BadOption"],
+  ["a timeout of 16 digits", request(...V1, "TIMEOUT", "1".repeat(16)), "BadOption"],
   ["an empty capability", request(...V1, "CAPA", ""), "BadOption"],
   ["4097 bytes without an end", bytes("R".repeat(4097)), "TooLarge"],
   ["an id of 5000 bytes", v1({ 4: "x".repeat(5000) }), "TooLarge"],
@@ -137,5 +140,6 @@ export const ACCEPTED: [string, Uint8Array, Partial<HandshakeRequest>][] = [
     version: 2,
     password: "p w\u00e9",
   }],
+  ["v2 with a timeout", request(...V1, "timeout", "1500"), { version: 2, timeoutMs: 1500 }],
   ["v2 without a history", request(...V1, "CAPA", "a"), { version: 2, history: null }],
 ];

@@ -12,7 +12,7 @@ import {
   OUTPUT_FINISH,
   OUTPUT_LOST,
   OUTPUT_WAIT,
-  type ReplicaLink,
+  ReplicaLink,
 } from "../../src/replication/replica_link.ts";
 import { SHIP_CHUNKS_IN_FLIGHT_MAX } from "../../src/replication/ship_queue.ts";
 import {
@@ -386,8 +386,40 @@ Deno.test("a heartbeat that makes what was confirmed cover more says so, once", 
   assertEquals(send(link, encodeReplicaAck(7), 2), LINK_NOTHING);
   source.append("E");
   source.sequence = 101;
-  assertEquals(pumpAll(link, 2000), frame(7, "E") + ping(8, 101));
+  assertEquals(pumpAll(link, 1000), frame(7, "E") + ping(8, 101));
   assert(!link.takeProgress());
+});
+
+Deno.test("heartbeats suit a replica whose timeout is shorter than our period", () => {
+  const link = acceptedLink(new FakeSource());
+  const handshake = ["REPLICATE", "FROM", "0", "ID", "r", "HISTORY", HISTORY_A, "TIMEOUT", "1000"];
+  assertEquals(send(link, request(...handshake)), LINK_CLAIM);
+  link.acceptFrames();
+  pumpAll(link);
+  assertEquals(link.tick(249), LINK_NOTHING);
+  for (const nowMs of [250, 500, 750, 1000]) {
+    assertEquals(link.tick(nowMs), LINK_WAKE);
+    assertEquals(pumpAll(link, nowMs), ping(0, 0));
+    send(link, encodeReplicaAck(0), nowMs);
+  }
+});
+
+Deno.test("heartbeats suit our own timeout, and a replica that is quiet for its part is asked", () => {
+  const settings = { handshakeTimeoutMs: 5000, timeoutMs: 1000, heartbeatMs: 10_000 };
+  const peer = { peer: "10.0.0.7:1", peerHost: "10.0.0.7" };
+  const link = new ReplicaLink({ source: new FakeSource(), settings, ...peer, nowMs: 0 });
+  send(link, request("REPLICATE", "FROM", "0", "ID", "r", "HISTORY", HISTORY_A));
+  link.acceptFrames();
+  pumpAll(link);
+  send(link, encodeReplicaAck(0), 10);
+  assertEquals(link.tick(249), LINK_NOTHING);
+  assertEquals(pumpAll(link, 250), ping(0, 0));
+  assertEquals(pumpAll(link, 500), ping(0, 0) + "+GETACK\r\n");
+  assertEquals(pumpAll(link, 501), "");
+  send(link, encodeReplicaAck(0), 510);
+  assertEquals(pumpAll(link, 750), ping(0, 0));
+  assertEquals(link.tick(1509), LINK_WAKE);
+  assertEquals(link.tick(1510), LINK_CLOSED);
 });
 
 Deno.test("a v2 replica that is silent, or takes nothing, is closed by name", () => {

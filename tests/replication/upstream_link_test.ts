@@ -264,6 +264,10 @@ Deno.test("nothing is confirmed before a resume is certain, nor during a ship", 
   const { link } = follower;
   follower.read(ping(8, 1), 500);
   assertEquals(link.state.at, "awaitingAck");
+  assert(link.ackDue(500), "whatever the primary's timeout is, it is answered in time");
+  link.takeAck(500);
+  assert(!link.ackDue(999));
+  follower.read(ping(8, 1), 1000);
   assert(link.ackDue(1000), "a primary that waits for a freeze hears that we are there");
   assert(latin1(link.takeAck(1000)).endsWith("$1\r\n0\r\n"));
   follower.read(ack(8), 1500);
