@@ -84,8 +84,10 @@ export function chooseSave(files: readonly FoundFile[], naming: NamingSettings):
     choice: { kind: "save", files: chosen.files },
     stale: saves.slice(1).flat().filter((file) => !file.isTemp),
     replaced,
-    ignored: others,
-    leftovers: files.filter((f) => f.isTemp && !chosen.files.some(({ name }) => name === f.name)),
+    ignored: [...others, ...files.filter(isForeignTemp)],
+    leftovers: files.filter((file) =>
+      isLeftover(file) && !chosen.files.some(({ name }) => name === file.name)
+    ),
   };
 }
 
@@ -168,8 +170,18 @@ function choosePlain(
   const choice: SaveChoice = finals.length === 0
     ? { kind: "nothing" }
     : { kind: "plain", files: finals };
-  const leftovers = files.filter((file) => file.isTemp);
-  return { choice, stale: [], replaced: [], ignored: [], leftovers };
+  const ignored = files.filter(isForeignTemp);
+  return { choice, stale: [], replaced: [], ignored, leftovers: files.filter(isLeftover) };
+}
+
+/** A file under a temporary name that is not like ours: it has a whole head that says nothing of us. */
+function isForeignTemp({ isTemp, head }: FoundFile): boolean {
+  return isTemp && head.kind === "plain";
+}
+
+/** A file that was being written: what it says of itself is ours, or was not even written. */
+function isLeftover({ isTemp, head }: FoundFile): boolean {
+  return isTemp && head.kind !== "plain";
 }
 
 /** Whether a file is one of the plain files that a save says it replaces, and still the same. */

@@ -44,6 +44,16 @@ export function isTempFileName(name: string): boolean {
   return /^temp-\d+-\d+\.rdb$/.test(name);
 }
 
+/** Whether a snapshot called `dbFilename` would, with some number of shards, seem to be being written. */
+export function isTempSnapshotName(dbFilename: string): boolean {
+  return isTempFileName(dbFilename) || isTempFileName(snapshotFileName(dbFilename, 0, 2));
+}
+
+/** Whether manifests of an append-only file called `filename` would seem to be being written. */
+export function isTempAofName(filename: string): boolean {
+  return filename.startsWith("temp-");
+}
+
 /** The dot and what follows it belong together; a leading dot is part of the name. */
 function split(dbFilename: string): { stem: string; ext: string } {
   const dot = dbFilename.lastIndexOf(".");

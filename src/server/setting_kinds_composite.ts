@@ -190,15 +190,25 @@ export function freeWords(allowed: string): Kind<readonly string[]> {
   return wordList({ allowed, max: 64, tooMany: WRONG_COUNT });
 }
 
-/** The name of a file inside the data directory, without a path. */
-export function fileName(setting: string): Kind<string> {
+/**
+ * The name of a file inside the data directory, without a path; `isTaken` tells which names others have
+ * that come and go by themselves.
+ */
+export function fileName(
+  setting: string,
+  isTaken: (name: string) => boolean = () => false,
+): Kind<string> {
   return text({
     allowed: "the name of a file in the data directory, without a path",
     emptyCounts: true,
-    check: (value) =>
-      value === "" || value === "." || value === ".." || /[/\\\0]/.test(value)
-        ? `${setting} can't be a path, just a filename`
-        : null,
+    check: (value) => {
+      if (value === "" || value === "." || value === ".." || /[/\\\0]/.test(value)) {
+        return `${setting} can't be a path, just a filename`;
+      }
+      if (!isTaken(value)) return null;
+      return `${setting} can't be a name that begins so: files being written are called like that, ` +
+        "and removed when they are left over";
+    },
   });
 }
 

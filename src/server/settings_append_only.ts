@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isTempAofName } from "../persistence/file_names.ts";
 import type { AppendOnlyValues } from "./config_values.ts";
 import { INT_FROM_0, RESTART, section, type SettingTable } from "./setting.ts";
 import { integer, oneOf, yesNo } from "./setting_kinds.ts";
@@ -20,7 +21,7 @@ export const APPEND_ONLY_SETTINGS: SettingTable<AppendOnlyValues> = {
   ),
   appendFilename: appendOnly(
     "appendfilename",
-    fileName("appendfilename"),
+    fileName("appendfilename", isTempAofName),
     "appendonly.aof",
     "what the names of its files begin with; with several shards -<shard> goes before the dot",
     RESTART,

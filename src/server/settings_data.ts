@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isTempSnapshotName } from "../persistence/file_names.ts";
 import type { DataValues } from "./config_values.ts";
 import { FROM_0, INT_FROM_0, INT_FROM_1, RESTART, section, type SettingTable } from "./setting.ts";
 import { bytes, INT_MAX, integer, oneOf, text, yesNo } from "./setting_kinds.ts";
@@ -76,7 +77,7 @@ export const DATA_SETTINGS: SettingTable<DataValues> = {
   ),
   dbFilename: snapshot(
     "dbfilename",
-    fileName("dbfilename"),
+    fileName("dbfilename", isTempSnapshotName),
     "dump.rdb",
     "snapshot file in dir; with several shards -<shard> goes before the dot",
     { change: "protected" },

@@ -3,6 +3,7 @@ import { chooseSave, type Decision } from "../../src/persistence/choose_save.ts"
 import {
   isSnapshotFileName,
   isTempFileName,
+  isTempSnapshotName,
   snapshotFileName,
   tempFileName,
 } from "../../src/persistence/file_names.ts";
@@ -88,6 +89,15 @@ Deno.test("only names that shoal gives are taken for snapshots", () => {
   }
   assertEquals(isTempFileName(tempFileName(17, 3)), true);
   assertEquals(isTempFileName("temp-17.rdb"), false, "one of Redis's own");
+});
+
+Deno.test("a snapshot cannot be called what files are called that are being written", () => {
+  for (const name of ["temp-1-1.rdb", "temp-17.rdb"]) {
+    assertEquals(isTempSnapshotName(name), true, name);
+  }
+  for (const name of ["temp.rdb", "temp-a.rdb", "temp-1-1.rdb.bak", "dump-1-1.rdb"]) {
+    assertEquals(isTempSnapshotName(name), false, name);
+  }
 });
 
 Deno.test("an empty directory loads nothing", () => {
@@ -176,6 +186,15 @@ Deno.test("what looks like a snapshot but is in nobody's way is left alone", () 
     assertEquals(loads(decision), "save dump.rdb");
     assertEquals(names(decision.ignored), ["dump-7.rdb"]);
     assertEquals([decision.stale.length, decision.leftovers.length], [0, 0]);
+  }
+});
+
+Deno.test("a file of Redis under a name of unfinished files is left alone", () => {
+  const temp = plain("temp-1-1.rdb");
+  for (const files of [[], [plain("dump.rdb")], [ours("dump.rdb", "a", 5, 0, 1)]]) {
+    const decision = choose([...files, temp, bad("temp-1-2.rdb")], 1);
+    assertEquals(names(decision.ignored), ["temp-1-1.rdb"]);
+    assertEquals(names(decision.leftovers), ["temp-1-2.rdb"]);
   }
 });
 

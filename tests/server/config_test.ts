@@ -235,6 +235,14 @@ Deno.test("protected settings change only for those who are allowed to", () => {
     local.set([["dbfilename", "a/b"]], true),
     `${FAILED}'dbfilename') - dbfilename can't be a path, just a filename`,
   );
+  for (const name of ["temp-1-1.rdb", "temp-17.rdb"]) {
+    assertEquals(
+      local.set([["dbfilename", name]], true),
+      `${FAILED}'dbfilename') - dbfilename can't be a name that begins so: files being written are ` +
+        "called like that, and removed when they are left over",
+    );
+  }
+  assertEquals(local.set([["dbfilename", "temp.rdb"]], true), null);
 });
 
 Deno.test("what the server decides itself shows in CONFIG GET and calls no listener", () => {
