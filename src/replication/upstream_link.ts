@@ -76,8 +76,6 @@ export type UpstreamError =
   | "NestedUnit"
   /** An `EXEC` without a `MULTI`. */
   | "StrayExec"
-  /** A snapshot begins inside a unit. */
-  | "SnapshotInUnit"
   /** A unit is larger than a follower holds. */
   | "UnitTooLarge"
   /** The snapshot's image is damaged or does not fit. */

@@ -445,12 +445,10 @@ export class UpstreamRunner {
   #snapshot(event: number, link: UpstreamLink, buf: Uint8Array): boolean {
     const host = this.#host;
     const { decoder } = link;
-    if (this.#unit.isOpen) {
-      link.fail("SnapshotInUnit", `${this.#unit.frames.count} frames held`);
-      return false;
-    }
     try {
       if (event === SNAPSHOT_BEGIN) {
+        // A primary whose backlog has overtaken us in the middle of a unit; the snapshot has all of it.
+        this.#unit.close();
         this.syncBytes = 0;
         this.#wasStreaming = this.#isUnfounded = false;
         host.snapshotBegun(this);

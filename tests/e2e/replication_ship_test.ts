@@ -192,6 +192,27 @@ Deno.test("a second +SNAPSHOT starts over, empty chunks are nothing, frames foll
   assertEquals(Object.fromEntries(replica.content()), { "0:a": "first", "0:e": "y" });
 });
 
+Deno.test("a stream may turn to a snapshot in the middle of a unit, which is dropped", async () => {
+  await using source = TestNode.start();
+  source.run("SET", "a", "shipped");
+  const image = await imageOf(source);
+  await using replica = TestNode.start();
+  using primary = new FakePrimary();
+  replica.follow(primary);
+  const { peer } = await primary.next();
+  await peer.send(bytes(primary.ack(0, 5)));
+  await peer.send(ship(image.bytes, 5));
+  await peer.send(frame(5, "MULTI") + frame(6, "SET", "half", "of a unit"));
+  await peer.send(ship(image.bytes, 9));
+  await peer.send(
+    frame(9, "SET", "b", "x") + frame(10, "MULTI") + frame(11, "SET", "c", "y") + frame(12, "EXEC"),
+  );
+  await until("the frames are applied", () => replica.size === 3, () => replica.tail());
+  const content = { "0:a": "shipped", "0:b": "x", "0:c": "y" };
+  assertEquals(Object.fromEntries(replica.content()), content);
+  assert(replica.replication.isLinkUp && !replica.hasLogged("upstream link failed"));
+});
+
 /** A replica of three shards on a fake primary of two, standing at 10 and 20 of its histories. */
 async function standing(
   use: (replica: TestNode, primary: FakePrimary, images: Uint8Array[]) => Promise<void>,
