@@ -38,9 +38,11 @@ export async function check(request: CheckRequest, say: (line: string) => void):
     } else {
       say(`  ${report.fault}`);
       const lost = report.bytes - report.soundBytes;
-      if (request.fix && report.canBeCut) await fix(report, say);
+      const { canBeCut, followedBy } = report;
+      if (request.fix && canBeCut && followedBy === null) await fix(report, say);
       else isWell = false;
-      if (!report.canBeCut) say("  cutting it would not mend it: an image counts as a whole");
+      if (!canBeCut) say("  cutting it would not mend it: an image counts as a whole");
+      else if (followedBy !== null) say(`  it is not cut: ${followedBy} follows it`);
       else if (!request.fix) say(`  --fix cuts off the last ${lost} bytes and keeps a copy`);
     }
   }
@@ -51,7 +53,8 @@ async function checkImage(path: string): Promise<FileReport> {
   try {
     using file = await DISK.open(path);
     const bytes = await file.size();
-    return { path, bytes, isTorn: false, canBeCut: false, ...await checkRdb(path, file) };
+    const result = await checkRdb(path, file);
+    return { path, bytes, isTorn: false, canBeCut: false, followedBy: null, ...result };
   } catch (error) {
     throw loadError(path, error);
   }
@@ -59,9 +62,27 @@ async function checkImage(path: string): Promise<FileReport> {
 
 async function fix(report: FileReport, say: (line: string) => void): Promise<void> {
   try {
-    const copy = await cutFile(DISK, report.path, report.soundBytes);
+    const locks = await locksOf(report.path);
+    const copy = await cutFile(DISK, report.path, report.soundBytes, locks);
     say(`  cut to ${report.soundBytes} bytes; as it was: ${copy}`);
   } catch (error) {
     throw error instanceof LoadError ? error : saveError(report.path, error);
   }
+}
+
+/**
+ * The locks that a server may have on the directory of a file, each under its one true name: a server
+ * calls the directory by the name in its settings, which may be a link, and whoever is in it `.`.
+ */
+async function locksOf(path: string): Promise<string[]> {
+  const dir = path.slice(0, path.lastIndexOf("/"));
+  const locks = new Set<string>();
+  for (const name of [dir, await Deno.realPath(dir === "" ? "/" : dir)]) {
+    try {
+      locks.add(await Deno.realPath(`${name}.lock`));
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+  return [...locks];
 }

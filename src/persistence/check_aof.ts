@@ -8,9 +8,10 @@
 import { Gate } from "../base/gate.ts";
 import { latin1 } from "../base/ascii.ts";
 import { parseAnnotation } from "./aof_annotation.ts";
-import { ManifestError, parseManifest } from "./aof_manifest.ts";
+import { ManifestError } from "./aof_manifest.ts";
 import { AofDamage, type AofParser } from "./aof_parser.ts";
 import { type AofReadResult, type AofSink, readIncrement } from "./aof_read.ts";
+import { readManifest } from "./aof_set.ts";
 import { checkRdb, type CheckReport } from "./check_rdb.ts";
 import { LoadError, loadError } from "./load_error.ts";
 import { type Storage, type StorageFile, writeAll } from "./storage.ts";
@@ -32,7 +33,15 @@ export interface FileReport extends CheckReport {
   readonly isTorn: boolean;
   /** Whether the sound bytes are a file that can be loaded: an image that breaks off is none. */
   readonly canBeCut: boolean;
+  /**
+   * Path of a file behind it that is not empty, where it has a fault: its commands were made when all
+   * of this had been, so with this one cut the two would lead to data that never was.
+   */
+  readonly followedBy: string | null;
 }
+
+/** A report of a file by itself. */
+type SingleReport = Omit<FileReport, "followedBy">;
 
 /** Counts commands, and follows what annotations say. */
 class CountingSink implements AofSink {
@@ -66,25 +75,71 @@ class CountingSink implements AofSink {
  * @throws {LoadError} when a file cannot be read at all.
  */
 export async function checkAof(storage: Storage, path: string): Promise<FileReport[]> {
-  if (!path.endsWith(".manifest")) return [await checkFile(storage, path)];
-  const dir = path.slice(0, path.lastIndexOf("/"));
+  if (!path.endsWith(".manifest")) {
+    const report = await checkFile(storage, path);
+    const followedBy = report.fault === null ? null : await followerOf(storage, path);
+    return [{ ...report, followedBy }];
+  }
+  const paths = (await partsIn(storage, path)).map((name) => `${dirOf(path)}/${name}`);
+  const reports: SingleReport[] = [];
+  for (const part of paths) reports.push(await checkFile(storage, part));
+  return reports.map((report, i) => {
+    const next = reports.slice(i + 1).find(({ bytes }) => bytes > 0);
+    return { ...report, followedBy: report.fault === null ? null : next?.path ?? null };
+  });
+}
+
+/** The names in the manifest at `path` of files that count, in their order. */
+async function partsIn(storage: Storage, path: string): Promise<string[]> {
   try {
-    using file = await storage.open(path);
-    const text = new Uint8Array(await file.size());
-    for (let at = 0; at < text.length;) at += await file.read(text.subarray(at)) ?? text.length;
-    const { base, increments } = parseManifest(new TextDecoder().decode(text));
-    const reports: FileReport[] = [];
-    for (const part of [...(base === null ? [] : [base]), ...increments]) {
-      reports.push(await checkFile(storage, `${dir}/${part.name}`));
-    }
-    return reports;
+    const { base, increments } = await readManifest(storage, path);
+    return [...(base === null ? [] : [base]), ...increments].map(({ name }) => name);
   } catch (error) {
     if (error instanceof ManifestError) throw new LoadError(`${path}: ${error.message}`);
     throw loadError(path, error);
   }
 }
 
-async function checkFile(storage: Storage, path: string): Promise<FileReport> {
+/** The first file that is not empty and comes behind the one at `path` in a manifest beside it. */
+async function followerOf(storage: Storage, path: string): Promise<string | null> {
+  const dir = dirOf(path);
+  const name = path.slice(dir.length + 1);
+  const manifests = (await listed(storage, dir)).filter((other) => other.endsWith(".manifest"));
+  for (const manifest of manifests) {
+    const parts = await partsIn(storage, `${dir}/${manifest}`);
+    const at = parts.indexOf(name);
+    for (const next of at < 0 ? [] : parts.slice(at + 1)) {
+      if (await bytesOf(storage, `${dir}/${next}`) > 0) return `${dir}/${next}`;
+    }
+  }
+  return null;
+}
+
+async function listed(storage: Storage, dir: string): Promise<string[]> {
+  try {
+    return (await storage.list(dir)).map(({ name }) => name);
+  } catch (error) {
+    throw loadError(dir, error);
+  }
+}
+
+/** Bytes in a file; 0 when it is not there. */
+async function bytesOf(storage: Storage, path: string): Promise<number> {
+  try {
+    using file = await storage.open(path);
+    return await file.size();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return 0;
+    throw loadError(path, error);
+  }
+}
+
+/** The directory of a path, which names one. */
+function dirOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/"));
+}
+
+async function checkFile(storage: Storage, path: string): Promise<SingleReport> {
   try {
     using file = await storage.open(path);
     const bytes = await file.size();
@@ -113,7 +168,7 @@ async function checkCommands(
   from: number,
   bytes: number,
   lines: string[],
-): Promise<FileReport> {
+): Promise<SingleReport> {
   const sink = new CountingSink();
   let result: AofReadResult | null = null;
   let fault: string | null = null;
@@ -145,14 +200,22 @@ async function checkCommands(
 
 /**
  * Cuts a file to what is whole at its beginning, after it was copied beside itself; gives the copy's
- * path.
+ * path. `locks` are the files that a server has locked while it uses this one.
  *
  * @throws {LoadError} when a server is using the file.
  * @throws what the storage throws; the file is cut only when its copy is safe.
  */
-export async function cutFile(storage: Storage, path: string, bytes: number): Promise<string> {
-  const dir = path.slice(0, path.lastIndexOf("/"));
-  using _lock = await lockIfThere(storage, `${dir}.lock`);
+export async function cutFile(
+  storage: Storage,
+  path: string,
+  bytes: number,
+  locks: readonly string[],
+): Promise<string> {
+  using held = new DisposableStack();
+  for (const lock of locks) {
+    const file = await lockIfThere(storage, lock);
+    if (file !== null) held.use(file);
+  }
   const { copy, copyPath } = await createCopy(storage, path);
   {
     using file = await storage.open(path);
@@ -163,7 +226,7 @@ export async function cutFile(storage: Storage, path: string, bytes: number): Pr
     }
     await copy.sync();
   }
-  await storage.syncDirectory(dir);
+  await storage.syncDirectory(dirOf(path));
   using file = await storage.append(path);
   await file.truncate(bytes);
   await file.sync();

@@ -46,6 +46,15 @@ async function refusal(dir: string, ...args: string[]): Promise<string> {
 
 /** Runs `main.ts` with these words; what it printed, and its code. */
 async function tool(dir: string, ...args: string[]): Promise<{ code: number; said: string }> {
+  return await toolIn(dir, dir, ...args);
+}
+
+/** The same in a directory inside of it. */
+async function toolIn(
+  cwd: string,
+  dir: string,
+  ...args: string[]
+): Promise<{ code: number; said: string }> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "-q", "--no-prompt", "--no-remote", `--allow-read=${dir}`, `--allow-write=${dir}`],
@@ -54,7 +63,7 @@ async function tool(dir: string, ...args: string[]): Promise<{ code: number; sai
       new URL("main.ts", PROJECT).pathname,
       ...args,
     ],
-    cwd: dir,
+    cwd,
     env: { NO_COLOR: "1" },
   }).output();
   return { code, said: latin1(stdout) + latin1(stderr) };
@@ -231,12 +240,63 @@ Deno.test("check-aof says what is in a file and where it breaks, and --fix cuts 
     await using server = await TestServer.start(APPEND_ONLY, { dir });
     assertEquals(await server.ask("DBSIZE"), 10);
 
-    // What a server is using is looked at, and not cut.
+    // What a server is using is looked at, and not cut, whatever it is called by.
     Deno.writeFileSync(path, torn, { append: true });
-    const used = await tool(dir, "check-aof", "--fix", path);
-    assertEquals(used.code, 1);
-    assertStringIncludes(used.said, "a server that runs has locked");
+    const { size } = Deno.statSync(path);
+    const inside = `${dir}/appendonlydir`;
+    const name = "appendonly.aof.1.incr.aof";
+    await new Deno.Command("ln", { args: ["-s", inside, `${dir}/link`] }).output();
+    for (
+      const [cwd, file] of [
+        [dir, path],
+        [inside, name],
+        [inside, `./${name}`],
+        [inside, `../appendonlydir/${name}`],
+        [dir, `appendonlydir/./${name}`],
+        [dir, `link/${name}`],
+      ]
+    ) {
+      const used = await toolIn(cwd, dir, "check-aof", "--fix", file);
+      assertEquals(used.code, 1, file);
+      assertStringIncludes(used.said, "a server that runs has locked", file);
+      assertEquals(Deno.statSync(path).size, size, file);
+    }
     Deno.truncateSync(path, whole);
+  });
+});
+
+Deno.test("check-aof --fix cuts no file behind which another has something", async () => {
+  await withDir(async (dir) => {
+    const path = await makeData(dir);
+    const manifest = `${dir}/appendonlydir/appendonly.aof.manifest`;
+    const whole = Deno.statSync(path).size;
+    const torn = ascii("*1\r\n$4\r\nPI");
+    Deno.writeFileSync(path, torn, { append: true });
+    const next = `${dir}/appendonlydir/appendonly.aof.2.incr.aof`;
+    Deno.writeFileSync(next, ascii("*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n"));
+    Deno.writeTextFileSync(manifest, "file appendonly.aof.2.incr.aof seq 2 type i\n", {
+      append: true,
+    });
+    const before = contentsOf(dir);
+    for (const file of [manifest, path]) {
+      for (const words of [["--fix", file], [file]]) {
+        const { code, said } = await tool(dir, "check-aof", ...words);
+        assertEquals(code, 1, said);
+        assertStringIncludes(said, `it is not cut: ${next} follows it`);
+        assertEquals(contentsOf(dir), before, "nothing is changed");
+      }
+    }
+    // Nothing is lost where what follows is empty; and of the last file the torn end is cut.
+    Deno.truncateSync(next);
+    const fixed = await tool(dir, "check-aof", "--fix", manifest);
+    assertEquals(fixed.code, 0, fixed.said);
+    assertEquals(Deno.statSync(path).size, whole);
+    Deno.writeFileSync(next, torn);
+    const last = await tool(dir, "check-aof", "--fix", manifest);
+    assertEquals(last.code, 0, last.said);
+    assertEquals(Deno.statSync(next).size, 0);
+    await using server = await TestServer.start(APPEND_ONLY, { dir });
+    assertEquals(await server.ask("DBSIZE"), 10);
   });
 });
 
