@@ -76,9 +76,6 @@ export const OUTPUT_FINISH = 3;
 /** Most bytes of frames in one write: some 0.1 ms of a socket's time, so that chunks of others pass. */
 export const VIEW_BYTES_MAX = 262_144;
 
-/** Most bytes a link may have queued for its socket; above half of it no chunk or frame is added. */
-export const PENDING_BYTES_MAX = 4 * 1024 * 1024;
-
 /**
  * Heartbeats in the time after which a replica gives up a silent primary, and questions to a silent
  * replica in the time after which we give it up: some of them may come late.
@@ -93,6 +90,8 @@ export interface LinkSettings {
   timeoutMs: number;
   /** `repl-ping-replica-period`: at most this between two heartbeats; less for a short timeout. */
   heartbeatMs: number;
+  /** `repl-output-limit`: above half of it no chunk is asked for. */
+  pendingBytesMax: number;
 }
 
 /** The settings of PROTOCOL.md, sections 2 and 3. */
@@ -100,6 +99,7 @@ export const DEFAULT_LINK_SETTINGS: Readonly<LinkSettings> = {
   handshakeTimeoutMs: 5000,
   timeoutMs: 5000,
   heartbeatMs: 1000,
+  pendingBytesMax: 4 * 1024 * 1024,
 };
 
 /** What a link reads of its shard; the values of the moment. */
@@ -340,7 +340,8 @@ export class ReplicaLink {
 
   /** How many credits the worker gets now. 0 while the socket is behind, or when no ship runs. */
   takeCredits(): number {
-    if (this.#ship === null || this.pendingBytes > PENDING_BYTES_MAX / 2) return 0;
+    const { pendingBytesMax } = this.#settings;
+    if (this.#ship === null || this.pendingBytes > pendingBytesMax / 2) return 0;
     return this.#ship.takeCredits();
   }
 

@@ -115,7 +115,7 @@ export const REPLICATION_SETTINGS: SettingTable<ReplicationValues> = {
     "repl-output-limit",
     bytes({ min: 1_048_576, max: INT_MAX }),
     4_194_304,
-    "bytes that may wait for one replica link",
+    "bytes that may wait for one replica link; a snapshot's chunks, 1 MiB at most",
   ),
   replTimeoutSeconds: replication(
     "repl-timeout",

@@ -81,7 +81,8 @@ export const SERVING_SETTINGS: SettingTable<ServingValues> = {
       replica: { hardBytes: 268_435_456, softBytes: 67_108_864, softSeconds: 60 },
       pubsub: { hardBytes: 33_554_432, softBytes: 8_388_608, softSeconds: 60 },
     },
-    "unread replies at which a client is closed, by class",
+    "unread replies at which a client is closed, by class; for replicas without effect, since " +
+      "what they have not read waits in the backlog",
   ),
   clientQueryBufferBytes: network(
     "client-query-buffer-limit",

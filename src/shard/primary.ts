@@ -97,6 +97,9 @@ export class Primary implements PumpHost {
       get heartbeatMs() {
         return settings.replPingReplicaPeriodSeconds * 1000;
       },
+      get pendingBytesMax() {
+        return settings.replOutputBytes;
+      },
     };
   }
 

@@ -23,7 +23,7 @@ export interface ShardSettings {
   readonly replBacklogTtlSeconds: number;
   /** Bytes that a shard's backlog may hold while a snapshot ship pins it. */
   readonly replPinBytes: number;
-  /** Bytes that may wait for one replica link. */
+  /** Bytes that may wait for one replica link; above half of it no more of a snapshot is asked for. */
   readonly replOutputBytes: number;
   /** Seconds of silence or no progress after which a link is closed. */
   readonly replTimeoutSeconds: number;

@@ -3,6 +3,7 @@ import { InvariantError } from "../../src/base/invariant.ts";
 import { LINK_MOVES } from "../../src/replication/link_state.ts";
 import { JUNK_LINE_BYTES_MAX } from "../../src/replication/replica_input.ts";
 import {
+  DEFAULT_LINK_SETTINGS,
   LINK_ACKED,
   LINK_CLAIM,
   LINK_CLOSED,
@@ -67,10 +68,10 @@ function streaming(): [FakeSource, ReplicaLink] {
 }
 
 /** A v2 link in the middle of a ship at cut 7, begun at `nowMs`, its marks written. */
-function shipping(limits = {}): [FakeSource, ReplicaLink] {
+function shipping(limits = {}, settings = DEFAULT_LINK_SETTINGS): [FakeSource, ReplicaLink] {
   const source = new FakeSource({ firstOffset: 3, ...limits });
   for (const name of ["A", "B", "C", "D"]) source.append(name);
-  const link = acceptedLink(source);
+  const link = acceptedLink(source, 0, settings);
   send(link, request("REPLICATE", "FROM", "0", "ID", "r1", "HISTORY", "?"));
   link.acceptShip("noHistory");
   link.beginShip(7, source.backlog.pin(7)!);
@@ -447,6 +448,24 @@ Deno.test("an idle v1 link is never closed for silence, a stuck one is", () => {
   source.append("E");
   link.nextOutput(1e9);
   assertEquals(link.tick(1e9 + 5000), LINK_CLOSED);
+});
+
+Deno.test("no chunk is asked for while more than half of repl-output-limit waits, as it is now", () => {
+  const settings = { ...DEFAULT_LINK_SETTINGS };
+  const [, link] = shipping({}, settings);
+  assertEquals(link.takeCredits(), SHIP_CHUNKS_IN_FLIGHT_MAX);
+  for (let i = 0; i < 10; i++) offer(link, "x".repeat(CHUNK_BYTES_MAX));
+  const writeOne = () => {
+    assertEquals(link.nextOutput(0), OUTPUT_BYTES);
+    link.written(link.output.length, 0);
+  };
+  writeOne();
+  assertEquals(link.takeCredits(), 1);
+  settings.pendingBytesMax = 1024 * 1024;
+  writeOne();
+  assertEquals([link.chunksWaiting, link.takeCredits()], [8, 0]);
+  writeOne();
+  assertEquals([link.chunksWaiting, link.takeCredits()], [7, 2]);
 });
 
 Deno.test("a ship is the ACK of its cut, chunks, an end, and the frames from the cut on", () => {

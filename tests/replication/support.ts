@@ -2,7 +2,13 @@
 
 import { ascii, latin1 } from "../../src/base/ascii.ts";
 import { Backlog } from "../../src/replication/backlog.ts";
-import { type LinkSource, OUTPUT_BYTES, ReplicaLink } from "../../src/replication/replica_link.ts";
+import {
+  DEFAULT_LINK_SETTINGS,
+  type LinkSettings,
+  type LinkSource,
+  OUTPUT_BYTES,
+  ReplicaLink,
+} from "../../src/replication/replica_link.ts";
 import {
   ACK,
   DECODE_FAILED,
@@ -207,8 +213,12 @@ export class FakeSource implements LinkSource {
 }
 
 /** A link that was just accepted from 10.0.0.7. */
-export function acceptedLink(source: LinkSource, nowMs = 0): ReplicaLink {
-  return new ReplicaLink({ source, peer: "10.0.0.7:4711", peerHost: "10.0.0.7", nowMs });
+export function acceptedLink(
+  source: LinkSource,
+  nowMs = 0,
+  settings: Readonly<LinkSettings> = DEFAULT_LINK_SETTINGS,
+): ReplicaLink {
+  return new ReplicaLink({ source, peer: "10.0.0.7:4711", peerHost: "10.0.0.7", nowMs, settings });
 }
 
 /** Everything the link has to write now, as latin-1, in writes of at most `writeBytes`. */
