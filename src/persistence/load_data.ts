@@ -71,6 +71,12 @@ export function plainFilesOf({ choice }: Decision): PlainFileId[] {
   return choice.files.flatMap(({ head }) => head.kind === "plain" ? [head.id] : []);
 }
 
+/** The saves of ours that a decision found: the one it loads, and those which that superseded. */
+export function savesOf({ choice, stale }: Decision): string[] {
+  const files = choice.kind === "save" ? [...choice.files, ...stale] : stale;
+  return [...new Set(files.flatMap(({ head }) => head.kind === "save" ? [head.facts.saveId] : []))];
+}
+
 /** Loads files one after another. */
 export class DataLoad {
   readonly #files: readonly FoundFile[];
@@ -133,6 +139,8 @@ export interface Tidied {
   readonly removed: readonly string[];
   /** Plain files moved aside, by their old names. */
   readonly movedAside: readonly string[];
+  /** Files of saves that nobody here loaded, which are left alone. */
+  readonly leftAlone: readonly string[];
   /** Why it was not all that there was to do, or null; nothing is harmed by it. */
   readonly failed: string | null;
 }
@@ -159,7 +167,7 @@ export async function tidyAfterLoad(
     await moveAside(storage, decision.replaced, movedAside);
     if (named.length + removed.length + movedAside.length > 0) await storage.syncDirectory(dir);
   });
-  return { named, removed, movedAside, failed };
+  return { named, removed, movedAside, leftAlone: [], failed };
 }
 
 /** Files of the chosen save that still have temporary names, and the names that are theirs. */
@@ -173,28 +181,40 @@ function namesDue(dbFilename: string, { choice }: Decision): [path: string, name
 
 /**
  * After the save `saveId`: removes the files of older saves of ours, which it superseded, and moves
- * aside the plain files that it replaced. A file that shoal did not write is never removed, and one
- * that nobody loaded is left alone.
+ * aside the plain files that it replaced. A file that shoal did not write is never removed. Of saves
+ * only those are superseded that are `known`, since the data come from them: others are another data
+ * set's, and are left alone with what belongs to them.
  */
 export async function tidyAfterSave(
   storage: Storage,
   dir: string,
   naming: NamingSettings,
   saveId: string,
+  known: ReadonlySet<string>,
 ): Promise<Tidied> {
-  const removed: string[] = [], movedAside: string[] = [];
+  const removed: string[] = [], movedAside: string[] = [], leftAlone: string[] = [];
   const failed = await tryTo(async () => {
     if (!await hasOthers(storage, dir, naming)) return;
     const { choice, stale, replaced, leftovers } = await lookForData(storage, dir, naming);
     if (choice.kind !== "save" || choice.files[0].facts.saveId !== saveId) return;
-    for (const { name, path } of stale) if (await removeQuietly(storage, path)) removed.push(name);
-    for (const { name, path } of leftovers) {
-      if (await removeLeftover(storage, path)) removed.push(name);
+    const foreign = new Set<string>();
+    for (const { name, path, head } of stale) {
+      if (head.kind !== "save" || !known.has(head.facts.saveId)) {
+        if (head.kind === "save") foreign.add(head.facts.saveId);
+        leftAlone.push(name);
+      } else if (await removeQuietly(storage, path)) {
+        removed.push(name);
+      }
+    }
+    for (const { name, path, head } of leftovers) {
+      // One that lacks only its name: the save that it is part of counts.
+      if (head.kind === "save" && foreign.has(head.facts.saveId)) leftAlone.push(name);
+      else if (await removeLeftover(storage, path)) removed.push(name);
     }
     await moveAside(storage, replaced, movedAside);
     if (removed.length + movedAside.length > 0) await storage.syncDirectory(dir);
   });
-  return { named: [], removed, movedAside, failed };
+  return { named: [], removed, movedAside, leftAlone, failed };
 }
 
 async function moveAside(

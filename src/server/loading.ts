@@ -20,6 +20,7 @@ import {
   type LoadProgress,
   lookForData,
   plainFilesOf,
+  savesOf,
   tidyAfterLoad,
 } from "../persistence/load_data.ts";
 import type { LoadTarget } from "../persistence/load_sink.ts";
@@ -78,6 +79,8 @@ export class Loading {
   upstream: UpstreamPositions | null = null;
   /** Plain files that were loaded: the next save replaces them. */
   replaces: readonly PlainFileId[] = [];
+  /** Saves whose files the data come from, with those they superseded: the next save removes them. */
+  readonly saves = new Set<string>();
   /** When the loaded save was made, Unix ms; the next one must say a later time. */
   savedAtMs = 0;
   readonly #host: LoadingHost;
@@ -115,6 +118,7 @@ export class Loading {
       : [];
     if (choice.kind === "save") this.#takeFacts(choice.files);
     this.replaces = plainFilesOf(decision);
+    for (const saveId of savesOf(decision)) this.saves.add(saveId);
     for (const { facts: { shard, history } } of own) {
       if (history === null) continue;
       node.shards[shard].startHistory(continuedLineage(history.id, history.offset), history.offset);

@@ -93,6 +93,8 @@ export class Persistence {
   #toldMs = 0;
   #lastTryUnixMs = 0;
   #savedAtMs = 0;
+  /** Files of saves that are not ours to remove, which the log has named. */
+  readonly #leftAlone = new Set<string>();
   #isClosed = false;
   /** Keys that the files of the last save hold. */
   #savedKeys = 0;
@@ -409,17 +411,29 @@ export class Persistence {
       log.warning("the data were not saved", { reason: failure.message });
       return failure;
     }
-    const { removed, movedAside, failed } = await tidyAfterSave(
+    const { removed, movedAside, leftAlone, failed } = await tidyAfterSave(
       storage,
       dir,
       { dbFilename, shards },
       saveId,
+      this.#loading.saves,
     );
     if (removed.length > 0) log.notice("older snapshots removed", { files: removed.join(" ") });
     for (const name of movedAside) log.notice("a file that was loaded is kept aside", { name });
+    for (const name of leftAlone) this.#tellLeftAlone(`${dir}/${name}`);
     if (failed === null) this.#loading.replaces = [];
     else log.warning("the data directory was not put in order", { reason: failed });
     return null;
+  }
+
+  /** Once for each file, however many saves find it. */
+  #tellLeftAlone(path: string): void {
+    if (this.#leftAlone.has(path)) return;
+    this.#leftAlone.add(path);
+    this.#host.log.warning(
+      "a file is left alone: it is of an older save that was not loaded, which the newest one hides",
+      { path },
+    );
   }
 
   /** Freezes all shards at one instant and prepares the job; gives each shard's changes till then. */

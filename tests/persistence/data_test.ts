@@ -82,6 +82,36 @@ Deno.test("after a save with another number of shards the older files are gone",
   });
 });
 
+Deno.test("files of a data set that nobody here loaded are left alone by a save beside them", async () => {
+  await withDir((one) =>
+    withDir(async (other) => {
+      let content: Content;
+      {
+        await using node = await DataNode.open(one, { shards: 2 });
+        content = fill(node, 100, 6);
+        await save(node);
+      }
+      // As a crash leaves a save whose naming had begun: it counts all the same.
+      Deno.renameSync(`${one}/dump-1.rdb`, `${one}/temp-77-1.rdb`);
+      {
+        await using node = await DataNode.open(other);
+        node.config.assign("dir", one);
+        for (let i = 0; i < 2; i++) await save(node);
+        assertEquals(node.files(), []);
+        assertEquals(filesIn(one), ["dump-0.rdb", "dump.rdb", "temp-77-1.rdb"]);
+        const lines = node.lines.filter((line) => line.includes("is left alone"));
+        assertEquals(lines.length, 2, "each file is named once");
+        for (const name of ["dump-0.rdb", "temp-77-1.rdb"]) {
+          assert(lines.some((line) => line.includes(`path=${one}/${name}`)), name);
+        }
+      }
+      Deno.removeSync(`${one}/dump.rdb`);
+      await using node = await DataNode.open(one, { shards: 2 });
+      assertSameContent(node.content(), content, "the data set beside which it was saved");
+    })
+  );
+});
+
 Deno.test("a crash anywhere in the renaming of a save's files loads the old or the new data", async () => {
   await withDir(async (dir) => {
     const contents: Content[] = [];
