@@ -8,7 +8,7 @@
  */
 
 /** A database for an effect that concerns none. */
-export const NO_DATABASE = -2;
+export const NO_DATABASE: number = -2;
 
 /** Takes the effects of one shard, in execution order. */
 export interface EffectSink {

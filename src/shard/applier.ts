@@ -178,7 +178,7 @@ export class Applier {
     if (argc === 3) {
       const isShard = equalsFolded(buf, starts[0], stops[0], SPUBLISH);
       if (isShard || equalsFolded(buf, starts[0], stops[0], PUBLISH)) {
-        return this.#message(target, place, buf, frame, isShard);
+        return this.#message(target, buf, frame, isShard);
       }
     }
     if (command === null || !(command.isWrite || WRITING_READS.has(command.spec.name))) {
@@ -194,7 +194,6 @@ export class Applier {
   /** A message, the one thing in frames that is no write: to our clients, and to who follows us. */
   #message(
     target: ShardsPort,
-    place: FramePlace,
     buf: Uint8Array,
     { starts, stops }: FrameArguments,
     isShard: boolean,
