@@ -406,7 +406,7 @@ Deno.test("heartbeats suit a replica whose timeout is shorter than our period", 
 });
 
 Deno.test("heartbeats suit our own timeout, and a replica that is quiet for its part is asked", () => {
-  const settings = { handshakeTimeoutMs: 5000, timeoutMs: 1000, heartbeatMs: 10_000 };
+  const settings = { ...DEFAULT_LINK_SETTINGS, timeoutMs: 1000, heartbeatMs: 10_000 };
   const peer = { peer: "10.0.0.7:1", peerHost: "10.0.0.7" };
   const link = new ReplicaLink({ source: new FakeSource(), settings, ...peer, nowMs: 0 });
   send(link, request("REPLICATE", "FROM", "0", "ID", "r", "HISTORY", HISTORY_A));
