@@ -6,7 +6,7 @@
  *
  *     REPLICATE FROM <offset> ID <id>                                        v1, exactly 5
  *     REPLICATE FROM <offset> ID <id> (HISTORY <40 hex | ?> |
- *                   LISTENING-PORT <1..65535> | CAPA <token> |
+ *                   LISTENING-PORT <1..65535> | IP-ADDRESS <host> | CAPA <token> |
  *                   AUTH <password> | TIMEOUT <ms>)+                          v2, odd, at least 7
  *
  * Keywords are ASCII and in any case, as kevy takes them.
@@ -15,7 +15,7 @@
  */
 
 import { ascii, equalsFolded, latin1 } from "../base/ascii.ts";
-import { type HandshakeClaim, isHistory, parseOffset } from "./wire.ts";
+import { type HandshakeClaim, isAnnouncedHost, isHistory, parseOffset } from "./wire.ts";
 
 /** Why a handshake is rejected, in the order of the checks. */
 export type RejectionName =
@@ -77,6 +77,7 @@ const FROM = ascii("FROM");
 const ID = ascii("ID");
 const HISTORY = ascii("HISTORY");
 const LISTENING_PORT = ascii("LISTENING-PORT");
+const IP_ADDRESS = ascii("IP-ADDRESS");
 const CAPA = ascii("CAPA");
 const AUTH = ascii("AUTH");
 const TIMEOUT = ascii("TIMEOUT");
@@ -125,6 +126,7 @@ export function parseHandshake(
     id,
     history: null,
     listeningPort: null,
+    announcedHost: null,
     capabilities: [],
   };
   const capabilities: string[] = [];
@@ -141,6 +143,11 @@ export function parseHandshake(
         return reject("BadOption", "LISTENING-PORT takes a port from 1 to 65535");
       }
       request.listeningPort = port;
+    } else if (is(i, IP_ADDRESS)) {
+      if (!isAnnouncedHost(value)) {
+        return reject("BadOption", "IP-ADDRESS takes an address or a host name");
+      }
+      request.announcedHost = value;
     } else if (is(i, AUTH)) {
       const password = utf8(buf, starts[i + 1], stops[i + 1]);
       if (password === null) return reject("BadOption", "AUTH takes a password in UTF-8");
@@ -153,7 +160,7 @@ export function parseHandshake(
       if (timeoutMs < 1) return reject("BadOption", "TIMEOUT takes milliseconds, at least 1");
       request.timeoutMs = timeoutMs;
     } else {
-      const options = "HISTORY, LISTENING-PORT, CAPA, AUTH or TIMEOUT";
+      const options = "HISTORY, LISTENING-PORT, IP-ADDRESS, CAPA, AUTH or TIMEOUT";
       return reject("BadOption", `argument ${i} must be ${options}`);
     }
   }

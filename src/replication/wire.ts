@@ -4,8 +4,9 @@
  * sends, handshake.ts what a replica sends first; a frame's bytes are written by backlog.ts.
  *
  *     replica -> primary   REPLICATE FROM <offset> ID <id> [HISTORY <40 hex | ?>]
- *                                    [LISTENING-PORT <port>] [CAPA <token>]...
- *                                    [TIMEOUT <ms>]                        an array of bulks
+ *                                    [LISTENING-PORT <port>] [IP-ADDRESS <host>]
+ *                                    [AUTH <password>] [CAPA <token>]...
+ *                                    [TIMEOUT <ms>]                              an array of bulks
  *                          REPLCONF ACK <offset>                                 an array of bulks
  *     primary -> replica   +ACK <offset>                                        v1: the asked offset
  *                          +ACK <offset> HISTORY <id> SHARD <i> SHARDS <n>       v2: next, or the cut
@@ -141,6 +142,11 @@ export function encodeReplicaAck(offset: number): Uint8Array<ArrayBuffer> {
   return ascii(`*3\r\n${bulk("REPLCONF")}${bulk("ACK")}${bulk(String(offset))}`);
 }
 
+/** Whether this may be announced as a replica's address: a number or a name, with nothing else in it. */
+export function isAnnouncedHost(text: string): boolean {
+  return /^[0-9A-Za-z._:%-]{1,255}$/.test(text);
+}
+
 /** What a replica claims in its handshake. */
 export interface HandshakeClaim {
   /** 1 speaks kevy's handshake and stream, 2 adds history, acknowledgements and heartbeats. */
@@ -153,6 +159,8 @@ export interface HandshakeClaim {
   history: string | null;
   /** v2: the port on which the replica serves clients, or null to say nothing of it. */
   listeningPort: number | null;
+  /** v2: the address under which it wants to be told of, or null for the one that it comes from. */
+  announcedHost: string | null;
   /** v2: what else it understands. */
   capabilities: readonly string[];
   /** v2: the primary's password (`requirepass`), where it wants one. */
@@ -167,6 +175,7 @@ export function encodeHandshake(claim: HandshakeClaim): Uint8Array<ArrayBuffer> 
   if (claim.version === 2) {
     args.push("HISTORY", claim.history ?? "?");
     if (claim.listeningPort !== null) args.push("LISTENING-PORT", String(claim.listeningPort));
+    if (claim.announcedHost !== null) args.push("IP-ADDRESS", claim.announcedHost);
     if (claim.password !== undefined) args.push("AUTH", claim.password);
     for (const capability of claim.capabilities) args.push("CAPA", capability);
     if (claim.timeoutMs !== undefined) args.push("TIMEOUT", String(claim.timeoutMs));

@@ -53,8 +53,6 @@ export interface ServingValues {
   databases: number;
   /** Background cycles per second, 1 to 500. */
   hz: number;
-  /** How hard expired keys are looked for, 1 to 10. */
-  activeExpireEffort: number;
   /** File that holds the process id while the server runs; empty: none. */
   pidFile: string;
   /** What SIGINT asks for. */
@@ -113,8 +111,6 @@ export interface DataValues {
 
   /** Entries (positive) or size class (-1 to -5) of a list node. */
   listMaxListpackSize: number;
-  /** Uncompressed list nodes at either end; 0: none is compressed. */
-  listCompressDepth: number;
   /** Fields up to which a hash stays packed. */
   hashMaxListpackEntries: number;
   /** Bytes of field or value up to which a hash stays packed. */

@@ -114,12 +114,6 @@ export const DATA_SETTINGS: SettingTable<DataValues> = {
     "entries of a list node, or -1 to -5 for 4 to 64 KiB",
     { alias: "list-max-ziplist-size" },
   ),
-  listCompressDepth: encoding(
-    "list-compress-depth",
-    integer(INT_FROM_0),
-    0,
-    "list nodes at either end that are never compressed; 0: none is",
-  ),
   hashMaxListpackEntries: encoding(
     "hash-max-listpack-entries",
     integer(FROM_0),

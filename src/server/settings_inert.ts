@@ -107,6 +107,8 @@ export const INERT_SETTINGS: readonly Setting[] = [
   inert("active-defrag-cycle-min", integer(PERCENT), 1),
   inert("active-defrag-cycle-max", integer(PERCENT), 25),
   inert("active-defrag-max-scan-fields", integer({ min: 1, max: FROM_0.max }), 1000),
+  inert("active-expire-effort", integer({ min: 1, max: 10 }), 1),
+  inert("list-compress-depth", integer(INT_FROM_0), 0),
   inert("lazyfree-lazy-eviction", yesNo(), false),
   inert("lazyfree-lazy-expire", yesNo(), false),
   inert("lazyfree-lazy-server-del", yesNo(), false),

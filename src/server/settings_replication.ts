@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isAnnouncedHost } from "../replication/wire.ts";
 import type { ReplicationValues } from "./config_values.ts";
 import {
   FROM_0,
@@ -79,9 +80,15 @@ export const REPLICATION_SETTINGS: SettingTable<ReplicationValues> = {
   ),
   replicaAnnounceIp: replication(
     "replica-announce-ip",
-    text(),
+    text({
+      allowed: "an address or a host name",
+      check: (value) =>
+        value === "" || isAnnouncedHost(value)
+          ? null
+          : "argument must be an address or a host name",
+    }),
     "",
-    "address to report to the upstream",
+    "address to report to the upstream; empty: the one the upstream sees",
     { alias: "slave-announce-ip" },
   ),
   replicaAnnouncePort: replication(

@@ -134,12 +134,6 @@ export const SERVING_SETTINGS: SettingTable<ServingValues> = {
     10,
     "background cycles per second, 1 to 500",
   ),
-  activeExpireEffort: general(
-    "active-expire-effort",
-    integer({ min: 1, max: 10 }),
-    1,
-    "how hard expired keys are looked for",
-  ),
   pidFile: general("pidfile", text(), "", "file that holds the process id while running", RESTART),
   shutdownOnSigint: general(
     "shutdown-on-sigint",

@@ -301,10 +301,16 @@ export class Follower implements UpstreamHost {
   }
 
   /** See `UpstreamHost`. */
-  claim(shard: number): { position: Position; id: string; listeningPort: number | null } {
+  claim(shard: number): ReturnType<UpstreamHost["claim"]> {
     const position = this.#arrivals.of(shard)?.complete.get(shard) ?? this.#positions[shard];
-    const port = this.#host.settings.replicaAnnouncePort || this.#host.clientPort();
-    return { position, id: this.#host.node.id, listeningPort: port > 0 ? port : null };
+    const { replicaAnnounceIp, replicaAnnouncePort } = this.#host.settings;
+    const port = replicaAnnouncePort || this.#host.clientPort();
+    return {
+      position,
+      id: this.#host.node.id,
+      listeningPort: port > 0 ? port : null,
+      announcedHost: replicaAnnounceIp || null,
+    };
   }
 
   /** See `UpstreamHost`. */

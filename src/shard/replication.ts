@@ -357,7 +357,7 @@ export class Replication {
       const claim = links[0].claim!;
       replicas.push({
         id: claim.version === 2 ? claim.id : name,
-        ip: links[0].peerHost,
+        ip: claim.announcedHost ?? links[0].peerHost,
         port: claim.listeningPort ?? 0,
         phase: phaseOf(links, this.primaries.length),
         offset: Math.max(0, this.#reached(links)),

@@ -43,6 +43,8 @@ export interface ShardSettings {
   readonly masterUser: string;
   /** Password for the upstream; empty: none. */
   readonly masterAuth: string;
+  /** Address to report to the upstream; empty: the one it sees. */
+  readonly replicaAnnounceIp: string;
   /** Port to report to the upstream; 0: the port in use. */
   readonly replicaAnnouncePort: number;
 }

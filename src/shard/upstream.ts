@@ -69,7 +69,12 @@ export interface UpstreamHost {
   /** Upstream host and the port of one of its shards. */
   address(shard: number): { hostname: string; port: number };
   /** The claim to make; `position` is what it says of our data. */
-  claim(shard: number): { position: Position; id: string; listeningPort: number | null };
+  claim(shard: number): {
+    position: Position;
+    id: string;
+    listeningPort: number | null;
+    announcedHost: string | null;
+  };
   /** Silence that is too long, in ms. */
   timeoutMs(): number;
   /** A connection is over when this resolves. */
@@ -237,7 +242,7 @@ export class UpstreamRunner {
 
   #newLink(): UpstreamLink {
     const host = this.#host;
-    const { position, id, listeningPort } = host.claim(this.shard);
+    const { position, id, listeningPort, announcedHost } = host.claim(this.shard);
     const { version, password } = host;
     const timeoutMs = host.timeoutMs();
     const knows = position.history !== null && !this.forgetsHistory;
@@ -254,6 +259,7 @@ export class UpstreamRunner {
         id,
         history: knows ? position.history : null,
         listeningPort,
+        announcedHost,
         capabilities: ["rdb"],
         ...(password === "" || version === 1 ? {} : { password }),
         timeoutMs: Math.ceil(timeoutMs),

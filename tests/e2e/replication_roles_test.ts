@@ -332,3 +332,23 @@ Deno.test("a node that stops within a ship stops, and leaves nothing behind", as
   // The sanitizers of the test tell the rest.
   await primary.close();
 });
+
+Deno.test("a primary tells a replica's address as the replica announces it", async () => {
+  await using primary = TestNode.start();
+  await using plain = TestNode.start();
+  await using announcing = TestNode.start({
+    replicaAnnounceIp: "replica.example",
+    replicaAnnouncePort: 999,
+  });
+  const told = (node: TestNode) => {
+    const { replicas } = primary.replication.status();
+    const found = replicas.find(({ id }) => id === node.node.id)!;
+    return `${found.ip} ${found.port}`;
+  };
+  plain.follow(primary);
+  announcing.follow(primary);
+  await linked(plain);
+  await linked(announcing);
+  assertEquals(told(plain), `127.0.0.1 ${plain.port}`);
+  assertEquals(told(announcing), "replica.example 999");
+});

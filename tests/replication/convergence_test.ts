@@ -188,7 +188,15 @@ class Replica {
   connect(nowMs: number): UpstreamLink {
     this.#used = 0;
     const { version, offset, history } = this;
-    const claim = { version, offset, id: "r", history, listeningPort: null, capabilities: [] };
+    const claim = {
+      version,
+      offset,
+      id: "r",
+      history,
+      listeningPort: null,
+      announcedHost: null,
+      capabilities: [],
+    };
     this.link = new UpstreamLink({ claim, expects: null, timeoutMs: 5000, nowMs });
     return this.link;
   }

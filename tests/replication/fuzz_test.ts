@@ -125,6 +125,7 @@ const HANDSHAKES = [
   request(...V1),
   request(...V1, "HISTORY", HISTORY_A),
   request(...V1, "HISTORY", HISTORY_B, "LISTENING-PORT", "6379", "CAPA", "rdb", "CAPA", "x"),
+  request(...V1, "HISTORY", "?", "IP-ADDRESS", "10.9.8.7"),
   bytes("REPLICATE FROM 3 ID r1\r\n"),
   bytes("replicate from 3 id 'r 1' HISTORY ? CAPA \"\\x41b\"\r\n"),
   bytes("*0\r\n"),

@@ -57,6 +57,9 @@ export const REJECTED: [string, Uint8Array, string][] = [
   ["a history that is not hex", request(...V1, "HISTORY", "g".repeat(40)), "BadOption"],
   ["port 0", request(...V1, "LISTENING-PORT", "0"), "BadOption"],
   ["port 65536", request(...V1, "LISTENING-PORT", "65536"), "BadOption"],
+  ["an address with a space", request(...V1, "IP-ADDRESS", "10.0.0.1 x"), "BadOption"],
+  ["an address with a comma", request(...V1, "IP-ADDRESS", "a,port=1"), "BadOption"],
+  ["an empty address", request(...V1, "IP-ADDRESS", ""), "BadOption"],
   ["a port with letters", request(...V1, "LISTENING-PORT", "http"), "BadOption"],
   [
     "a password that is not UTF-8",
@@ -136,6 +139,10 @@ export const ACCEPTED: [string, Uint8Array, Partial<HandshakeRequest>][] = [
       capabilities: ["psync", "x"],
     },
   ],
+  ["v2 with an address", request(...V1, "IP-ADDRESS", "fe80::1%eth0"), {
+    version: 2,
+    announcedHost: "fe80::1%eth0",
+  }],
   ["v2 with a password", request(...V1, "AUTH", "p w\u00e9"), {
     version: 2,
     password: "p w\u00e9",

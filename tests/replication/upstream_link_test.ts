@@ -24,6 +24,7 @@ const CLAIM: HandshakeClaim = {
   id: "r1",
   history: HISTORY_A,
   listeningPort: 6380,
+  announcedHost: null,
   capabilities: ["rdb"],
 };
 const V1_CLAIM: HandshakeClaim = { ...CLAIM, version: 1, history: null };

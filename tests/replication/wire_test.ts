@@ -159,6 +159,7 @@ Deno.test("a kevy replica's handshake is what we send to a kevy", () => {
       id: `kevy-replica-${shard}`,
       history: null,
       listeningPort: 6379,
+      announcedHost: null,
       capabilities: ["ignored"],
     });
     assertEquals(toHex(handshake), sent);

@@ -90,3 +90,15 @@ Deno.test("a command's failures and refusals are counted apart from its runs", a
   assertEquals(await shown("get"), "calls=0,usec,rejected_calls=1,failed_calls=0");
   assertEquals(await shown("client|no-touch"), "calls=1,usec,rejected_calls=0,failed_calls=1");
 });
+
+Deno.test("an address to announce is one, since INFO tells it between commas", async () => {
+  await using server = await TestServer.start();
+  const set = (address: string) => server.ask("CONFIG", "SET", "replica-announce-ip", address);
+  assertEquals(await set("10.9.8.7"), "OK");
+  assertMatch(String(await set("10.9.8.7,port=1")), /^-ERR .*must be an address or a host name/);
+  assertEquals(await server.ask("CONFIG", "GET", "replica-announce-ip"), [
+    "replica-announce-ip",
+    "10.9.8.7",
+  ]);
+  assertEquals(await set(""), "OK");
+});
