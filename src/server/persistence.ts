@@ -58,7 +58,7 @@ export interface PersistenceHost extends LoadingHost {
   /** Replicas and upstream. */
   readonly replication: Pick<
     Replication,
-    "upstream" | "positions" | "follow" | "unfollow" | "reset"
+    "isFollowing" | "positions" | "suspend" | "resume" | "reset"
   >;
   /** What the guards depend on has changed. */
   updateGuards(): void;
@@ -266,22 +266,21 @@ export class Persistence {
     if (this.#isReloading) throw new SaveError("the data are being reloaded already");
     this.#isReloading = true;
     const { clients, replication } = this.#host;
-    const { upstream } = replication;
-    const positions = replication.positions();
+    const isReplica = replication.isFollowing;
     const letWrite = clients.holdWrites();
     try {
       // Nothing may be applied between the save and the load; nothing expires while writes are held.
-      if (upstream !== null) replication.unfollow();
+      replication.suspend();
       while (this.#saving !== null) await this.#saving;
       const failure = await this.#save();
       if (failure !== null) throw failure;
-      await (this.#reading = this.#loading.again(upstream !== null));
+      await (this.#reading = this.#loading.again(isReplica));
       await replication.reset();
     } finally {
       this.#isReloading = false;
       this.#reading = null;
       if (!this.#isClosed) {
-        if (upstream !== null) replication.follow(upstream.host, upstream.port, positions);
+        replication.resume();
         letWrite();
       }
     }

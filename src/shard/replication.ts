@@ -69,6 +69,8 @@ export class Replication {
   readonly primaries: readonly Primary[];
   readonly #host: ReplicationHost;
   #follower: Follower | null = null;
+  /** Whether the follower, if there is one, has yet to be started: see `suspend`. */
+  #isSuspended = false;
   /** Followers that were told to stop and still close their sockets. */
   readonly #leaving = new Set<Promise<void>>();
   readonly #waiters = new Set<Waiter>();
@@ -269,8 +271,15 @@ export class Replication {
     // Positions stay true from one upstream to the next: nobody else has written meanwhile.
     const positions = before?.positions() ?? restored;
     this.#leave();
+    this.#follower = this.#newFollower(host, port, positions);
+    if (!this.#isSuspended) this.#follower.start();
+    this.#host.log.notice("replica of", { upstream: `${host}:${port}` });
+    this.#host.guardsChanged();
+  }
+
+  #newFollower(host: string, port: number, positions: UpstreamPositions | null): Follower {
     const { node, table, events, settings, log, gate, clock } = this.#host;
-    this.#follower = new Follower(
+    return new Follower(
       {
         node,
         table,
@@ -289,8 +298,26 @@ export class Replication {
       port,
       positions,
     );
-    this.#follower.start();
-    log.notice("replica of", { upstream: `${host}:${port}` });
+  }
+
+  /**
+   * Applies nothing until `resume`. Who is followed stays the same, as ROLE and INFO say, with the link
+   * down; it can be changed meanwhile, and whoever it is then is followed from `resume` on.
+   */
+  suspend(): void {
+    this.#isSuspended = true;
+    const follower = this.#follower;
+    if (follower === null) return;
+    const positions = follower.positions();
+    this.#leave();
+    this.#follower = this.#newFollower(follower.hostname, follower.port, positions);
+    this.#host.guardsChanged();
+  }
+
+  /** Ends `suspend`. */
+  resume(): void {
+    this.#isSuspended = false;
+    this.#follower?.start();
     this.#host.guardsChanged();
   }
 

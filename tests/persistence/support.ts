@@ -50,8 +50,6 @@ export class DataNode {
   readonly calls: string[] = [];
   /** What a replica would say of its upstream. */
   positions: UpstreamPositions | null = null;
-  /** The upstream, where there is one. */
-  upstream: { host: string; port: number } | null = null;
 
   constructor(
     dir: string,
@@ -68,7 +66,6 @@ export class DataNode {
       clock: SYSTEM_CLOCK,
     });
     this.node = new Node(this.config, log);
-    this.upstream = this.config.replicaOf;
     const host: PersistenceHost = {
       storage,
       table: TABLE,
@@ -92,15 +89,11 @@ export class DataNode {
   }
 
   #replication(): PersistenceHost["replication"] {
-    const upstream = () => this.upstream;
     return {
-      get upstream() {
-        return upstream();
-      },
+      isFollowing: this.config.replicaOf !== null,
       positions: () => this.positions,
-      unfollow: () => this.calls.push("unfollow"),
-      follow: (host, port, restored) =>
-        this.calls.push(`follow ${host} ${port} ${JSON.stringify(restored)}`),
+      suspend: () => this.calls.push("suspend"),
+      resume: () => this.calls.push("resume"),
       reset: () => {
         this.calls.push("reset");
         return Promise.resolve();

@@ -214,6 +214,41 @@ Deno.test("CLIENT UNPAUSE ends no DEBUG RELOAD's hold of writes", async () => {
   assertEquals([await server.ask("GET", "late"), await server.ask("DBSIZE")], ["value", 101]);
 });
 
+Deno.test("a replica stays one during DEBUG RELOAD, and REPLICAOF meanwhile is what holds then", async () => {
+  await using primary = await TestServer.start();
+  await using other = await TestServer.start();
+  await write(primary, 100);
+  await other.ask("SET", "other", "v");
+  const rows = [["127.0.0.1", `${primary.port}`], ["NO", "ONE"], ["127.0.0.1", `${other.port}`]];
+  for (const [host, port] of rows) {
+    const { storage, asked, release } = heldDisk();
+    const replicaof = `127.0.0.1 ${primary.port}`;
+    await using replica = await TestServer.start({ replicaof }, { storage });
+    const { replication } = replica.server;
+    await until("the link is up", () => replication.isLinkUp);
+    const reloading = await replica.connect();
+    await reloading.send("DEBUG", "RELOAD");
+    await asked;
+    const role = await replica.ask("ROLE") as unknown[];
+    assertEquals(role.slice(0, 3), ["slave", "127.0.0.1", primary.port]);
+    assertMatch(await replica.ask("REPLICAOF", host, port) as string, /^OK/);
+    release();
+    assertEquals(plain(await reloading.read()), "OK");
+    if (host === "NO") {
+      assertEquals((await replica.ask("ROLE") as unknown[])[0], "master");
+      assertEquals(await replica.ask("SET", "k", "v"), "OK");
+      assertEquals(await replica.ask("DBSIZE"), 101);
+    } else {
+      await until("the link is up again", () => replication.isLinkUp);
+      assertEquals(replication.upstream, { host, port: Number(port) });
+      assertEquals(await replica.ask("DBSIZE"), Number(port) === primary.port ? 100 : 1);
+    }
+    if (Number(port) === primary.port) {
+      assertEquals(primary.server.replication.stats.partialOk, 1, "it resumes");
+    }
+  }
+});
+
 Deno.test("DEBUG RELOAD ends no CLIENT PAUSE", async () => {
   await using server = await TestServer.start();
   assertEquals(await server.ask("CLIENT", "PAUSE", "100000", "WRITE"), "OK");
