@@ -16,7 +16,8 @@
  * first. Indexes of the whole memory would pass 2^31, where typed arrays are slow.
  *
  * Blocks are cut from spans of 64 KiB, each serving one size class at a time. A span whose blocks
- * are all free returns to the pool and can serve another class.
+ * are all free returns to the pool and can serve another class. When spans run out, a block may be
+ * larger than what was asked for needs: its header says what it is.
  *
  * The rules that every user obeys:
  *
@@ -75,8 +76,13 @@ const SPAN_SHIFT = 13;
 const DEFERRED_LEAF = 8_192;
 /** Requests that may be served from the room that deletes left in spans, in bytes. */
 const SMALL_BYTES = 8_192;
-/** Spans kept back for copies that a delete or a page split needs when everything else is full. */
-const RESERVE_SPANS = 8;
+/**
+ * Spans kept back for what a small write, a delete or a page split needs when everything else is full.
+ * The lower half is cut by `SCARCE_CLASS`, so that it has a block of every size.
+ */
+const RESERVE_SPANS = 16;
+/** Spans that a byte asked for takes: a quarter more, since classes round up and long values have an index. */
+const SPANS_PER_BYTE: number = 1.25 / SPAN_BYTES;
 
 /**
  * Block sizes in words: every word up to 16, then eight steps per doubling up to 8 KiB, then the
@@ -84,6 +90,10 @@ const RESERVE_SPANS = 8;
  */
 const CLASS_WORDS: Int32Array = sizeClasses();
 const CLASS_OF: Uint8Array = classTable();
+/** Words of the blocks that spans are cut into when they are scarce: few sizes, for all that are smaller. */
+const SCARCE_WORDS: readonly number[] = [8, 32, 128, 512, Math.floor(SPAN_WORDS / 7)];
+/** By size class: the one that its blocks are of when a span is cut for it while spans are scarce. */
+const SCARCE_CLASS: Uint8Array = scarceClasses();
 
 function sizeClasses(): Int32Array {
   const sizes = new Set<number>([259]);
@@ -103,6 +113,15 @@ function classTable(): Uint8Array {
     table[words] = sizeClass;
   }
   return table;
+}
+
+function scarceClasses(): Uint8Array {
+  const classes = new Uint8Array(CLASS_WORDS.length);
+  for (let sizeClass = 1; sizeClass < classes.length; sizeClass++) {
+    const words = SCARCE_WORDS.find((size) => size >= CLASS_WORDS[sizeClass]);
+    classes[sizeClass] = words === undefined ? sizeClass : CLASS_OF[words];
+  }
+  return classes;
 }
 
 function blocksPerSpan(sizeClass: number): number {
@@ -200,6 +219,8 @@ export class Arena implements ReadMemory {
   #deferredOnLeaf = DEFERRED_LEAF;
   #sweep: Int32Array[] = [];
   readonly #reserveSpans: number;
+  /** Spans of one size each that a large request may take beside those that its bytes fill. */
+  readonly #classSpans: number;
   /** The span that is being emptied, 0 if none is. */
   #vacating = 0;
   /** For spans that could not be emptied: how many blocks were left. */
@@ -229,6 +250,7 @@ export class Arena implements ReadMemory {
     this.#spanPrev = new Int32Array(spans);
     this.#stuckLive = new Int32Array(spans);
     this.#reserveSpans = Math.min(RESERVE_SPANS, spans >> 3);
+    this.#classSpans = Math.min(CLASS_WORDS.length, spans >> 4);
   }
 
   /** Bytes reserved: the hard ceiling of `usedBytes`. */
@@ -280,18 +302,35 @@ export class Arena implements ReadMemory {
 
   /** Whether there could ever be room for `bytes` more, were all else given back. */
   couldHold(bytes: number): boolean {
-    return this.#spanCount - 1 >= this.#reserveSpans + ((bytes + (bytes >>> 2)) >>> 16);
+    return this.#spanCount - 1 >= this.#reserveSpans + this.#spansFor(bytes);
   }
 
   /** As `hasRoom`, of the room that is there now. */
   promises(bytes: number): boolean {
-    const free = this.#pooled + this.#spanCount - this.#freshSpan;
-    // A quarter more than asked: classes round up, long values have an index.
-    if (free >= this.#reserveSpans + ((bytes + (bytes >>> 2)) >>> 16)) return true;
+    const free = this.#freeSpans;
+    if (free >= this.#reserveSpans + this.#spansFor(bytes)) return true;
     // No whole span to spare, yet deletes may have left room in many. Should a size without room
-    // come up, half of the reserve may go to it before all is refused again.
-    return bytes <= SMALL_BYTES && free >= this.#reserveSpans >> 1 &&
+    // come up, it may have a span of the reserve; the others are then served from its lower half.
+    return bytes <= SMALL_BYTES && free > this.#reserveSpans >> 1 &&
       this.spanBytes - this.usedBytes >= this.memory.byteLength / 64;
+  }
+
+  /** Whether `bytes` more need nothing of the reserve: what only saves memory is left undone else. */
+  spares(bytes: number): boolean {
+    return this.#freeSpans > this.#reserveSpans + this.#spansFor(bytes);
+  }
+
+  /**
+   * Spans for `bytes` more in blocks of whatever sizes. Much may come in many sizes, each of which takes
+   * a span that it does not fill.
+   */
+  #spansFor(bytes: number): number {
+    const spans = Math.floor(bytes * SPANS_PER_BYTE);
+    return spans + Math.min(spans * 2, this.#classSpans);
+  }
+
+  get #freeSpans(): number {
+    return this.#pooled + this.#spanCount - this.#freshSpan;
   }
 
   /** One step of what `hasRoom` does under pressure; false when there is nothing left to take back. */
@@ -309,7 +348,7 @@ export class Arena implements ReadMemory {
    * even the reserve is gone: callers ask `hasRoom` first.
    */
   allocate(payloadBytes: number): number {
-    const sizeClass = CLASS_OF[(payloadBytes + (HEADER_BYTES + WORD_BYTES - 1)) >>> 3];
+    let sizeClass = CLASS_OF[(payloadBytes + (HEADER_BYTES + WORD_BYTES - 1)) >>> 3];
     const span = this.#open[sizeClass];
     let a: number;
     if (span !== 0 && (a = this.#spanFree[span]) !== 0) {
@@ -317,6 +356,7 @@ export class Arena implements ReadMemory {
     } else {
       a = this.#cut(sizeClass);
       if (a === 0) throw new ArenaFullError(`no span left for a block of ${payloadBytes} bytes`);
+      sizeClass = this.i32[a * 2];
     }
     this.i32[a * 2] = sizeClass;
     this.i32[a * 2 + 1] = this.epoch;
@@ -327,12 +367,45 @@ export class Arena implements ReadMemory {
     return a;
   }
 
-  /** A block from the head span's uncut rest, from another span, or 0. */
+  /**
+   * A block that is not in use, or 0: from the class's spans, from another span, or, where spans are
+   * scarce, one of a larger class. Its header says of which.
+   */
   #cut(sizeClass: number): number {
+    let a = this.#cutOpen(sizeClass);
+    if (a !== 0) return a;
+    // The last spans are not for one size each: there are more sizes than spans.
+    const isScarce = this.#freeSpans <= this.#reserveSpans >> 1;
+    const spanClass = isScarce ? SCARCE_CLASS[sizeClass] : sizeClass;
+    if (isScarce && (a = this.#cutLarger(sizeClass, spanClass)) !== 0) return a;
+    let span = this.#takeSpan();
+    while (span === 0) {
+      if (!this.takeBack()) return this.#cutLarger(sizeClass, CLASS_WORDS.length - 1);
+      if ((a = this.#cutOpen(sizeClass)) !== 0) return a;
+      span = this.#takeSpan();
+    }
+    this.#spanFree[span] = 0;
+    this.#spanLive[span] = 0;
+    this.#spanBump[span] = span * SPAN_WORDS;
+    this.#list(span, spanClass);
+    return this.#cutOpen(spanClass);
+  }
+
+  /** A block of the least class above `sizeClass`, up to `largest`, that has one in its spans, or 0. */
+  #cutLarger(sizeClass: number, largest: number): number {
+    for (let larger = sizeClass + 1; larger <= largest; larger++) {
+      const a = this.#cutOpen(larger);
+      if (a !== 0) return a;
+    }
+    return 0;
+  }
+
+  /** A block of the class's spans, freed or from the uncut rest, or 0. */
+  #cutOpen(sizeClass: number): number {
     const words = CLASS_WORDS[sizeClass];
     while (true) {
       const span = this.#open[sizeClass];
-      if (span === 0) break;
+      if (span === 0) return 0;
       const free = this.#spanFree[span];
       if (free !== 0) {
         this.#spanFree[span] = this.i32[free * 2 + 2];
@@ -341,22 +414,11 @@ export class Arena implements ReadMemory {
       const at = this.#spanBump[span];
       if (at + words <= (span + 1) * SPAN_WORDS) {
         this.#spanBump[span] = at + words;
+        this.i32[at * 2] = sizeClass;
         return at;
       }
       this.#unlist(span, sizeClass);
     }
-    let span = this.#takeSpan();
-    while (span === 0) {
-      if (!this.takeBack()) return 0;
-      const opened = this.#open[sizeClass];
-      if (opened !== 0 && this.#spanFree[opened] !== 0) return this.#cut(sizeClass);
-      span = this.#takeSpan();
-    }
-    this.#spanFree[span] = 0;
-    this.#spanLive[span] = 0;
-    this.#spanBump[span] = span * SPAN_WORDS + words;
-    this.#list(span, sizeClass);
-    return span * SPAN_WORDS;
   }
 
   /** Returns the empty spans that head their class's list to the pool. */
@@ -425,26 +487,24 @@ export class Arena implements ReadMemory {
 
   #copy(a: number): number {
     const sizeClass = this.i32[a * 2];
-    const words = CLASS_WORDS[sizeClass];
     const span = this.#open[sizeClass];
     if (span === 0 || this.#spanFree[span] === 0) {
       // Allocation may have to end the view; then the block itself is ours again.
       const room = this.#cut(sizeClass);
+      if (room !== 0) this.#putBack(room);
       if (room === 0 || this.frozen === 0) {
         invariant(this.frozen === 0, "a full arena still has a frozen view");
-        if (room !== 0) this.#putBack(room);
         return a;
       }
-      this.#putBack(room);
     }
-    const copy = this.allocate(words * WORD_BYTES - HEADER_BYTES);
+    const copy = this.allocate(CLASS_WORDS[sizeClass] * WORD_BYTES - HEADER_BYTES);
     this.copyPayload(a, copy);
     this.copiedBlocks++;
     this.release(a);
     return copy;
   }
 
-  /** Returns a block that `#cut` gave and nobody used. */
+  /** Returns a block that `#cut` gave and nobody used: the next that `#cut` gives for its size. */
   #putBack(a: number): void {
     const span = a >>> SPAN_SHIFT;
     this.i32[a * 2 + 2] = this.#spanFree[span];

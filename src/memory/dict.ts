@@ -30,7 +30,7 @@
  */
 
 import { invariant } from "../base/invariant.ts";
-import { type Arena, byteAt, PAYLOAD_BYTES_MAX } from "./arena.ts";
+import { type Arena, byteAt, PAYLOAD_BYTES_MAX, SPAN_BYTES } from "./arena.ts";
 import { halfSipHash, type HashKey } from "./siphash.ts";
 
 /** i32 offset of an entry's hash. */
@@ -267,7 +267,10 @@ export class Dict {
     i32[slots + hole] = 0;
     const count = --i32[p + P_COUNT];
     i32[root * 2 + R_COUNT]--;
-    if (count < MERGE_BELOW) this.#shrink(root, page, count, hash);
+    // A removal must never fail: the reserve of a full arena is not spent on saving memory.
+    if (count < MERGE_BELOW && this.#arena.spares(SPAN_BYTES)) {
+      this.#shrink(root, page, count, hash);
+    }
     return root;
   }
 
@@ -336,7 +339,7 @@ export class Dict {
     const i32 = this.#i32;
     const depth = i32[page * 2 + P_DEPTH];
     const slots = i32[page * 2 + P_MASK] + 1;
-    if (slots < PAGE_SLOTS || depth >= DEPTH_MAX) {
+    if (slots < PAGE_SLOTS || depth >= DEPTH_MAX || this.#mustWiden(root, depth, slots)) {
       invariant(slots < PAGE_SLOTS_MAX, "a dict page cannot hold that many equal hashes");
       this.#resize(root, page, slots * 2, hash);
       return root;
@@ -359,6 +362,15 @@ export class Dict {
     if (depth + 1 === i32[root * 2 + R_DEPTH]) i32[root * 2 + R_DEEPEST] += 2;
     this.#arena.release(page);
     return root;
+  }
+
+  /**
+   * Whether a page of `depth` grows rather than splits, since a directory twice as large would take
+   * more than the arena keeps in reserve for a page.
+   */
+  #mustWiden(root: number, depth: number, slots: number): boolean {
+    if (depth !== this.#i32[root * 2 + R_DEPTH] || depth < DIR_SHIFT) return false;
+    return slots < PAGE_SLOTS_MAX && !this.#arena.spares(2 ** (depth + 1) * 4);
   }
 
   #resize(root: number, page: number, slots: number, hash: number): void {
@@ -421,12 +433,12 @@ export class Dict {
     this.#arena.release(root);
   }
 
-  /** Merges an emptied page with its buddy, or halves a lone one. `root` is owned. */
+  /** Merges an emptied page with its buddy, or halves a lone or a large one. `root` is owned. */
   #shrink(root: number, page: number, count: number, hash: number): void {
     const i32 = this.#i32;
     const depth = i32[page * 2 + P_DEPTH];
     const slots = i32[page * 2 + P_MASK] + 1;
-    if (depth === 0) {
+    if (depth === 0 || slots > PAGE_SLOTS) {
       if (slots > FIRST_SLOTS && count * 8 <= slots) this.#resize(root, page, slots >>> 1, hash);
       return;
     }

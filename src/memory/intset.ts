@@ -29,8 +29,6 @@ const INTSET_HEADER_BYTES = 8;
 export const INTSET_COUNT_MAX: number = (PAYLOAD_BYTES_MAX - INTSET_HEADER_BYTES) >> 3;
 /** Blocks below this are never worth shrinking. */
 const SHRINK_ABOVE_BYTES = 128;
-/** Bytes of uncut spans without which a set stays in its block, however empty that is. */
-const SHRINK_ROOM_BYTES: number = 16 * SPAN_BYTES;
 
 const I_WIDTH = 2;
 const I_COUNT = 3;
@@ -164,9 +162,7 @@ export class Intsets extends IntsetReader {
     if (bytes >= capacity >> 1 || capacity <= SHRINK_ABOVE_BYTES) return root;
     // A removal must never fail: the reserve of a full arena is not spent on saving memory.
     const roomy = bytes + (bytes >> 4);
-    if (arena.sizeBytes - arena.spanBytes < SHRINK_ROOM_BYTES || arena.fits(root, roomy)) {
-      return root;
-    }
+    if (!arena.spares(SPAN_BYTES) || arena.fits(root, roomy)) return root;
     return this.#move(root, roomy);
   }
 

@@ -52,8 +52,6 @@ const CLOSE_SHIFT = 4;
 const ALIGNMENT = 8;
 /** Blocks below this are never worth shrinking. */
 const SHRINK_ABOVE_BYTES = 128;
-/** Bytes of uncut spans without which a pack stays in its block, however empty that is. */
-const SHRINK_ROOM_BYTES: number = 16 * SPAN_BYTES;
 
 /** The element to be written, as the integer it may be. */
 const PROBE = new Int64();
@@ -316,7 +314,7 @@ export class Packs extends PackReader {
   #shrunk(p: number, bytes: number): number {
     const arena = this.#arena;
     // A removal must never fail: the reserve of a full arena is not spent on saving memory.
-    if (arena.sizeBytes - arena.spanBytes < SHRINK_ROOM_BYTES || arena.fits(p, bytes)) return p;
+    if (!arena.spares(SPAN_BYTES) || arena.fits(p, bytes)) return p;
     const shrunk = this.#rebuilt(p, LISTPACK_HEADER_BYTES, 0, 0, bytes, 0);
     arena.release(p);
     return shrunk;

@@ -159,3 +159,102 @@ Deno.test("spans emptied one after the other come back, though the last one is n
   assert(arena.hasRoom(5 * 2 ** 20));
   for (const a of kept) arena.release(a);
 });
+
+Deno.test("what is promised of a nearly full arena is there in whatever sizes it is asked for", () => {
+  for (let least = 8; least < 200; least += 8) {
+    const arena = new Arena(8 * 2 ** 20);
+    const blocks: number[] = [];
+    while (arena.hasRoom(100)) blocks.push(arena.allocate(100));
+    for (let i = 0; i < blocks.length; i += 25) arena.release(blocks[i]);
+    assert(arena.hasRoom(8_000));
+    while (arena.hasRoom(8_000)) {
+      // Ascending sizes, none of which an earlier block can serve.
+      let left = 8_000;
+      for (let bytes = least; bytes <= left; bytes += 8 + (bytes >> 4)) {
+        arena.allocate(bytes);
+        left -= bytes;
+      }
+    }
+  }
+});
+
+Deno.test("promises hold for random sizes in a full arena, and blocks that are larger than asked for come back", () => {
+  const seed = testSeed(23);
+  const random = new Random(seed);
+  const arena = new Arena(16 * 2 ** 20);
+  let live: { a: number; bytes: number; colour: number }[] = [];
+  function store(bytes: number): void {
+    const a = arena.allocate(bytes);
+    assert(arena.capacity(a) >= bytes, `seed ${seed}`);
+    paint(arena, a, bytes, live.length);
+    live.push({ a, bytes, colour: live.length });
+  }
+  for (let round = 0; round < 12; round++) {
+    // Full of a size, or of a few.
+    const common = 16 + random.below(400);
+    while (arena.hasRoom(common)) store(common + random.below(16));
+    for (let command = 0; command < 200; command++) {
+      if (!arena.hasRoom(8_192)) {
+        // Deletes of one in some, which leave few whole spans.
+        const share = random.next() * 0.1;
+        live = live.filter((block) => {
+          if (random.next() >= share) return true;
+          assert(isPainted(arena, block.a, block.bytes, block.colour), `seed ${seed}`);
+          arena.release(block.a);
+          return false;
+        });
+        continue;
+      }
+      let left = 8_192;
+      while (left >= 16) {
+        const bytes = Math.min(left, 16 + Math.floor(4_000 * random.next() ** 3));
+        store(bytes);
+        left -= bytes;
+      }
+    }
+    live = live.filter((block) => {
+      if (random.next() < 0.5) return true;
+      arena.release(block.a);
+      return false;
+    });
+  }
+  let expected = 0;
+  for (const { a, bytes, colour } of live) {
+    assert(isPainted(arena, a, bytes, colour), `seed ${seed}: block overwritten`);
+    expected += arena.blockBytes(a);
+  }
+  assertEquals(arena.usedBytes, expected, `seed ${seed}: used bytes are exact`);
+  for (const { a } of live) arena.release(a);
+  assertEquals(arena.usedBytes, 0, `seed ${seed}`);
+});
+
+Deno.test("own() of a full arena copies into a larger block", () => {
+  const arena = new Arena(2 * 2 ** 20);
+  const kept = arena.allocate(500);
+  paint(arena, kept, 500, 7);
+  const holes: number[] = [];
+  assertThrows(() => {
+    for (;;) holes.push(arena.allocate(900));
+  }, ArenaFullError);
+  assertThrows(() => {
+    for (;;) arena.allocate(500);
+  }, ArenaFullError);
+  arena.release(holes[3]);
+  arena.release(holes[11]);
+  arena.freeze();
+  const copy = arena.own(kept);
+  assert(arena.isFrozen && copy !== kept);
+  assert(arena.capacity(copy) >= 900);
+  assert(isPainted(arena, copy, 500, 7));
+  arena.endView();
+  while (arena.sweepDeferred(100));
+  assertEquals(arena.own(copy), copy);
+});
+
+Deno.test("an arena never has room for gigabytes that are more than it is", () => {
+  const arena = new Arena(16 * 2 ** 20);
+  for (const gigabytes of [0.02, 1, 3.4, 3.5, 4, 4.5, 6, 8]) {
+    const bytes = gigabytes * 2 ** 30;
+    assertEquals([arena.hasRoom(bytes), arena.couldHold(bytes)], [false, false], `${gigabytes}`);
+  }
+});

@@ -1,6 +1,6 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ascii, latin1 } from "../../src/base/ascii.ts";
-import { Arena, byteAt } from "../../src/memory/arena.ts";
+import { Arena, ArenaFullError, byteAt } from "../../src/memory/arena.ts";
 import {
   Dict,
   DictWalker,
@@ -141,4 +141,64 @@ Deno.test("random entries reach every key", () => {
   const seen = new Set<number>();
   for (let i = 0; i < 20_000; i++) seen.add(dict.random(root, () => random.next()));
   assertEquals(seen.size, 50, `seed ${seed}`);
+});
+
+Deno.test("entries are removed from a full arena, of which nothing is taken to do so", () => {
+  const arena = new Arena(2 * 2 ** 20);
+  const dict = new Dict(arena, { k0: 3, k1: 5 });
+  let small = dict.create();
+  let large = dict.create();
+  const inSmall: number[] = [];
+  const inLarge: number[] = [];
+  for (let i = 0; i < 4_000; i++) {
+    const entry = newEntry(arena, dict, ascii(`key ${i}`));
+    if (i % 10 === 0) {
+      small = dict.insert(small, entry);
+      inSmall.push(entry);
+    } else {
+      large = dict.insert(large, entry);
+      inLarge.push(entry);
+    }
+  }
+  // No block of any size is left.
+  for (let bytes = 60_000; bytes > 8; bytes = bytes >> 1) {
+    assertThrows(() => {
+      for (;;) arena.allocate(bytes);
+    }, ArenaFullError);
+  }
+  const used = arena.usedBytes;
+  for (const entry of inSmall) small = dict.remove(small, entry);
+  for (const entry of inLarge) large = dict.remove(large, entry);
+  assertEquals([dict.count(small), dict.count(large)], [0, 0]);
+  assertEquals(arena.usedBytes, used);
+});
+
+Deno.test("a directory that the reserve has no room for is not doubled: pages grow, and shrink again", () => {
+  const seed = testSeed(17);
+  const arena = new Arena(64 * 2 ** 20);
+  const dict = new Dict(arena, { k0: seed, k1: 5 });
+  let root = dict.create();
+  const entries: number[] = [];
+  // Hashes that fill all pages to the brim at the same time, until a directory has two blocks.
+  const perPage = 440;
+  const pages = 2 ** 11;
+  for (let i = 0; i < perPage * pages; i++) {
+    const hash = Math.floor(i / perPage) * 2 ** 21 + (i % perPage) * 7 | 0;
+    const entry = newEntry(arena, dict, ascii(i.toString(36)), hash);
+    entries.push(entry);
+    root = dict.insert(root, entry);
+  }
+  const spare: number[] = [];
+  while (arena.spares(0)) spare.push(arena.allocate(60_000));
+  const directory = dict.overheadBytes(root);
+  for (let i = 0; i < 200; i++) {
+    const entry = newEntry(arena, dict, ascii(`more ${i}`), i * 3 + 1);
+    entries.push(entry);
+    root = dict.insert(root, entry);
+  }
+  assert(dict.overheadBytes(root) - directory < 4_000, "one page of twice the slots");
+  for (const entry of entries) assert(dict.holds(root, entry));
+  for (const a of spare) arena.release(a);
+  for (const entry of entries) root = dict.remove(root, entry);
+  assert(dict.overheadBytes(root) < 100, `${dict.overheadBytes(root)} bytes for nothing`);
 });

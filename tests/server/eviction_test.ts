@@ -225,6 +225,29 @@ Deno.test("holes that deletes have left hold large values, whatever the policy",
   assertEquals(evictedKeys(server), 0);
 });
 
+Deno.test("in a full arena with holes a write of many sizes is whole, and removals need nothing", async () => {
+  await using server = await TestServer.start({ "arena-size": "16mb" });
+  const client = await server.connect();
+  const members = Array.from({ length: 440 }, (_, i) => `m${i}`);
+  await client.ask("SADD", "set", ...members);
+  await client.ask("HSET", "hash", ...members.flatMap((name) => [name, name]));
+  await client.ask("SELECT", "1");
+  assertEquals(await fill(client, "expires", 440, { more: ["PX", "1000000"] }), []);
+  await client.ask("SELECT", "0");
+  assertGreater((await fill(client, "k", 20_000, { value: "x".repeat(900) })).length, 0);
+  const keys = Number(await client.line("DBSIZE"));
+  const some = Array.from({ length: Math.floor(keys / 25) }, (_, i) => `k:${25 * i}`);
+  await client.ask("DEL", ...some);
+  const sizes = Array.from({ length: 14 }, (_, i) => 8 * i < 70 ? 8 * i : 150 + 24 * i);
+  await client.ask("MSET", ...sizes.flatMap((size, i) => [`n${i}`, "y".repeat(size)]));
+  assertEquals(await client.ask("EXISTS", ...sizes.map((_, i) => `n${i}`)), sizes.length);
+  for (const name of members) {
+    assertEquals(await client.pipeline(["SREM", "set", name], ["HDEL", "hash", name]), [1, 1]);
+  }
+  await client.ask("SELECT", "1");
+  for (let i = 0; i < 440; i++) assertEquals(await client.line(`DEL expires:${i}`), 1);
+});
+
 Deno.test("while clients are paused nothing is evicted", async () => {
   await using server = await TestServer.start({ "maxmemory-policy": "allkeys-lru" });
   const client = await server.connect();
