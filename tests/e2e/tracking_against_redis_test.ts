@@ -275,7 +275,11 @@ const CONVERSATIONS: Readonly<Record<string, string>> = {
     a: CLIENT TRACKING ON BCAST PREFIX ''
     a: CLIENT TRACKINGINFO
     p: SET k v
-    p: SET k v PX 1 ; DEBUG SLEEP 0.01 ; GET k
+    p: DEBUG SET-ACTIVE-EXPIRE 0
+    p: SET k v PX 1
+    p: DEBUG SLEEP 0.01
+    p: GET k
+    p: DEBUG SET-ACTIVE-EXPIRE 1
     a: CLIENT TRACKING OFF
     p: SET k v
     a: CLIENT TRACKING ON
