@@ -9,11 +9,12 @@
 import { ascii } from "../base/ascii.ts";
 import { globMatch } from "../base/glob.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
-import { DictWalker } from "../memory/dict.ts";
+import { DictWalker, EntryList } from "../memory/dict.ts";
 import { ERR_SYNTAX } from "../resp/errors.ts";
 import { databaseArgument, int32Argument } from "./arguments.ts";
 import type { Call } from "./call.ts";
 import type { ArgumentDoc, CommandSpec } from "./registry.ts";
+import { CURSOR_STOP } from "./scan_options.ts";
 
 const SWAPDB = ascii("SWAPDB");
 const FLUSHDB = ascii("FLUSHDB");
@@ -21,6 +22,12 @@ const FLUSHALL = ascii("FLUSHALL");
 const ASYNC = ascii("ASYNC");
 const SYNC = ascii("SYNC");
 const STAR = 42;
+/** Entries that RANDOMKEY looks at in order, where those that chance met have all expired. */
+const RANDOM_LOOKS = 20_000;
+/** Of them, those that are gathered at a time. */
+const LOOKS_AT_ONCE = 512;
+/** What RANDOMKEY looks at. */
+const nearby = new EntryList();
 
 const ERR_FIRST_DB = ascii("ERR invalid first DB index");
 const ERR_SECOND_DB = ascii("ERR invalid second DB index");
@@ -99,7 +106,7 @@ function randomkey(call: Call): void {
   // Where all keys turn out to have expired, the next shard answers.
   for (let attempt = 0; attempt < shards; attempt++) {
     const keys = node.shards[(shard + attempt) % shards].keys;
-    const a = keys.randomEntry(db, Math.random) || firstVisible(keys, db);
+    const a = keys.randomEntry(db, Math.random) || visibleNear(keys, db, Math.random());
     if (a === 0) continue;
     const start = keys.keyStart(a);
     return reply.bulk(keys.bytesOf(a), start, start + keys.keyLength(a));
@@ -107,13 +114,20 @@ function randomkey(call: Call): void {
   reply.nil();
 }
 
-/** An entry that has not expired, for when chance met none among very many that have; or 0. */
-function firstVisible(keys: Keyspace, db: number): number {
-  const walker = new DictWalker(keys.arena.i32);
-  walker.start(keys.rootOf(db));
-  let a = walker.next();
-  while (a !== 0 && keys.isHidden(a)) a = walker.next();
-  return a;
+/**
+ * An entry that has not expired, for when chance met none among very many that have: of so many from
+ * the place `random` in [0, 1) on, since nobody else is served meanwhile; or 0.
+ */
+function visibleNear(keys: Keyspace, db: number, random: number): number {
+  let cursor = Math.floor(random * CURSOR_STOP);
+  let ends = 0;
+  for (let looks = 0; looks < RANDOM_LOOKS && ends < 2; looks += keys.visited) {
+    nearby.clear();
+    cursor = keys.scan(db, cursor, LOOKS_AT_ONCE, nearby);
+    if (nearby.length > 0) return nearby.items[0];
+    if (cursor === 0) ends++;
+  }
+  return 0;
 }
 
 function keysMatching(call: Call): void {

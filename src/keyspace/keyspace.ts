@@ -187,6 +187,8 @@ export class Keyspace implements WatchedKeys, CollectionParts {
   expiredFields = 0;
   /** Keys removed to save memory. */
   evictedKeys = 0;
+  /** Entries that the last `scan` visited, those that it left out included. */
+  visited = 0;
   /** Changes since the last save; commands add to it. */
   dirty = 0;
 
@@ -1063,13 +1065,15 @@ export class Keyspace implements WatchedKeys, CollectionParts {
   }
 
   /**
-   * Collects about `count` entries from `cursor` (0: the start) on, those past their deadline left
-   * out. Returns the next cursor, a number below 2^32; 0 at the end.
+   * Visits about `count` entries from `cursor` (0: the start) on, and collects those that have not
+   * passed their deadline in the empty `out`. Returns the next cursor, a number below 2^32; 0 at the end.
    */
   scan(db: number, cursor: number, count: number, out: EntryList): number {
     const root = this.#roots[db];
+    this.visited = 0;
     if (root === 0) return 0;
     this.dict.scan(root, cursor, count, out);
+    this.visited = out.length;
     const next = this.dict.nextCursor;
     let kept = 0;
     for (let i = 0; i < out.length; i++) {

@@ -301,6 +301,22 @@ Deno.test("RANDOMKEY names no expired key, and removes those that it meets", () 
   assertEquals(shell.run("RANDOMKEY"), NIL);
 });
 
+Deno.test("RANDOMKEY looks at so many expired keys, and leaves the others alone", () => {
+  const shell = new Shell(SPECS);
+  const [keys] = shell.keys;
+  for (let i = 0; i < 30_000; i++) shell.run("SET", `${i}a`, "v", "PX", "5");
+  shell.nowMs += 5;
+  keys.removesExpired = false; // as on a replica
+  let looks = 0;
+  const isHidden = keys.isHidden.bind(keys);
+  keys.isHidden = (a) => {
+    looks++;
+    return isHidden(a);
+  };
+  assertEquals(shell.run("RANDOMKEY"), NIL);
+  assert(looks > 1_000 && looks < 25_000, `${looks} looks at keys`);
+});
+
 Deno.test("RANDOMKEY finds the one key that lives among very many that have expired", () => {
   for (const removesExpired of [true, false]) {
     const shell = new Shell(SPECS, { shards: 2 });

@@ -81,6 +81,25 @@ Deno.test("expired keys are left out", () => {
   assertEquals(pass(shell).length, 10);
 });
 
+Deno.test("expired keys that are still there count as visited, so a call ends among them", () => {
+  const shell = new Shell(SPECS, { shards: 2 });
+  for (const keys of shell.keys) keys.removesExpired = false; // as on a replica
+  for (let i = 0; i < 5_000; i++) shell.run("SET", `gone:${i}`, "v", "PX", "5");
+  for (let i = 0; i < 10; i++) shell.run("SET", `kept:${i}`, "v");
+  shell.nowMs += 5;
+  let calls = 0;
+  let cursor = "0";
+  const all: string[] = [];
+  do {
+    const [next, keys] = scan(shell, cursor, "COUNT", "50");
+    all.push(...keys);
+    cursor = next;
+    calls++;
+  } while (cursor !== "0");
+  assertEquals(all.sort(), Array.from({ length: 10 }, (_, i) => `kept:${i}`));
+  assert(calls >= 90 && calls <= 101, `${calls} calls of 50 for 5,010 keys`);
+});
+
 Deno.test("cursors are read as strtoul reads them, and those past the end end the scan", () => {
   const shell = new Shell(SPECS);
   shell.run("SET", "k", "v");
