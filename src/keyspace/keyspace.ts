@@ -74,6 +74,9 @@ const FIELDS_A_STEP = 256;
 /** Pages looked at for due fields that take as long as removing one. */
 const PAGES_A_FIELD = 8;
 
+/** Deadlines are summed as multiples of this and what is left of them: both stay below 2^53. */
+const LOW_RANGE: number = 2 ** 26;
+
 /** Spans that `compact` tries: each has to be looked for among all. */
 const COMPACT_ATTEMPTS = 4;
 
@@ -204,7 +207,12 @@ export class Keyspace implements WatchedKeys, CollectionParts {
   readonly #f64: Float64Array;
   readonly #roots: Int32Array;
   readonly #volatile: Float64Array;
-  readonly #deadlineSum: Float64Array;
+  /**
+   * Of each database: the sum of its keys' deadlines, in two parts of which each is exact (`LOW_RANGE`),
+   * so that nothing is left of a deadline when it is gone.
+   */
+  readonly #deadlineHigh: Float64Array;
+  readonly #deadlineLow: Float64Array;
   /** Of each database: hashes that have fields with deadlines. */
   readonly #expiringHashes: Float64Array;
   #hash = 0;
@@ -241,7 +249,8 @@ export class Keyspace implements WatchedKeys, CollectionParts {
     this.#f64 = arena.f64;
     this.#roots = new Int32Array(databases);
     this.#volatile = new Float64Array(databases);
-    this.#deadlineSum = new Float64Array(databases);
+    this.#deadlineHigh = new Float64Array(databases);
+    this.#deadlineLow = new Float64Array(databases);
     this.#expiringHashes = new Float64Array(databases);
   }
 
@@ -271,7 +280,9 @@ export class Keyspace implements WatchedKeys, CollectionParts {
   /** Mean time to live of a database's volatile keys in ms, 0 without any. */
   averageTtlMs(db: number): number {
     const keys = this.#volatile[db];
-    return keys === 0 ? 0 : Math.max(0, Math.floor(this.#deadlineSum[db] / keys - this.nowMs));
+    if (keys === 0) return 0;
+    const high = this.#deadlineHigh[db] / keys * LOW_RANGE - this.nowMs;
+    return Math.max(0, Math.floor(high + this.#deadlineLow[db] / keys));
   }
 
   /** The entry of a key whether or not it has passed its deadline, or 0; leaves no trace. */
@@ -692,7 +703,7 @@ export class Keyspace implements WatchedKeys, CollectionParts {
     if (this.#i32[a * 2 + E_KEY] >= 0) return;
     const deadline = this.#f64[a + 3];
     this.#volatile[db]++;
-    this.#deadlineSum[db] += deadline;
+    this.#sumDeadline(db, deadline, 1);
     this.dict.hint(this.#roots[db], this.#i32[a * 2 + E_HASH], hintOf(deadline));
   }
 
@@ -707,11 +718,19 @@ export class Keyspace implements WatchedKeys, CollectionParts {
     if ((this.#i32[a * 2 + E_USER2] & VALUE_MASK) === EXPIRING_HASH) this.#expiringHashes[db]--;
     if (this.#i32[a * 2 + E_KEY] >= 0) return;
     this.#volatile[db]--;
-    this.#deadlineSum[db] -= this.#f64[a + 3];
+    this.#sumDeadline(db, this.#f64[a + 3], -1);
+  }
+
+  /** Adds a deadline to the sum of its database, or with `times` -1 takes it out again. */
+  #sumDeadline(db: number, deadline: number, times: number): void {
+    const high = Math.floor(deadline / LOW_RANGE);
+    this.#deadlineHigh[db] += high * times;
+    this.#deadlineLow[db] += (deadline - high * LOW_RANGE) * times;
   }
 
   #restampDeadline(db: number, a: number, deadline: number): void {
-    this.#deadlineSum[db] += deadline - this.#f64[a + 3];
+    this.#sumDeadline(db, this.#f64[a + 3], -1);
+    this.#sumDeadline(db, deadline, 1);
     this.#f64[a + 3] = deadline;
     this.dict.hint(this.#roots[db], this.#i32[a * 2 + E_HASH], hintOf(deadline));
   }
@@ -1091,7 +1110,8 @@ export class Keyspace implements WatchedKeys, CollectionParts {
     if (root === 0) return;
     this.#roots[db] = 0;
     this.#volatile[db] = 0;
-    this.#deadlineSum[db] = 0;
+    this.#deadlineHigh[db] = 0;
+    this.#deadlineLow[db] = 0;
     this.#expiringHashes[db] = 0;
     this.#graves.push(this.#buryDatabase(root));
   }
@@ -1102,7 +1122,8 @@ export class Keyspace implements WatchedKeys, CollectionParts {
       this.#touchDatabase(one, this.#roots[other]);
       this.#touchDatabase(other, this.#roots[one]);
     }
-    const columns = [this.#roots, this.#volatile, this.#deadlineSum, this.#expiringHashes];
+    const sums = [this.#deadlineHigh, this.#deadlineLow];
+    const columns = [this.#roots, this.#volatile, ...sums, this.#expiringHashes];
     for (const column of columns) {
       const kept = column[one];
       column[one] = column[other];
@@ -1307,7 +1328,8 @@ export class Keyspace implements WatchedKeys, CollectionParts {
     for (let db = 0; db < this.databases; db++) this.flush(db);
     this.#roots.set(fork.#roots);
     this.#volatile.set(fork.#volatile);
-    this.#deadlineSum.set(fork.#deadlineSum);
+    this.#deadlineHigh.set(fork.#deadlineHigh);
+    this.#deadlineLow.set(fork.#deadlineLow);
     this.#expiringHashes.set(fork.#expiringHashes);
     fork.#roots.fill(0);
   }
