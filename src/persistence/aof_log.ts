@@ -150,7 +150,12 @@ export class AofLog {
 
   /** Whether it may be long before what is appended now is safe. */
   get isStalled(): boolean {
-    return this.failure !== null || this.#unlistedFrom !== Infinity;
+    return this.failure !== null || this.isUnlisted;
+  }
+
+  /** Whether what is appended now counts only once a rewrite is complete. */
+  get isUnlisted(): boolean {
+    return this.#unlistedFrom !== Infinity;
   }
 
   /**

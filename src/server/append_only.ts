@@ -427,6 +427,17 @@ export class AppendOnly implements Durability {
 
   // ---- the end -------------------------------------------------------------------------------
 
+  /**
+   * The server is about to stop: where the files do not lead to the data, since it was replaced, they do
+   * afterwards, unless the disk fails.
+   */
+  async settle(): Promise<void> {
+    while ((this.#files ?? []).some(({ log }) => log.isBroken || log.isUnlisted)) {
+      await this.#rewrite();
+      if (this.lastRewriteFailed) return;
+    }
+  }
+
   /** The server stops: what is the place in the upstream now is the last one. */
   beginStop(): void {
     for (const files of this.#files ?? []) files.sayLastPlace();

@@ -616,6 +616,7 @@ export class Server implements ExecutionObserver {
     for (const listener of this.#listeners.values()) listener.close();
     this.#listeners.clear();
     clearTimeout(this.#timer);
+    await this.persistence.appendOnly.settle();
     this.persistence.appendOnly.beginStop();
     await this.replication.close();
     await this.clients.closeAll(CLOSE_GRACE_MS);
