@@ -170,7 +170,7 @@ export class Command {
   readonly runsStale: boolean;
   /** Several of its keys are checked to live on one shard. */
   readonly checksSlots: boolean;
-  /** Runs in about constant time on small requests: timed by sample. */
+  /** Runs in about constant time on small requests with small replies: timed by sample then. */
   readonly isCheap: boolean;
   /** Runs even while CLIENT PAUSE ALL is on (CLIENT itself, so that UNPAUSE can be said). */
   readonly runsPaused: boolean;
@@ -186,7 +186,7 @@ export class Command {
   readonly deniesMulti: boolean;
   /** Times run. */
   calls = 0;
-  /** Runs that were timed because they were not cheap. */
+  /** Runs that were timed each: not cheap, or with a large request or reply. */
   timed = 0;
   /** Microseconds of those. */
   timedMicroseconds = 0;

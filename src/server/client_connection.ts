@@ -428,7 +428,7 @@ export class ClientConnection {
     if (session.authenticated === this.#isGuest) this.#applyLimits();
     if (session.closing) return false; // a wait was ended with a last reply
     if (reply.at === 0) this.#repliesFrom = this.#host.sequence.writes;
-    executor.beginTurn(session.lastActiveMs = this.#host.unixMs(beganMs));
+    executor.beginTurn(session.lastActiveMs = this.#host.unixMs(beganMs), beganMs);
     let untilClock = TURN_CLOCK_REQUESTS;
     let clockAt = parser.begin + TURN_CLOCK_BYTES;
     let more = false;

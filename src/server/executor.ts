@@ -72,6 +72,8 @@ export const GUARD_APPEND_ONLY = 128;
 const LATE_MICROSECONDS = 20;
 /** Requests of more bytes than this are timed each; smaller cheap ones by sample. */
 const TIMED_REQUEST_BYTES = 16_384;
+/** The same for the reply of a cheap command: its size tells afterwards that it was none. */
+const TIMED_REPLY_BYTES = 16_384;
 /** One in this many cheap commands is timed and stands for the others. */
 const SAMPLE = 64;
 /** Thresholds in microseconds below which every command is timed: sampling would miss some. */
@@ -150,6 +152,8 @@ export class Executor {
   readonly #observer: ExecutionObserver;
   readonly #single: boolean;
   #untilSample = SAMPLE;
+  /** Monotonic ms at which the clock was looked at last; only small cheap commands have run since. */
+  #clockMs = 0;
   /** Whether the EXEC being run has dropped of its replies what is not to be sent. */
   #hasDropped = false;
 
@@ -176,9 +180,10 @@ export class Executor {
     return session?.isRunning === true ? session : null;
   }
 
-  /** All that follows happens at `nowMs` (Unix). */
-  beginTurn(nowMs: number): void {
+  /** All that follows happens at `nowMs` (Unix), and begins at `beganMs` (monotonic). */
+  beginTurn(nowMs: number, beganMs: number = performance.now()): void {
     this.call.nowMs = nowMs;
+    this.#clockMs = beganMs;
     this.turnWrites = this.#sequence.writes;
     const shards = this.#node.shards;
     for (let i = 0; i < shards.length; i++) shards[i].keys.nowMs = nowMs;
@@ -278,6 +283,10 @@ export class Executor {
       (slower >= EXACT_BELOW_MICROSECONDS || slower < 0)
     ) {
       command.run(call);
+      // What was dropped since it was too large is less than nothing, and counts as large.
+      if ((reply.at - replyStart) >>> 0 >= TIMED_REPLY_BYTES) {
+        outcome = this.#took(command, call, this.#clockMs, false);
+      }
     } else {
       outcome = this.#runTimed(command, call);
     }
@@ -518,11 +527,24 @@ export class Executor {
   }
 
   #runTimed(command: Command, call: Call): number {
-    const began = performance.now();
+    const { reply } = call;
+    const replyStart = reply.at;
+    const beganMs = performance.now();
     command.run(call);
-    const microseconds = (performance.now() - began) * 1000;
+    let isSample = false;
     if (this.#untilSample <= 0) {
       this.#untilSample = SAMPLE;
+      // One with a large reply is timed in any case, so it stands for no other.
+      isSample = (reply.at - replyStart) >>> 0 < TIMED_REPLY_BYTES;
+    }
+    return this.#took(command, call, beganMs, isSample);
+  }
+
+  /** A command that began at `beganMs` has just run. */
+  #took(command: Command, call: Call, beganMs: number, isSample: boolean): number {
+    const nowMs = this.#clockMs = performance.now();
+    const microseconds = (nowMs - beganMs) * 1000;
+    if (isSample) {
       command.sampled++;
       command.sampledMicroseconds += microseconds;
     } else {

@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { ascii } from "../../src/base/ascii.ts";
 import type { Plain } from "../support/client.ts";
 import { TestServer } from "../support/server.ts";
 
@@ -56,4 +57,27 @@ Deno.test("LATENCY shows slow commands and the blocked loop, whatever the slow l
   assertEquals(await client.line("SLOWLOG LEN"), 0);
   assertEquals(await client.line("LATENCY RESET command nothing"), 1);
   assertEquals(await client.line("LATENCY HISTORY command"), []);
+});
+
+Deno.test("each of the cheap commands whose reply is large is timed, and no sample of the others", async () => {
+  await using server = await TestServer.start({ "slowlog-log-slower-than": "1000" });
+  const bytes = 16 * 1024 * 1024;
+  await server.ask("SETRANGE", "large", String(bytes - 1), "x");
+  await server.ask("SET", "small", "x");
+  await server.ask("SLOWLOG", "RESET");
+  const get = server.server.table.find(ascii("GET"), 0, 3)!;
+  for (let i = 0; i < 200; i++) await server.ask("GET", "small");
+  assertEquals(get.timed, 0);
+  for (let i = 0; i < 5; i++) {
+    const [small, large] = await (await server.connect()).pipeline(["GET", "small"], [
+      "GET",
+      "large",
+    ]);
+    assertEquals([small, String(large).length], ["x", bytes]);
+  }
+  assertEquals(get.timed, 5);
+  // A millisecond would be 16 GB a second.
+  const entries = await server.ask("SLOWLOG", "GET", "-1") as Plain[][];
+  assertEquals(entries.map((entry) => entry[3]), Array(5).fill(["GET", "large"]));
+  assertEquals(get.microseconds >= 5 * 1_000, true, `${get.microseconds}`);
 });
