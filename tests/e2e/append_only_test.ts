@@ -339,7 +339,8 @@ Deno.test("a file that has grown is rewritten by itself", async () => {
   const value = "x".repeat(1_000);
   for (let i = 0; i < 150; i++) await server.ask("SET", "k", value);
   await until("it is rewritten", async () => await server.info("aof_rewrites") === "1");
-  assert(Number(await server.info("aof_current_size")) < 10_000);
+  // What came while it was being rewritten is in the new file.
+  assert(Number(await server.info("aof_current_size")) < 100_000);
 });
 
 Deno.test("clients hear -LOADING while the append-only file is loaded", async () => {
