@@ -4,7 +4,9 @@ import { KEY_COMMANDS } from "../../src/commands/keys.ts";
 import { CommandTable } from "../../src/commands/registry.ts";
 import { upstreamAnnotation } from "../../src/persistence/aof_annotation.ts";
 import { AOF_COMMAND, AofParser } from "../../src/persistence/aof_parser.ts";
+import { Backlog } from "../../src/replication/backlog.ts";
 import { Replay } from "../../src/server/aof_replay.ts";
+import { ReplayTail, SKIPPED_MAX } from "../../src/server/replay_tail.ts";
 import { formatUpstreamPositions } from "../../src/server/upstream_facts.ts";
 import { UNIT_BYTES_MAX } from "../../src/shard/held_unit.ts";
 import { TestNode } from "../support/node.ts";
@@ -53,3 +55,22 @@ for (const whose of ["primary", "replica"]) {
     assertEquals(replay.position, whose === "replica" ? position : null);
   });
 }
+
+Deno.test("frames that are not in a file keep their numbers, and up to so many their places in the tail", async () => {
+  await using node = TestNode.start();
+  const host = { node: node.node, table: new CommandTable(KEY_COMMANDS), nowMs: Date.now };
+  const place = { shard: 0, shards: 1, db: 3, lenient: false };
+  const tail = new ReplayTail((firstOffset) => new Backlog({ limitBytes: 2 ** 24, firstOffset }));
+  const replay = new Replay(host, place, null, tail);
+  const id = "a".repeat(40);
+  replay.annotation(`shoal history=${id} offset=100 sequence=500`, 1);
+  replay.annotation(`shoal skip=${SKIPPED_MAX}`, 2);
+  let offset = 100 + SKIPPED_MAX;
+  assertEquals(replay.history, { id, offset });
+  assertEquals(replay.sequence, 500 + SKIPPED_MAX);
+  assertEquals(tail.upTo(offset)?.oldestOffset, 100);
+  replay.annotation(`shoal skip=${SKIPPED_MAX + 1}`, 3);
+  offset += SKIPPED_MAX + 1;
+  assertEquals(replay.history, { id, offset });
+  assertEquals(tail.upTo(offset)?.oldestOffset, offset, "those before are given up");
+});
