@@ -69,11 +69,11 @@ export class Peer implements Disposable {
     }
   }
 
-  /** The next line that is no heartbeat. */
+  /** The next line that is no heartbeat, nor the wish for an acknowledgement that comes with one. */
   async word(): Promise<string | null> {
     while (true) {
       const line = await this.line();
-      if (line === null || !line.startsWith("+PING ")) return line;
+      if (line === null || !line.startsWith("+PING ") && line !== "+GETACK") return line;
     }
   }
 
