@@ -711,8 +711,11 @@ export class Dict {
     return 0;
   }
 
-  /** Bytes of the root, the directory and the pages. O(pages). */
-  overheadBytes(root: number): number {
+  /**
+   * Bytes of the root, the directory and the pages. O(pages), or with `pagesMax` at most so many, which
+   * then stand for the others: hashes spread alike among all.
+   */
+  overheadBytes(root: number, pagesMax = Infinity): number {
     const i32 = this.#i32;
     const depth = i32[root * 2 + R_DEPTH];
     let bytes = this.#arena.blockBytes(root);
@@ -721,12 +724,14 @@ export class Dict {
       bytes += this.#arena.blockBytes(i32[root * 2 + R_POINTERS + b]);
     }
     const pages = 2 ** depth;
-    for (let i = 0; i < pages;) {
+    let pageBytes = 0;
+    let i = 0;
+    for (let counted = 0; i < pages && counted < pagesMax; counted++) {
       const page = this.#directory(root, i) & ADDRESS;
-      bytes += this.#arena.blockBytes(page);
+      pageBytes += this.#arena.blockBytes(page);
       i += 2 ** (depth - i32[page * 2 + P_DEPTH]);
     }
-    return bytes;
+    return bytes + Math.round(pageBytes * (pages / i));
   }
 }
 

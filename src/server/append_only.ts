@@ -432,6 +432,8 @@ export class AppendOnly implements Durability {
    * afterwards, unless the disk fails.
    */
   async settle(): Promise<void> {
+    // One that runs may fail because the data was replaced under it.
+    await this.#rewriting;
     while ((this.#files ?? []).some(({ log }) => log.isBroken || log.isUnlisted)) {
       await this.#rewrite();
       if (this.lastRewriteFailed) return;

@@ -202,3 +202,19 @@ Deno.test("a directory that the reserve has no room for is not doubled: pages gr
   for (const entry of entries) root = dict.remove(root, entry);
   assert(dict.overheadBytes(root) < 100, `${dict.overheadBytes(root)} bytes for nothing`);
 });
+
+Deno.test("the bytes of a table are exact up to the pages counted, and near with more", () => {
+  const arena = new Arena(32 * 1024 * 1024);
+  const dict = new Dict(arena, { k0: 1, k1: 2 });
+  let root = dict.create();
+  for (let i = 0; i < 100_000; i++) root = dict.insert(root, newEntry(arena, dict, ascii(`k${i}`)));
+  const exact = dict.overheadBytes(root);
+  let pages = 1;
+  while (dict.overheadBytes(root, pages) !== exact && pages < 1_000) pages++;
+  assert(pages > 64 && pages < 1_000, `${pages} pages`);
+  for (let more = pages; more < pages + 10; more++) {
+    assertEquals(dict.overheadBytes(root, more), exact);
+  }
+  const near = dict.overheadBytes(root, 64);
+  assert(Math.abs(near - exact) < exact / 10, `${near} of ${exact}`);
+});
