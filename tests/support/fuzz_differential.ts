@@ -73,6 +73,7 @@ function shown(text: string): string {
 /** Puts what has no order in one. */
 function ordered(reply: string, kind: Unordered): string {
   if (kind === "idle") return reply.replaceAll(/(\d+-\d+\r\n\$2\r\nc\d\r\n:)\d+/g, "$1idle");
+  if (kind === "replicas") return reply.replace(/^:\d+/, ":replicas");
   const found = partsOfReply(reply);
   if (found === null) return reply;
   const { header, parts } = found;

@@ -7,9 +7,9 @@ export type Command = readonly string[];
 
 /**
  * What of a reply has no order that anybody promises; or `idle`: it tells how long entries have been
- * idle, in ms.
+ * idle, in ms; or `replicas`: it counts the replicas that have confirmed by now, if it is no error.
  */
-export type Unordered = "elements" | "pairs" | "scan" | "scanned pairs" | "idle";
+export type Unordered = "elements" | "pairs" | "scan" | "scanned pairs" | "idle" | "replicas";
 
 /** Commands that run behind each other. */
 export interface Unit {

@@ -16,7 +16,8 @@ export function connectionCommands(p: Parts, makers: Makers): void {
     p.pick(["GET", "DEL", "MSET", "NOPE", "PING", "SET", "RENAME", "BITOP", "PFCOUNT"]),
     ...p.some(() => p.any(), 1, 4),
   ]);
-  add(1, "WAIT", () => [p.pick(["0", "-1", "x"]), p.pick(["0", "1", "-1", "x"])]);
+  const waitArguments = () => [p.pick(["0", "-1", "x"]), p.pick(["0", "1", "-1", "x"])];
+  add(1, "WAIT", waitArguments, "replicas");
   add(1, "HELLO", () => [p.pick(["4", "x", "1"])]);
   add(1, "AUTH", () => p.pick([[], ["a", "b", "c"]]));
   unit(2, [], () => ({
