@@ -273,18 +273,22 @@ export class ReplicaLink {
     this.#out.queue(encodeRefusal(rejectionText(rejection)));
   }
 
-  /** Answers the claim with frames from its offset on, which the backlog holds. Once per link. */
-  acceptFrames(): void {
+  /**
+   * Answers the claim with frames from its offset on, which the backlog holds; or from `renumbered.from`
+   * on, which is what the claimed offset is in our numbers. Once per link.
+   */
+  acceptFrames(renumbered: { from: number; db: number } | null = null): void {
     const claim = this.claim;
     if (this.#state.at !== "handshakePending" || claim === null || this.waiting !== null) return;
     const { backlog } = this.#source;
-    const cursor = backlog.cursorAt(claim.offset);
-    invariant(cursor !== null, `frames from ${claim.offset} are held`);
+    const from = renumbered?.from ?? claim.offset;
+    const cursor = backlog.cursorAt(from);
+    invariant(cursor !== null, `frames from ${from} are held`);
     this.#cursor = cursor;
-    backlog.keepFrom = Math.min(backlog.keepFrom, claim.offset);
-    this.#cutOffset = claim.offset;
-    this.#queueAck(claim, claim.offset);
-    this.#enter({ at: "ackSent", id: claim.id, fromOffset: claim.offset });
+    backlog.keepFrom = Math.min(backlog.keepFrom, from);
+    this.#cutOffset = from;
+    this.#queueAck(claim, from, renumbered);
+    this.#enter({ at: "ackSent", id: claim.id, fromOffset: from });
   }
 
   /** Answers the claim with a snapshot that `beginShip` will start. Once per link. */
@@ -497,12 +501,17 @@ export class ReplicaLink {
     this.#state = next;
   }
 
-  #queueAck(claim: HandshakeRequest, offset: number): void {
+  #queueAck(
+    claim: HandshakeRequest,
+    offset: number,
+    renumbered: { db: number } | null = null,
+  ): void {
     const { history, shard, shards } = this.#source;
+    const place = { offset, history, shard, shards };
     this.#out.queue(
-      claim.version === 1
-        ? encodeAckV1(claim.offsetDigits)
-        : encodeAckV2({ offset, history, shard, shards }),
+      claim.version === 1 ? encodeAckV1(claim.offsetDigits) : encodeAckV2(
+        renumbered === null ? place : { ...place, continues: claim.offset, db: renumbered.db },
+      ),
     );
   }
 

@@ -5,13 +5,16 @@
  * The rule behind all of it: frames are sent only when the data before them is known to be the same
  * on both sides. A v2 replica proves that with a history. A node that restarted has a new
  * history whose line began where the previous one ended, so a claim in the previous history is as good
- * up to that offset. A node that is promoted goes on with its own history, of which its upstream's other
- * replicas know nothing. A v1 replica proves nothing; its offset is believed when the backlog has it,
- * except offset 0 on data that did not all pass through this backlog, and except right behind the
- * FLUSHALL that precedes a v1 ship.
+ * up to that offset. A node that is promoted goes on with its own history, and knows where in it the
+ * offsets of its upstream's lie (origins.ts): a claim in one of those is answered in its own numbers. A
+ * v1 replica proves nothing; its offset is believed when the backlog has it, except offset 0 on data that
+ * did not all pass through this backlog, and except right behind the FLUSHALL that precedes a v1 ship.
  *
  * @module
  */
+
+import type { Origins } from "./origins.ts";
+import { RENUMBER_CAPABILITY } from "./wire.ts";
 
 /** Why a snapshot is shipped. */
 export type ShipReason =
@@ -36,6 +39,8 @@ export interface ResumeClaim {
   offset: number;
   /** Null when it holds no data, and on v1. */
   history: string | null;
+  /** What else the replica understands. */
+  capabilities: readonly string[];
 }
 
 /** What a shard holds. */
@@ -52,10 +57,22 @@ export interface HeldRange {
   previousUpTo: number;
   /** Whether this history began at offset 0 with no data, so that its frames are all there is. */
   beganEmpty: boolean;
+  /** Where the offsets of histories that this shard has followed lie in its own. */
+  origins: Origins;
 }
 
 /** What to do about a claim. */
-export type Resume = { kind: "frames"; from: number } | { kind: "ship"; because: ShipReason };
+export type Resume =
+  | {
+    kind: "frames";
+    /** The first of them. */
+    from: number;
+    /** Whether `from` is in other numbers than the claim's. */
+    isRenumbered: boolean;
+    /** If it is: the database of the stream at `from`; -1 when the next frame says it. */
+    db: number;
+  }
+  | { kind: "ship"; because: ShipReason };
 
 /**
  * Decides between frames and a snapshot. `flushedAt` is `SlotTable.flushedAt` of a v1 replica: the
@@ -75,15 +92,28 @@ export function decideResume(
     if (offset > held.nextOffset) return ship("ahead");
     if (offset < held.oldestOffset) return ship("evicted");
     if (offset === 0 && !held.beganEmpty) return ship("unloggedData");
-    return { kind: "frames", from: offset };
+    return frames(offset);
   }
   if (claim.history === null) return ship("noHistory");
   if (claim.history === held.previousHistory && claim.history !== held.history) {
     if (offset > held.previousUpTo) return ship("ahead");
-  } else if (claim.history !== held.history) return ship("otherHistory");
+  } else if (claim.history !== held.history) return decideOrigin(claim.history, claim, held);
   if (offset > held.nextOffset) return ship("ahead");
   if (offset < held.oldestOffset) return ship("evicted");
-  return { kind: "frames", from: offset };
+  return frames(offset);
+}
+
+/** Decides about a claim in a history that is none of ours. */
+function decideOrigin(history: string, claim: ResumeClaim, held: HeldRange): Resume {
+  if (!claim.capabilities.includes(RENUMBER_CAPABILITY)) return ship("otherHistory");
+  const place = held.origins.find(history, claim.offset);
+  if (typeof place === "string") return ship(place);
+  if (place.offset < held.oldestOffset) return ship("evicted");
+  return { kind: "frames", from: place.offset, isRenumbered: true, db: place.db };
+}
+
+function frames(from: number): Resume {
+  return { kind: "frames", from, isRenumbered: false, db: -1 };
 }
 
 function ship(because: ShipReason): Resume {

@@ -105,6 +105,10 @@ export class StreamDecoder {
   shard: number = -1;
   /** Of a v2 ACK; -1 on v1. */
   shards: number = -1;
+  /** Of a v2 ACK that answers in other numbers: the offset that was asked for; else -1. */
+  continues: number = -1;
+  /** Of such an ACK: the database of the frame to come; -1 when that says it itself. */
+  db: number = -1;
   /** First byte of the image's bytes just delivered. */
   bytesStart = 0;
   /** Behind the last byte of the image's bytes just delivered. */
@@ -357,6 +361,8 @@ export class StreamDecoder {
         this.history = line.history;
         this.shard = line.shard;
         this.shards = line.shards;
+        this.continues = line.continues;
+        this.db = line.db;
         return ACK;
       case "getAck":
         if (!this.#acked) break;

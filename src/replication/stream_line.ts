@@ -19,9 +19,29 @@ export type DecodeError =
   | "UnexpectedInSnapshot"
   | "LineTooLong";
 
+/** An answer to a handshake. */
+export interface StreamAck {
+  /** Tells it from other lines. */
+  kind: "ack";
+  /** The frame to come, or the cut of the snapshot to come. */
+  offset: number;
+  /** "" on v1. */
+  history: string;
+  /** -1 on v1. */
+  shard: number;
+  /** -1 on v1. */
+  shards: number;
+  /** The asked offset, where frames go on in other numbers than were asked for; else -1. */
+  continues: number;
+  /** With `continues`: the database of the next frame; -1 when it says so itself. */
+  db: number;
+}
+
+const V1_ACK = { history: "", shard: -1, shards: -1, continues: -1, db: -1 } as const;
+
 /** A line's meaning. `unknown` is no line of this wire; `bad` is one with a wrong value in it. */
 export type StreamLine =
-  | { kind: "ack"; offset: number; history: string; shard: number; shards: number }
+  | StreamAck
   | { kind: "heartbeat"; history: string; offset: number; sequence: number }
   | { kind: "getAck" }
   | { kind: "snapshotBegin" }
@@ -48,7 +68,7 @@ export function parseStreamLine(buf: Uint8Array, start: number, stop: number): S
       if (words.length % 2 !== 0) return UNKNOWN;
       if (numbers[1] < 0) return wrong(1);
       if (words.length === 2) {
-        return { kind: "ack", offset: numbers[1], history: "", shard: -1, shards: -1 };
+        return { kind: "ack", offset: numbers[1], ...V1_ACK };
       }
       const pairs = new Map<string, string>();
       for (let i = 2; i < words.length; i += 2) pairs.set(words[i], words[i + 1]);
@@ -59,7 +79,13 @@ export function parseStreamLine(buf: Uint8Array, start: number, stop: number): S
         const detail = "ACK without a valid HISTORY, SHARD and SHARDS";
         return { kind: "bad", error: "BadEnvelope", detail };
       }
-      return { kind: "ack", offset: numbers[1], history, shard, shards };
+      const continues = pairs.has("CONTINUES") ? offsetOf(pairs.get("CONTINUES")!) : -1;
+      const db = pairs.has("DB") ? offsetOf(pairs.get("DB")!) : -1;
+      if ((pairs.has("CONTINUES") && continues < 0) || (pairs.has("DB") && db < 0)) {
+        const detail = "ACK with an invalid CONTINUES or DB";
+        return { kind: "bad", error: "BadEnvelope", detail };
+      }
+      return { kind: "ack", offset: numbers[1], history, shard, shards, continues, db };
     }
     case "PING": {
       if (words.length !== 4) return UNKNOWN;

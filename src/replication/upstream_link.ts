@@ -129,6 +129,11 @@ export class UpstreamLink {
   /** Which part of the primary node's sequence is applied here. */
   readonly marks: SequenceMarks = new SequenceMarks();
 
+  /** Whether the frames go on in other numbers than were claimed: `history`'s, not the claim's. */
+  isRenumbered = false;
+  /** Where it is: the database of the first frame; -1 when it says so itself. */
+  renumberedDb: number = -1;
+
   readonly #expects: { shard: number; shards: number } | null;
   readonly #timeoutMs: number;
   readonly #ackIntervalMs: number;
@@ -279,9 +284,9 @@ export class UpstreamLink {
   }
 
   #ack(): number {
-    const { offset, history, shard, shards } = this.decoder;
+    const { offset, history, shard, shards, continues, db } = this.decoder;
     if (this.claim.version === 1) {
-      this.#stream();
+      this.#stream(this.claim.offset);
       return ACK;
     }
     if (history === "") return this.#fail("BadAck", "a v1 answer to a v2 handshake");
@@ -292,27 +297,37 @@ export class UpstreamLink {
         `expected shard ${expects.shard} of ${expects.shards}, found ${shard} of ${shards}`,
       );
     }
+    if (continues >= 0 && (this.claim.history === null || continues !== this.claim.offset)) {
+      const claimed = this.claim.history === null ? "nothing" : this.claim.offset;
+      return this.#fail("BadAck", `the answer continues ${continues}, claimed was ${claimed}`);
+    }
     this.history = history;
+    this.isRenumbered = continues >= 0;
+    this.renumberedDb = db;
     this.upstreamOffset = offset;
     this.#state = { at: "acked", offset };
     return ACK;
   }
 
-  /** Whether the ACK allows frames: only at the offset that was claimed, with data to go on from. */
-  #mayResume(): boolean {
+  /**
+   * Goes on with frames if the ACK allows it: with data to go on from, at the offset that was claimed or
+   * at what that is in the primary's own numbers.
+   */
+  #resume(): void {
     const state = this.#state;
-    return state.at === "acked" && this.claim.history !== null &&
-      state.offset === this.claim.offset;
+    const { claim } = this;
+    if (state.at !== "acked" || claim.history === null) return;
+    if (state.offset === claim.offset || this.isRenumbered) this.#stream(state.offset);
   }
 
-  #stream(): void {
-    this.#state = { at: "streaming", expectedOffset: this.claim.offset };
-    this.#appliedOffset = this.#ackedOffset = this.claim.offset;
+  #stream(offset: number): void {
+    this.#state = { at: "streaming", expectedOffset: offset };
+    this.#appliedOffset = this.#ackedOffset = offset;
   }
 
   #frame(): number {
     const { offset } = this.decoder;
-    if (this.#mayResume()) this.#stream();
+    this.#resume();
     const state = this.#state;
     if (state.at !== "streaming") {
       return this.#fail("OffsetGap", `found frame ${offset}, expected a snapshot`);
@@ -335,7 +350,7 @@ export class UpstreamLink {
     if (history !== this.history) {
       return this.#fail("HistoryChanged", `the history was ${this.history}, is ${history}`);
     }
-    if (this.#mayResume()) this.#stream();
+    this.#resume();
     this.upstreamOffset = offset;
     if (this.#state.at === "streaming") this.marks.note(offset, sequence, this.#appliedOffset);
     return HEARTBEAT;

@@ -10,6 +10,7 @@
  *                          REPLCONF ACK <offset>                                 an array of bulks
  *     primary -> replica   +ACK <offset>                                        v1: the asked offset
  *                          +ACK <offset> HISTORY <id> SHARD <i> SHARDS <n>       v2: next, or the cut
+ *                               [CONTINUES <asked offset> [DB <database>]]       v2: in other numbers
  *                          *2 :<offset> *<argc> $<length> <bytes> ...            a frame
  *                          +PING <history> <next offset> <node sequence>         v2 heartbeat
  *                          +GETACK                                               v2
@@ -90,12 +91,23 @@ export interface StreamPlace {
   shard: number;
   /** How many shards the primary has. */
   shards: number;
+  /** Which offset of the claimed history `offset` is here, if the frames go on in other numbers. */
+  continues?: number;
+  /** With `continues`: the database that the stream speaks of there; -1 when the next frame says it. */
+  db?: number;
 }
+
+/** The capability of a replica that goes on with frames in another history's numbers. */
+export const RENUMBER_CAPABILITY = "renumber";
 
 /** v2's answer to a handshake. */
 export function encodeAckV2(place: StreamPlace): Uint8Array<ArrayBuffer> {
-  const { offset, history, shard, shards } = place;
-  return ascii(`+ACK ${offset} HISTORY ${history} SHARD ${shard} SHARDS ${shards}\r\n`);
+  const { offset, history, shard, shards, continues, db = -1 } = place;
+  const asked = continues === undefined ? "" : ` CONTINUES ${continues}`;
+  const database = continues === undefined || db < 0 ? "" : ` DB ${db}`;
+  return ascii(
+    `+ACK ${offset} HISTORY ${history} SHARD ${shard} SHARDS ${shards}${asked}${database}\r\n`,
+  );
 }
 
 /** The line before the chunks of a snapshot. */

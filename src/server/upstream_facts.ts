@@ -31,9 +31,9 @@ export function parseUpstreamPositions(json: string): UpstreamPositions | null {
 
 function isPosition(value: unknown): value is Position {
   if (typeof value !== "object" || value === null) return false;
-  const { history, offset, db } = value as Record<string, unknown>;
+  const { history, offset, db, isMixed } = value as Record<string, unknown>;
   return typeof history === "string" && /^[0-9a-f]{40}$/.test(history) && isInteger(offset) &&
-    isInteger(db);
+    isInteger(db) && (isMixed === undefined || typeof isMixed === "boolean");
 }
 
 function isInteger(value: unknown): value is number {

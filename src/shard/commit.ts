@@ -56,6 +56,8 @@ export class Commit implements EffectSink {
   active = false;
   /** Whether frames were appended since somebody last looked, who sets it back. */
   appended = false;
+  /** Frames that were no writes, since the start of the process. */
+  messages = 0;
   /** Gets every frame too; null without an append-only file. */
   log: FrameLog | null = null;
   #backlog: Backlog | null = null;
@@ -79,6 +81,11 @@ export class Commit implements EffectSink {
   /** The backlog that frames go to, or null. */
   get backlog(): Backlog | null {
     return this.#backlog;
+  }
+
+  /** Database that the next frame is for unless it says another; -1 when it says it in any case. */
+  get database(): number {
+    return this.#db;
   }
 
   /** Starts or stops writing frames; `db` is what readers take the next frame to be for, -1 if unknown. */
@@ -212,6 +219,7 @@ export class Commit implements EffectSink {
     const backlog = this.#sink!;
     backlog.endFrame();
     this.#sequence.value++;
+    this.messages++;
     this.appended = true;
     if (this.log === null) return;
     const { newestBuf, newestView, newestPayloadStart, newestStop } = backlog;

@@ -14,7 +14,7 @@ import { STRING_BYTES_CEILING } from "../commands/limits.ts";
 import type { CommandTable } from "../commands/registry.ts";
 import type { Log } from "../observability/log.ts";
 import { reconnectDelayMs } from "../replication/backoff.ts";
-import type { UpstreamError } from "../replication/upstream_link.ts";
+import type { UpstreamError, UpstreamLink } from "../replication/upstream_link.ts";
 import { type DecoderLimits, DEFAULT_DECODER_LIMITS } from "../replication/stream_decoder.ts";
 import { Applier } from "./applier.ts";
 import { type Arrival, Arrivals } from "./arrivals.ts";
@@ -23,6 +23,7 @@ import { askLayout, type Layout } from "./layout.ts";
 import type { Node } from "./node.ts";
 import type { UpstreamStatus } from "./replication_status.ts";
 import type { ShardSettings } from "./settings.ts";
+import type { Shard } from "./shard.ts";
 import { type Position, type UpstreamHost, UpstreamRunner } from "./upstream.ts";
 import { connectWithin } from "./upstream_socket.ts";
 
@@ -116,7 +117,8 @@ export class Follower implements UpstreamHost {
     this.applier = new Applier(host.table, host.events);
     this.version = host.settings.replicaOfShards > 0 ? 1 : 2;
     this.#arrivals = this.#noArrivals(0);
-    this.#restored = restored;
+    // A v1 upstream names no history, so nothing is known to stand anywhere in it.
+    this.#restored = this.version === 1 ? null : restored;
     this.#downSinceMs = host.clock.monotonicMs();
   }
 
@@ -141,6 +143,18 @@ export class Follower implements UpstreamHost {
       maxFrameBytes: Math.min(frameBytes, STRING_BYTES_CEILING),
       request: { ...request, maxBulkBytes: STRING_BYTES_CEILING },
     };
+  }
+
+  /** See `UpstreamHost`. */
+  get databases(): number {
+    return this.#host.node.shards[0].keys.databases;
+  }
+
+  /** See `UpstreamHost`. */
+  counterpart(shard: number): Shard | null {
+    const { shards } = this.#host.node;
+    const isAlone = this.version === 2 && this.#layout?.shards === shards.length;
+    return isAlone ? shards[shard] : null;
   }
 
   /** See `UpstreamHost`. */
@@ -394,6 +408,12 @@ export class Follower implements UpstreamHost {
     }
     const filled = this.#arrivals.adopt(arrival);
     this.#host.replaced(filled);
+    const counterpart = this.counterpart(shard);
+    if (counterpart !== null) {
+      // Should this node be promoted, it needs the frames for the others that follow its upstream.
+      counterpart.openBacklog();
+      counterpart.origins.begin(history, cut, counterpart.ownPlace, counterpart.writes);
+    }
     this.#host.changed();
   }
 
@@ -408,11 +428,25 @@ export class Follower implements UpstreamHost {
     // An upstream that restarted has another history; where no frame was yet, its name is all there is.
     if (this.version === 2 && position.offset === 0) position.history = runner.link!.history;
     runner.forgetsHistory = false;
+    this.#goOn(runner.link!, position, shard);
     this.#log.notice("upstream link streams", {
       upstream_shard: shard,
-      from: runner.link?.claim.offset ?? 0,
+      from: runner.link!.appliedOffset,
     });
     return true;
+  }
+
+  /** The data, which stands at `position`, goes on with what `link` brings. */
+  #goOn(link: UpstreamLink, position: Position, shard: number): void {
+    const { history, isRenumbered, appliedOffset } = link;
+    const counterpart = this.counterpart(shard);
+    if (counterpart !== null) {
+      counterpart.origins.check(counterpart.writes);
+      counterpart.origins.continue(history, appliedOffset, isRenumbered, counterpart.ownPlace);
+    }
+    if (!isRenumbered) return;
+    position.history = history;
+    position.offset = appliedOffset;
   }
 
   /** See `UpstreamHost`. Its history begins with this frame, so what is here is not its data. */
@@ -483,14 +517,24 @@ export class Follower implements UpstreamHost {
   positions(): UpstreamPositions | null {
     if (this.version === 1) return null;
     // Before the upstream was reached, what was restored is as it was.
-    if (this.#layout === null) return this.#restored;
+    if (this.#layout === null) {
+      return this.#restored === null ? null : this.#told(this.#restored.positions);
+    }
     for (const runner of this.#runners) {
       if (runner.isStreaming) this.#notePosition(runner);
     }
-    if (!this.hasData) return null;
+    return this.hasData ? this.#told(this.#positions) : null;
+  }
+
+  #told(positions: readonly Position[]): UpstreamPositions {
+    const { shards } = this.#host.node;
+    const areOurs = positions.length === shards.length;
     return {
-      shards: this.#positions.length,
-      positions: this.#positions.map((position) => ({ ...position })),
+      shards: positions.length,
+      positions: positions.map(({ history, offset, db }, i) => {
+        const isPure = areOurs && shards[i].origins.isPure(shards[i].writes);
+        return isPure ? { history, offset, db } : { history, offset, db, isMixed: true };
+      }),
     };
   }
 

@@ -48,6 +48,8 @@ export interface PrimaryHost {
   readonly stats: SyncStats;
   /** Why no replica can be served now, or null. */
   notReady(): string | null;
+  /** Whether this node follows another. */
+  isFollowing(): boolean;
   /** Why a peer may not follow, given the password it sent (or null); null when it may. */
   notPermitted(peerHost: string, password: string | null): string | null;
   /** A replica has confirmed more, or left. */
@@ -217,6 +219,7 @@ export class Primary implements PumpHost {
       previousHistory: lineage.previousId,
       previousUpTo: lineage.previousUpTo,
       beganEmpty: lineage.beganEmpty,
+      origins: this.shard.origins,
     }, this.slots.flushedAt(link.key!));
     const slot = this.slots.take(link.key!);
     const log = this.#log.forReplica(claim.id);
@@ -230,8 +233,9 @@ export class Primary implements PumpHost {
     }
     if (resume.kind === "frames") {
       host.stats.partialOk++;
-      log.notice("replica resumes", { peer: link.peer, from: resume.from, known });
-      link.acceptFrames();
+      const of = resume.isRenumbered ? { as: `${claim.offset} of ${claim.history}` } : {};
+      log.notice("replica resumes", { peer: link.peer, from: resume.from, ...of, known });
+      link.acceptFrames(resume.isRenumbered ? resume : null);
     } else {
       if (claim.version === 2 ? claim.history !== null : claim.offset > 0) host.stats.partialErr++;
       log.notice("replica needs a snapshot", {
@@ -410,11 +414,15 @@ export class Primary implements PumpHost {
     return link.claim?.version === 1 ? this.#linkSettings.timeoutMs : 0;
   }
 
-  /** Gives the backlog up when nobody has followed for `repl-backlog-ttl`. */
+  /**
+   * Gives the backlog up when nobody has followed for `repl-backlog-ttl`. A replica keeps it for the
+   * others that follow its upstream, should it be promoted.
+   */
   #dropUnused(backlog: Backlog, nowMs: number): void {
     const ttlMs = this.#host.settings.replBacklogTtlSeconds * 1000;
     // A backlog that a restart opened, so that replicas can resume, waits as long for the first one.
-    if (this.#pumps.size > 0 || this.slots.size > 0 || backlog !== this.#backlogSeen) {
+    const isFresh = backlog !== this.#backlogSeen;
+    if (isFresh || this.#pumps.size > 0 || this.slots.size > 0 || this.#host.isFollowing()) {
       this.#lastFollowedMs = nowMs;
       this.#backlogSeen = backlog;
     }

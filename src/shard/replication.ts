@@ -22,6 +22,7 @@ import { Primary, type PrimaryHost } from "./primary.ts";
 import type { ReplicaPhase, ReplicaStatus, ReplicationStatus } from "./replication_status.ts";
 import type { Shard } from "./shard.ts";
 import { SyncStats } from "./sync_counters.ts";
+import type { Position } from "./upstream.ts";
 
 /** How often a stop looks whether the replicas have everything, in ms. */
 const DRAIN_POLL_MS = 10;
@@ -74,6 +75,9 @@ export class Replication {
   /** Followers that were told to stop and still close their sockets. */
   readonly #leaving = new Set<Promise<void>>();
   readonly #waiters = new Set<Waiter>();
+  /** Where the data stood when this node was promoted, and how much each shard had written. */
+  #left: { readonly positions: UpstreamPositions; readonly writes: readonly number[] } | null =
+    null;
   #lastGuards = "";
   /** By shard: whether there are frames that its links were not woken for. */
   readonly #hasNew: boolean[];
@@ -92,6 +96,7 @@ export class Replication {
       workers: host.workers,
       stats: this.stats,
       notReady: () => this.#notReady(),
+      isFollowing: () => this.isFollowing,
       notPermitted: (peerHost, password) => whyNotPermitted(settings, peerHost, password),
       progressed: () => this.#progressed(),
       linksChanged: () => host.guardsChanged(),
@@ -263,18 +268,54 @@ export class Replication {
 
   /**
    * Follows another node from now on; returns at once. `restored` is where the data stands in its
-   * lines of offsets, when it came from a file. Following the same node again changes nothing.
+   * lines of offsets, when it came from a file. Following the same node again changes nothing. A
+   * primary's data stands in its own line, of which one of its replicas that was promoted knows.
    */
   follow(host: string, port: number, restored: UpstreamPositions | null = null): void {
     const before = this.#follower;
     if (before !== null && before.hostname === host && before.port === port) return;
+    if (restored !== null && before === null) this.#restoreOrigins(restored);
     // Positions stay true from one upstream to the next: nobody else has written meanwhile.
-    const positions = before?.positions() ?? restored;
+    const positions = before === null
+      ? restored ?? this.#leftPositions() ?? this.#ownPositions()
+      : before.positions();
     this.#leave();
     this.#follower = this.#newFollower(host, port, positions);
     if (!this.#isSuspended) this.#follower.start();
     this.#host.log.notice("replica of", { upstream: `${host}:${port}` });
     this.#host.guardsChanged();
+  }
+
+  /** The data came from a file, which says where it stands in an upstream's lines. */
+  #restoreOrigins({ shards: count, positions }: UpstreamPositions): void {
+    const { shards } = this.#host.node;
+    if (count !== shards.length) return;
+    for (const [i, { history, offset, isMixed }] of positions.entries()) {
+      if (history === null || isMixed) continue;
+      const shard = shards[i];
+      shard.openBacklog();
+      shard.origins.begin(history, offset, shard.ownPlace, shard.writes);
+    }
+  }
+
+  /** Where a node that was promoted stood when it was, if nothing has been written since. */
+  #leftPositions(): UpstreamPositions | null {
+    const left = this.#left;
+    if (left === null) return null;
+    const isAsLeft = this.#host.node.shards.every((shard, i) => shard.writes === left.writes[i]);
+    return isAsLeft ? left.positions : null;
+  }
+
+  /** Where the data of a node that follows nobody stands: in its own lines, as far as they have numbers. */
+  #ownPositions(): UpstreamPositions {
+    const { shards } = this.#host.node;
+    const positions = shards.map(ownPosition);
+    for (const [i, { history, offset }] of positions.entries()) {
+      if (history !== null) {
+        shards[i].origins.add(history, offset, shards[i].ownPlace, shards[i].writes);
+      }
+    }
+    return { shards: shards.length, positions };
   }
 
   #newFollower(host: string, port: number, positions: UpstreamPositions | null): Follower {
@@ -324,7 +365,15 @@ export class Replication {
   /** Follows nobody from now on; keeps the data; returns at once. */
   unfollow(): void {
     if (this.#follower === null) return;
+    const positions = this.#follower.positions();
     this.#leave();
+    const { shards } = this.#host.node;
+    for (const shard of shards) shard.origins.check(shard.writes);
+    // Without numbers nobody could tell whether something was written.
+    const isNumbered = shards.every((shard) => shard.backlog !== null);
+    this.#left = positions !== null && isNumbered
+      ? { positions, writes: shards.map((shard) => shard.writes) }
+      : null;
     this.#host.log.notice("primary: this node follows nobody now");
     this.#host.guardsChanged();
   }
@@ -421,6 +470,18 @@ export class Replication {
       },
     };
   }
+}
+
+/**
+ * Where a shard that follows nobody stands. One that was restarted, and has not written since, is still
+ * where its previous history ended, which others are more likely to know.
+ */
+function ownPosition(shard: Shard): Position {
+  const { lineage, backlog, nextOffset } = shard;
+  if (backlog === null) return { history: null, offset: 0, db: 0 };
+  const { id, previousId, previousUpTo } = lineage;
+  const history = previousId !== null && previousUpTo === nextOffset ? previousId : id;
+  return { history, offset: nextOffset, db: 0 };
 }
 
 function isHeard(link: ReplicaLink, nowMs: number, maxLagSeconds: number): boolean {

@@ -17,6 +17,7 @@ import type { Arena } from "../memory/arena.ts";
 import type { EntryList } from "../memory/dict.ts";
 import type { HashKey } from "../memory/siphash.ts";
 import { Backlog } from "../replication/backlog.ts";
+import { Origins, type OwnPlace } from "../replication/origins.ts";
 import { Commit, type FrameLog, type NodeSequence } from "./commit.ts";
 import { FreezeLock } from "./freeze_lock.ts";
 import { KevyDialect } from "./kevy_dialect.ts";
@@ -48,6 +49,8 @@ export class Shard implements ShardPort, KeyspaceListener {
   readonly freezeLock = new FreezeLock();
   /** The line that its offsets are on. */
   lineage: Lineage;
+  /** Where the offsets of an upstream that this shard follows, or did, lie in its own line. */
+  readonly origins: Origins = new Origins();
   /** Number of the next frame. */
   #nextOffset = 0;
   readonly #settings: ShardSettings;
@@ -135,6 +138,24 @@ export class Shard implements ShardPort, KeyspaceListener {
     return this.commit.backlog?.nextOffset ?? this.#nextOffset;
   }
 
+  /** The end of its line. */
+  get ownPlace(): OwnPlace {
+    return { offset: this.nextOffset, db: this.commit.database };
+  }
+
+  /** How many frames of its line have changed data, for `origins`. */
+  get writes(): number {
+    return this.nextOffset - this.commit.messages;
+  }
+
+  /** The upstream's frames before `offset` are applied. */
+  applied(offset: number): void {
+    const { commit } = this;
+    if (commit.backlog !== null) {
+      this.origins.applied(offset, commit.backlog.nextOffset, commit.database);
+    }
+  }
+
   /** Starts keeping frames, if it does not yet. */
   openBacklog(): Backlog {
     const open = this.commit.backlog;
@@ -194,6 +215,7 @@ export class Shard implements ShardPort, KeyspaceListener {
     this.commit.attach(null, -1);
     this.#nextOffset = backlog.nextOffset + 1;
     this.lineage = newLineage(false);
+    this.origins.clear();
   }
 
   /**
@@ -207,6 +229,7 @@ export class Shard implements ShardPort, KeyspaceListener {
     const before = this.nextOffset;
     this.commit.attach(null, -1);
     this.lineage = lineage;
+    this.origins.clear();
     const isNew = lineage.previousId === null && before > 0;
     this.#nextOffset = isNew ? Math.max(nextOffset, before + 1) : nextOffset;
     if (wasOpen) this.openBacklog();

@@ -28,9 +28,11 @@ import {
   type UpstreamError,
   UpstreamLink,
 } from "../replication/upstream_link.ts";
+import { RENUMBER_CAPABILITY } from "../replication/wire.ts";
 import type { Applier, FramePlace } from "./applier.ts";
 import { type Durability, SafeOffset } from "./durability.ts";
 import { HELD_BACK, HeldUnit, NOT_HELD } from "./held_unit.ts";
+import type { Shard } from "./shard.ts";
 import { connectWithin, UpstreamSocket } from "./upstream_socket.ts";
 
 /** First size of the read buffer. */
@@ -48,6 +50,11 @@ export interface Position {
   offset: number;
   /** Database of the next frame. */
   db: number;
+  /**
+   * Whether the data may hold more than that history's writes (a writable replica's own), or has it not
+   * in one shard: then it cannot stand in for the upstream's. Absent: no.
+   */
+  isMixed?: boolean;
 }
 
 /** What a runner asks of its follower. All calls are synchronous. */
@@ -64,6 +71,8 @@ export interface UpstreamHost {
   readonly password: string;
   /** 1 for kevy's wire. */
   readonly version: 1 | 2;
+  /** Number of databases here. */
+  readonly databases: number;
   /** What frames may be like. */
   readonly limits: Readonly<DecoderLimits>;
   /** Upstream host and the port of one of its shards. */
@@ -89,6 +98,8 @@ export interface UpstreamHost {
   snapshotEnded(runner: UpstreamRunner, cut: number): void;
   /** The stream goes on from where we stand; false when that is worth nothing any more. */
   streaming(runner: UpstreamRunner): boolean;
+  /** The shard of ours that is this upstream shard's alone, so that its numbering can be told in ours. */
+  counterpart(shard: number): Shard | null;
   /** A v1 upstream's very first frame comes: before it there was nothing. */
   beginsAnew(runner: UpstreamRunner): void;
   /** A connection was not made, or ended; gives whether the layout must be asked again. */
@@ -135,6 +146,7 @@ export class UpstreamRunner {
   /** Frames of a unit whose end has not come. */
   readonly #unit = new HeldUnit();
   readonly #safeOffset = new SafeOffset();
+  readonly #counterpart: Shard | null;
   #awaitsDisk = false;
   /** What of the upstream node's sequence was applied when the last connection ended. */
   #reachedBefore = -1;
@@ -147,6 +159,7 @@ export class UpstreamRunner {
     this.#host = host;
     this.#log = log;
     this.place = { shard, shards, db: 0, lenient: host.version === 1 };
+    this.#counterpart = host.counterpart(shard);
   }
 
   /** Whether frames flow. */
@@ -260,7 +273,7 @@ export class UpstreamRunner {
         history: knows ? position.history : null,
         listeningPort,
         announcedHost,
-        capabilities: ["rdb"],
+        capabilities: ["rdb", RENUMBER_CAPABILITY],
         ...(password === "" || version === 1 ? {} : { password }),
         timeoutMs: Math.ceil(timeoutMs),
       },
@@ -358,10 +371,13 @@ export class UpstreamRunner {
   /** Handles events until more bytes are needed, the link fails, or the slice is used up. */
   #events(link: UpstreamLink, buf: Uint8Array, used: number): number {
     const { applier } = this.#host;
+    const counterpart = this.#counterpart;
+    counterpart?.origins.check(counterpart.writes);
     try {
       return this.#handle(link, buf, used);
     } finally {
       applier.close();
+      counterpart?.origins.take(counterpart.writes);
     }
   }
 
@@ -382,6 +398,7 @@ export class UpstreamRunner {
           );
           return UPSTREAM_FAILED;
         }
+        if (link.isRenumbered && !this.#renumber(link)) return UPSTREAM_FAILED;
         this.#streams();
       }
       switch (event) {
@@ -410,6 +427,20 @@ export class UpstreamRunner {
         nowMs = host.clock.nowMs();
       }
     }
+  }
+
+  /** The stream goes on in the primary's own numbers. */
+  #renumber(link: UpstreamLink): boolean {
+    const { place } = this;
+    const { renumberedDb: db } = link;
+    const { databases } = this.#host;
+    if (db >= databases) {
+      link.fail("ApplyFailed", `database ${db} with ${databases} databases`);
+      return false;
+    }
+    if (db >= 0) place.db = db;
+    this.#safeOffset.reset(link.appliedOffset);
+    return true;
   }
 
   /** The link has become a stream. */
@@ -445,6 +476,7 @@ export class UpstreamRunner {
       return false;
     }
     link.applied(decoder.offset + 1);
+    this.#counterpart?.applied(decoder.offset + 1);
     return true;
   }
 

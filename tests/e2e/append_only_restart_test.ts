@@ -342,6 +342,38 @@ Deno.test("a replica keeps its place while its upstream is away, and its data wh
   });
 });
 
+Deno.test("all go on by frames when a primary is killed, one of its replicas promoted, and it comes back", async () => {
+  await withPair(async (primary, replica) => {
+    await withDir(async (dir) => {
+      const other = new Life(dir, ["--replicaof", `127.0.0.1 ${primary.port}`], 3);
+      try {
+        await other.start();
+        await until("it follows", async () => await other.info("master_link_status") === "up");
+        // What the one that is promoted knows must come from its files.
+        await replica.end("SIGKILL");
+        await replica.start();
+        await inStep(primary, replica, 2);
+        await primary.writeEveryType("last");
+        await inStep(primary, replica, 2);
+        await primary.end("SIGKILL");
+
+        await replica.ask("REPLICAOF", "NO", "ONE");
+        await replica.writeEveryType("promoted");
+        await other.ask("REPLICAOF", "127.0.0.1", String(replica.port));
+        await inStep(replica, other);
+        await primary.start("--replicaof", `127.0.0.1 ${replica.port}`);
+        await until("it is back", async () => await primary.info("master_link_status") === "up");
+        await inStep(replica, other, 2);
+        await inStep(replica, primary, 2);
+        assertEquals(await replica.info("sync_full"), "0");
+        assertEquals(await replica.info("sync_partial_ok"), "4");
+      } finally {
+        await other.end("SIGKILL");
+      }
+    });
+  });
+});
+
 /** A primary and a replica of two shards, in step, whose files hold all there is. */
 async function withPair(test: (primary: Life, replica: Life) => Promise<void>): Promise<void> {
   await withDirs(async (primaryDir, replicaDir) => {
@@ -362,14 +394,17 @@ async function withPair(test: (primary: Life, replica: Life) => Promise<void>): 
   });
 }
 
-/** Waits until the replica has all that the primary has. */
-async function inStep(primary: Life, replica: Life): Promise<void> {
+/** Waits until the replica, one of so many, has all that the primary has. */
+async function inStep(primary: Life, replica: Life, replicas = 1): Promise<void> {
   await primary.ask("INCR", "steps");
-  await until("the replica is there", async () => await primary.ask("WAIT", "1", "100") === 1);
+  await until("the replica is there", async () => {
+    return await primary.ask("WAIT", String(replicas), "100") === replicas;
+  });
   assertEquals(await replica.ask("DEBUG", "DIGEST"), await primary.ask("DEBUG", "DIGEST"));
 }
 
 Deno.test("a writable replica's own writes survive kill -9, and rewrites", async () => {
+  const otherDir = await Deno.makeTempDir();
   await withDirs(async (primaryDir, replicaDir) => {
     const primary = new Life(primaryDir, ALWAYS, 1);
     const upstream = `127.0.0.1 ${primary.port}`;
@@ -394,9 +429,24 @@ Deno.test("a writable replica's own writes survive kill -9, and rewrites", async
       await replica.start();
       assertEquals(await replica.ask("GET", "own"), "3");
       assertEquals(await replica.ask("GET", "k"), "v");
+
+      // Its files say that its data is not its upstream's alone: it cannot take its place by frames.
+      await primary.start();
+      const other = new Life(otherDir, ["--replicaof", `127.0.0.1 ${primary.port}`], 1);
+      await other.start();
+      await until("it follows", async () => await other.info("master_link_status") === "up");
+      await until("both do", async () => await replica.info("master_link_status") === "up");
+      await primary.end("SIGKILL");
+      await replica.ask("REPLICAOF", "NO", "ONE");
+      await other.ask("REPLICAOF", "127.0.0.1", String(replica.port));
+      await inStep(replica, other);
+      assertEquals(await replica.info("sync_full"), "1");
+      assertEquals(await other.ask("GET", "own"), "3");
+      await other.end("SIGKILL");
     } finally {
       await primary.end("SIGKILL");
       await replica.end("SIGKILL");
+      await Deno.remove(otherDir, { recursive: true });
     }
   });
 });

@@ -69,6 +69,9 @@ for (const shards of ["2", "3"]) {
       assertEquals(await primary.client.ask("DEBUG", "DIGEST"), old);
 
       await first.client.ask("REPLICAOF", "NO", "ONE");
+      // What is written by a node on its own makes its data another line's.
+      assertEquals(await first.client.ask("SET", "mine", "1"), "OK");
+      assertEquals(await first.client.ask("DEL", "mine"), 1);
       assertEquals(await primary.client.ask("FLUSHALL"), "OK");
       await primary.fill("new");
       await first.client.ask("REPLICAOF", "127.0.0.1", String(primary.port));

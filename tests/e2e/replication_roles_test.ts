@@ -210,6 +210,167 @@ Deno.test("two nodes change roles: the former primary follows its former replica
   assertEquals(a.differsFrom(b), "");
 });
 
+/** Writes of `rounds` rounds in two databases: of one effect and of several, in units, and messages. */
+function churn(node: TestNode, rounds: number): void {
+  for (let i = 0; i < rounds; i++) {
+    node.select(i % 7 === 0 ? 3 : 0);
+    node.run("INCR", `n${i % 50}`);
+    if (i % 5 === 0) node.run("RPUSH", `l${i % 9}`, String(i));
+    if (i % 11 === 0) node.run("MSET", "{t}a", String(i), "{t}b", String(i));
+    if (i % 40 === 39) node.run("FLUSHALL");
+  }
+  node.select(0);
+}
+
+Deno.test("others that followed its upstream go on with a promoted replica by frames", async () => {
+  const a = TestNode.start({ shards: 2 });
+  await using b = TestNode.start({ shards: 2 });
+  await using same = TestNode.start({ shards: 2 });
+  await using other = TestNode.start({ shards: 3 });
+  await using proxy = new Proxy(a.base, 2);
+  churn(a, 30);
+  b.follow(a);
+  await linked(b);
+  await inStep(a, b);
+  a.announcedBase = proxy.port;
+  for (const node of [same, other]) {
+    node.follow(a);
+    await linked(node);
+  }
+  churn(a, 100);
+  for (const node of [same, other]) await inStep(a, node);
+  // Both fall behind; the one that goes on has more.
+  proxy.refuse(true);
+  proxy.cut();
+  churn(a, 100);
+  await inStep(a, b);
+  const wanted = b.content();
+  await a.close();
+  b.replication.unfollow();
+  for (const node of [same, other]) {
+    node.follow(b);
+    await linked(node);
+    await inStep(b, node);
+    assertEquals(node.content(), wanted);
+  }
+  churn(b, 100);
+  for (const node of [same, other]) {
+    await inStep(b, node);
+    assertEquals(b.differsFrom(node), "");
+  }
+  assertEquals([b.replication.stats.full, b.replication.stats.partialOk], [0, 4]);
+  assert(b.hasLogged("replica resumes"));
+
+  // The next promotion, too: of one that has known the numbers of both.
+  b.replication.unfollow();
+  same.replication.unfollow();
+  other.follow(same);
+  await linked(other);
+  churn(same, 50);
+  await inStep(same, other);
+  assertEquals(same.differsFrom(other), "");
+  assertEquals(same.replication.stats.full, 0);
+});
+
+Deno.test("a primary that hands over follows its successor by frames", async () => {
+  await using a = TestNode.start({ shards: 2 });
+  await using b = TestNode.start({ shards: 2 });
+  churn(a, 30);
+  b.follow(a);
+  await linked(b);
+  churn(a, 50);
+  for (let turn = 0; turn < 3; turn++) {
+    const [before, after] = turn % 2 === 0 ? [a, b] : [b, a];
+    await inStep(before, after);
+    after.replication.unfollow();
+    churn(after, 50);
+    before.follow(after);
+    await linked(before);
+    await inStep(after, before);
+    churn(after, 50);
+    await inStep(after, before);
+    assertEquals(after.differsFrom(before), "");
+    assertEquals(after.replication.stats.full, turn === 1 ? 2 : 0);
+  }
+});
+
+Deno.test("what a former primary alone has written is lost to its successor's line: a ship", async () => {
+  await using a = TestNode.start();
+  await using b = TestNode.start();
+  churn(a, 30);
+  b.follow(a);
+  await linked(b);
+  await inStep(a, b);
+  b.replication.unfollow();
+  a.run("SET", "alone", "1");
+  b.run("SET", "kept", "1");
+  a.follow(b);
+  await linked(a);
+  await inStep(b, a);
+  assertEquals(b.differsFrom(a), "");
+  assertEquals([...b.replication.stats.fullReasons], [["ahead", 1]]);
+});
+
+Deno.test("who was promoted and has written nothing goes back to its upstream by frames", async () => {
+  await using a = TestNode.start({ shards: 2 });
+  await using b = TestNode.start({ shards: 2 });
+  churn(a, 30);
+  b.follow(a);
+  await linked(b);
+  await inStep(a, b);
+  b.replication.unfollow();
+  churn(a, 30);
+  b.follow(a);
+  await linked(b);
+  await inStep(a, b);
+  assertEquals(a.differsFrom(b), "");
+  assertEquals(a.replication.stats.full, 2);
+
+  b.replication.unfollow();
+  b.run("SET", "own", "1");
+  b.follow(a);
+  await linked(b);
+  await inStep(a, b);
+  assertEquals(a.differsFrom(b), "");
+  assertEquals([...a.replication.stats.fullReasons], [["noHistory", 2], ["otherHistory", 2]]);
+});
+
+Deno.test("a replica that was written to by its own clients ships when it is promoted", async () => {
+  const a = TestNode.start();
+  await using b = TestNode.start({ replicaReadOnly: false });
+  await using c = TestNode.start();
+  churn(a, 30);
+  for (const node of [b, c]) {
+    node.follow(a);
+    await linked(node);
+    await inStep(a, node);
+  }
+  b.run("SET", "local", "1");
+  b.run("DEL", "local");
+  await a.close();
+  b.replication.unfollow();
+  c.follow(b);
+  await linked(c);
+  await inStep(b, c);
+  assertEquals(b.differsFrom(c), "");
+  assertEquals([...b.replication.stats.fullReasons], [["otherHistory", 1]]);
+});
+
+Deno.test("a database that this node does not have ends a resume in other numbers", async () => {
+  await using replica = TestNode.start({ databases: 2 });
+  using primary = new FakePrimary();
+  const position = { history: "d".repeat(40), offset: 7, db: 0 };
+  replica.replication.follow("127.0.0.1", primary.port, { shards: 1, positions: [position] });
+  const { peer } = await primary.next();
+  const answer = primary.ack(0, 900).slice(0, -2) + " CONTINUES 7";
+  await peer.send(`${answer} DB 2\r\n${primary.ping(0, 900)}`);
+  await until("it is refused", () => replica.hasLogged("database 2 with 2 databases"));
+  // Its data is as it was, but it cannot go on: it asks for a snapshot.
+  const { peer: again, claim } = await primary.next();
+  assertEquals(claim.slice(5, 7), ["HISTORY", "?"]);
+  again.close();
+});
+
 Deno.test("a node does not follow itself, and keeps its data", async () => {
   await using node = TestNode.start({ shards: 2 });
   node.run("SET", "k", "v");

@@ -31,13 +31,14 @@ function fill(node: DataNode, keys: number, seed: number): Content {
 function claim(shard: Shard, history: string | null, offset: number): string {
   const { lineage } = shard;
   const backlog = shard.openBacklog();
-  const resume = decideResume({ version: 2, history, offset }, {
+  const resume = decideResume({ version: 2, history, offset, capabilities: [] }, {
     history: lineage.id,
     oldestOffset: backlog.oldestOffset,
     nextOffset: backlog.nextOffset,
     previousHistory: lineage.previousId,
     previousUpTo: lineage.previousUpTo,
     beganEmpty: lineage.beganEmpty,
+    origins: shard.origins,
   });
   return resume.kind === "frames" ? `from ${resume.from}` : resume.because;
 }

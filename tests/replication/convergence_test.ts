@@ -15,6 +15,7 @@ import {
   OUTPUT_LOST,
   ReplicaLink,
 } from "../../src/replication/replica_link.ts";
+import { Origins } from "../../src/replication/origins.ts";
 import { decideResume } from "../../src/replication/resume.ts";
 import {
   FRAME,
@@ -126,6 +127,7 @@ class Primary {
         previousHistory: this.previousHistory,
         previousUpTo: this.previousUpTo,
         beganEmpty: this.beganEmpty,
+        origins: new Origins(),
       }, this.slots.flushedAt(link.key!));
       if (resume.kind === "frames") {
         this.resumes++;

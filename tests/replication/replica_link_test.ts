@@ -106,6 +106,19 @@ Deno.test("v1 gets the asked offset back, then frames, and nothing else ever", (
   assertEquals(pumpAll(link, 60_001), frame(7, "E"));
 });
 
+Deno.test("a claim in another history's numbers is answered in ours, and counted in them", () => {
+  for (const [db, said] of [[3, " DB 3"], [-1, ""]] as const) {
+    const [, link] = claimed(900, HISTORY_B);
+    link.acceptFrames({ from: 5, db });
+    const answer = `${ACK_5.slice(0, -2)} CONTINUES 900${said}\r\n`;
+    assertEquals(pumpAll(link), answer + ping(7, 4) + frame(5, "C") + frame(6, "D"));
+    assertEquals(link.neededFrom, 5);
+    assertEquals(send(link, request("REPLCONF", "ACK", "7")), LINK_ACKED);
+    link.close("PeerClosed");
+    assertEquals(link.state.at === "closed" && link.state.offset, 7);
+  }
+});
+
 Deno.test("v2 streams only when the whole ACK has drained, one byte a write", () => {
   const [, link] = claimed(5, HISTORY_A);
   link.acceptFrames();

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { decideResume, type HeldRange, type ResumeClaim } from "../../src/replication/resume.ts";
+import { Origins } from "../../src/replication/origins.ts";
 import { HISTORY_A, HISTORY_B } from "./support.ts";
 
 const HELD: HeldRange = {
@@ -9,6 +10,7 @@ const HELD: HeldRange = {
   previousHistory: null,
   previousUpTo: 0,
   beganEmpty: true,
+  origins: new Origins(),
 };
 const FRESH: HeldRange = { ...HELD, oldestOffset: 0, nextOffset: 0 };
 const RESTARTED: HeldRange = {
@@ -22,11 +24,16 @@ const RESTARTED: HeldRange = {
 const PROMOTED: HeldRange = { ...RESTARTED, oldestOffset: 10, nextOffset: 20 };
 
 function v1(offset: number): ResumeClaim {
-  return { version: 1, offset, history: null };
+  return { version: 1, offset, history: null, capabilities: [] };
 }
 function v2(offset: number, history: string | null = HISTORY_A): ResumeClaim {
-  return { version: 2, offset, history };
+  return { version: 2, offset, history, capabilities: ["renumber"] };
 }
+
+/** A shard that followed history B from frame 100 on, which became its frame 8, up to 107, its 15. */
+const FOLLOWED: HeldRange = { ...HELD, origins: new Origins() };
+FOLLOWED.origins.begin(HISTORY_B, 100, { offset: 8, db: 3 }, 0);
+for (let i = 1; i <= 7; i++) FOLLOWED.origins.applied(100 + i, 8 + i, 3);
 
 /** Rows: what is claimed of what, and `frames` or the reason of a ship. */
 const ROWS: [string, ResumeClaim, HeldRange, string][] = [
@@ -78,6 +85,36 @@ for (const [name, claim, held, expected] of ROWS) {
     const resume = decideResume(claim, held);
     assertEquals(resume.kind === "ship" ? resume.because : "frames", expected);
     if (resume.kind === "frames") assertEquals(resume.from, claim.offset);
+  });
+}
+
+/** Rows: a claim in the history of the upstream that was followed, and the answer in our numbers. */
+const FOLLOWED_ROWS: [string, ResumeClaim, HeldRange, number | string][] = [
+  ["in the middle", v2(104, HISTORY_B), FOLLOWED, 12],
+  ["at the oldest frame held", v2(102, HISTORY_B), FOLLOWED, 10],
+  ["at a frame that is held no more", v2(101, HISTORY_B), FOLLOWED, "evicted"],
+  ["before the first known", v2(99, HISTORY_B), FOLLOWED, "evicted"],
+  ["at the end", v2(107, HISTORY_B), FOLLOWED, 15],
+  ["behind the end", v2(108, HISTORY_B), FOLLOWED, "ahead"],
+  [
+    "by a replica that cannot renumber",
+    { ...v2(104, HISTORY_B), capabilities: ["rdb"] },
+    FOLLOWED,
+    "otherHistory",
+  ],
+  ["that is unknown", v2(104, "c".repeat(40)), FOLLOWED, "otherHistory"],
+];
+
+for (const [name, claim, held, expected] of FOLLOWED_ROWS) {
+  Deno.test(`a claim in an upstream's history ${name} is answered with ${expected}`, () => {
+    const resume = decideResume(claim, held);
+    if (resume.kind === "ship") assertEquals(resume.because, expected);
+    else {assertEquals(resume, {
+        kind: "frames",
+        from: expected as number,
+        isRenumbered: true,
+        db: 3,
+      });}
   });
 }
 

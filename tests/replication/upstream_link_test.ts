@@ -126,6 +126,32 @@ Deno.test("a resume streams from the claimed offset, at every split", () => {
   }
 });
 
+Deno.test("a resume in the primary's own numbers streams from what the claim is there", () => {
+  const there = `${ack(900, HISTORY_B).slice(0, -2)} CONTINUES 5 DB 3\r\n`;
+  const stream = there + ping(902, 9, HISTORY_B) + frame(900) + frame(901);
+  for (const [split, pieces] of everySplit(bytes(stream))) {
+    const follower = new Follower();
+    for (const piece of pieces) follower.push(piece);
+    assertEquals(follower.events, ["ack 900", "ping 902 9", "frame 900 A", "frame 901 A"], split);
+    const { link } = follower;
+    assertEquals(link.state, { at: "streaming", expectedOffset: 902 });
+    assertEquals([link.isRenumbered, link.renumberedDb, link.history], [true, 3, HISTORY_B]);
+    assertEquals(link.appliedOffset, 900);
+  }
+  const unknown = new Follower();
+  unknown.read(`${ack(900, HISTORY_B).slice(0, -2)} CONTINUES 5\r\n` + frame(900));
+  assertEquals([unknown.link.isRenumbered, unknown.link.renumberedDb], [true, -1]);
+  assertEquals(unknown.link.state, { at: "streaming", expectedOffset: 901 });
+});
+
+Deno.test("other numbers are not taken for a snapshot's, nor without being asked for", () => {
+  const shipped = new Follower();
+  shipped.read(ack(900, HISTORY_B) + "+SNAPSHOT\r\n$1\r\nx\r\n+SNAPSHOT_END 900\r\n");
+  assertEquals(shipped.link.isRenumbered, false);
+  const gap = new Follower();
+  assertEquals(gap.read(ack(900, HISTORY_B) + frame(900)), ["ack 900", "failed OffsetGap"]);
+});
+
 Deno.test("until frames or a heartbeat come, the claim is not known to be accepted", () => {
   const follower = new Follower();
   follower.read(ack(5, HISTORY_B));
@@ -185,6 +211,18 @@ Deno.test("a second begin starts over, also in the middle of a stream", () => {
 const FAILURES: [string, Partial<UpstreamOptions>, string, string][] = [
   ["a refusal", {}, "-ERR TooMany replicas\r\n", "Refused"],
   ["a v1 answer to a v2 handshake", {}, "+ACK 5\r\n", "BadAck"],
+  [
+    "an answer that continues another claim",
+    {},
+    `${ack(900, HISTORY_B).slice(0, -2)} CONTINUES 6\r\n`,
+    "BadAck",
+  ],
+  [
+    "an answer that continues nothing",
+    { claim: { ...CLAIM, history: null } },
+    `${ack(900, HISTORY_B).slice(0, -2)} CONTINUES 5\r\n`,
+    "BadAck",
+  ],
   ["another shard", { expects: { shard: 0, shards: 2 } }, ack(5), "WrongShard"],
   ["another number of shards", { expects: { shard: 1, shards: 3 } }, ack(5), "WrongShard"],
   ["a gap", {}, ack(5) + frame(6), "OffsetGap"],

@@ -231,6 +231,16 @@ const MALFORMED: [string, string, string][] = [
   ["an ACK without its shard", `+ACK 1 HISTORY ${HISTORY_A}\r\n`, "BadEnvelope"],
   ["an ACK of shard 2 of 2", `+ACK 1 HISTORY ${HISTORY_A} SHARD 2 SHARDS 2\r\n`, "BadEnvelope"],
   ["an upper-case history", V2_ACK.replace(/a/g, "A"), "BadEnvelope"],
+  [
+    "an ACK that continues no number",
+    `+ACK 1 HISTORY ${HISTORY_A} SHARD 0 SHARDS 2 CONTINUES -1\r\n`,
+    "BadEnvelope",
+  ],
+  [
+    "an ACK with a database that is no number",
+    `+ACK 1 HISTORY ${HISTORY_A} SHARD 0 SHARDS 2 CONTINUES 1 DB x\r\n`,
+    "BadEnvelope",
+  ],
   ["an ACK without a number", "+ACK \r\n", "BadOffset"],
   ["an ACK of minus one", "+ACK -1\r\n", "NegativeOffset"],
   ["an offset that is a bulk", OPENING + "*2\r\n$2\r\n42\r\n", "BadOffset"],
