@@ -420,6 +420,8 @@ export class AofLog {
     while (this.#syncing !== null) await this.#syncing;
     if (this.#parts[0] === part && part.isUnsynced) await this.#startSync(part);
     if (!this.#isWell || this.#parts[0] !== part || part.isUnsynced) return;
+    // The rewrite may have come to nothing meanwhile: then it is the last again.
+    if (this.#parts.length === 1) return;
     part.close();
     this.#parts.shift();
   }

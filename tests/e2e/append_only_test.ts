@@ -237,6 +237,37 @@ Deno.test("data that a failing rewrite leaves nowhere is not written to", async 
   });
 });
 
+Deno.test("a rewrite that fails while the file before it is synced can be made again", async () => {
+  await withStorage(async (storage, dir) => {
+    const settings = { appendonly: "yes", save: "" };
+    {
+      await using server = await start(dir, storage, settings);
+      const disk = Promise.withResolvers<void>();
+      storage.delay = (operation, path) =>
+        operation === "sync" && path.endsWith(".incr.aof") ? disk.promise : null;
+      assertEquals(await server.ask("SET", "k", "v"), "OK");
+      storage.fault = (operation, path) =>
+        operation === "write" && path.includes("/appendonlydir/temp-") ? new Error("full") : null;
+      assertEquals(await server.ask("DEBUG", "RELOAD"), "OK");
+      await until(
+        "it has failed",
+        async () => await server.info("aof_last_bgrewrite_status") === "err",
+      );
+      storage.fault = () => null;
+      disk.resolve();
+      await until(
+        "the file is synced",
+        async () => await server.info("aof_pending_bio_fsync") === "0",
+      );
+      server.server.persistence.appendOnly.startRewrite();
+      await until("writes are taken again", async () => await server.ask("SET", "k", "w") === "OK");
+      assertEquals(await server.info("aof_last_bgrewrite_status"), "ok");
+    }
+    await using server = await start(dir, storage, settings);
+    assertEquals(await server.ask("GET", "k"), "w");
+  });
+});
+
 Deno.test("CONFIG SET appendonly begins files of what there is, and ends them, whatever the order", async () => {
   await withDir(async (dir) => {
     let digest;

@@ -432,6 +432,31 @@ Deno.test("after a rewrite that came to nothing, the file before is the last aga
   await log.close();
 });
 
+Deno.test("a rewrite that comes to nothing while the file before it is synced leaves that file", async () => {
+  const { storage, log, clock } = await open("everysec");
+  const slow = Promise.withResolvers<void>();
+  storage.delay = (operation) => operation === "sync" ? slow.promise : null;
+  append(log, "old");
+  await until(() => log.writtenFrames === 1);
+  log.suspend();
+  const next = "/data/next.aof";
+  log.continueIn(next, await handles(storage, next), false);
+  await until(() => log.isSyncing);
+  log.abandonLast();
+  slow.resolve();
+  await until(() => log.syncedFrames === 1);
+  clock.nowMs += 1_000;
+  log.tick();
+  assertEquals([log.path, log.writtenFrames], [PATH, 1]);
+  const last = "/data/b.aof";
+  log.continueIn(last, await handles(storage, last), false);
+  log.forgetBefore(log.appendedFrames);
+  append(log, "new");
+  await until(() => log.writtenFrames === 2);
+  await log.close();
+  assertEquals([textOf(storage, PATH), textOf(storage, last)], ["old", "new"]);
+});
+
 Deno.test("a log that is closed while writes fail tries once more", async () => {
   const { storage, log } = await open("no");
   let isFull = true;
