@@ -54,7 +54,7 @@ export class IncrementFile {
   #pending = newPending(BUFFER_BYTES);
   /** Those of the write under way; empty without one. */
   #other = newPending(BUFFER_BYTES);
-  /** Bytes of the write under way. */
+  /** Bytes of the write under way, unless they are dropped. */
   #writingBytes = 0;
 
   /** A file whose first `bytes` count. */
@@ -107,8 +107,8 @@ export class IncrementFile {
   }
 
   /**
-   * Writes what waits. When it throws, nothing is lost: all of it waits again, and `cut` must be called
-   * before the next write.
+   * Writes what waits. When it throws, nothing is lost: all of it waits again (unless it was dropped
+   * meanwhile), and `cut` must be called before the next write.
    */
   async write(): Promise<void> {
     const run = this.#pending;
@@ -120,7 +120,7 @@ export class IncrementFile {
       this.goodBytes += run.bytes;
       this.goodFrames += run.frames;
     } catch (error) {
-      this.#putBack(run);
+      if (this.#writingBytes > 0) this.#putBack(run);
       throw error;
     } finally {
       this.#writingBytes = 0;
@@ -165,9 +165,10 @@ export class IncrementFile {
     this.#pending = all;
   }
 
-  /** Forgets what waits to be written. */
+  /** Forgets what waits to be written; nor does it matter any more what becomes of a write under way. */
   dropPending(): void {
     this.#pending = newPending(BUFFER_BYTES);
+    this.#writingBytes = 0;
   }
 
   /** Cuts off what a failed write may have left, and goes on behind what is good. */

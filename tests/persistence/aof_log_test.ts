@@ -457,6 +457,28 @@ Deno.test("a rewrite that comes to nothing while the file before it is synced le
   assertEquals([textOf(storage, PATH), textOf(storage, last)], ["old", "new"]);
 });
 
+Deno.test("what is dropped while it is written waits no more when that write fails", async () => {
+  const { storage, log, clock } = await open("everysec");
+  append(log, "old");
+  await until(() => log.writtenFrames === 1);
+  const sync = Promise.withResolvers<void>();
+  const write = Promise.withResolvers<void>();
+  storage.delay = (operation) => operation === "sync" ? sync.promise : write.promise;
+  clock.nowMs += 1_000;
+  log.tick();
+  const block = new Uint8Array(PENDING_BYTES_MAX + 1);
+  log.append(block, null, 0, block.length, 1);
+  log.flush();
+  const room = log.whenRoom();
+  assert(log.isSyncing && room !== null);
+  sync.reject(new Error("I/O error"));
+  await room;
+  assert(log.isBroken);
+  write.reject(new Error("I/O error"));
+  await log.close();
+  assertEquals(log.pendingBytes, 0);
+});
+
 Deno.test("a log that is closed while writes fail tries once more", async () => {
   const { storage, log } = await open("no");
   let isFull = true;
