@@ -506,40 +506,37 @@ export class Server implements ExecutionObserver {
     this.errorStats.count(buf, at, stop);
   }
 
-  /** Calls itself `hz` times a second, whatever goes wrong in one of them. */
+  /** Calls itself `hz` times a second. An error in one part of it is a bug, and stops no other part. */
   #tick(): void {
-    try {
-      this.#tickOnce();
-    } finally {
-      const period = 1000 / this.config.hz;
-      this.#tickDueMs = this.clock.monotonicMs() + period;
-      this.#timer = setTimeout(() => this.#tick(), period);
+    const now = this.clock.monotonicMs();
+    const nowMs = this.clock.nowMs();
+    this.lag.note(this.#tickDueMs, now);
+    attempt(() => this.clients.syncClock());
+    attempt(() => this.executor.memory.tick(nowMs));
+    attempt(() => this.#measure(now, nowMs));
+    attempt(() => this.background.start(() => this.clock.nowMs()));
+    attempt(() => this.replication.tick());
+    attempt(() => this.persistence.appendOnly.tick());
+    if (now - this.#lastSweepMs >= 1000) {
+      this.#lastSweepMs = now;
+      if (nowMs - this.startedMs >= WARM_AFTER_MS) attempt(() => this.#warmWorker());
+      attempt(() => this.clients.sweep(nowMs));
+      attempt(() => this.tracking.sweep());
+      attempt(() => this.persistence.tick(nowMs));
+      attempt(() => this.updateGuards());
+      attempt(() => this.log.reportHeldBack());
     }
+    const period = 1000 / this.config.hz;
+    this.#tickDueMs = this.clock.monotonicMs() + period;
+    this.#timer = setTimeout(() => this.#tick(), period);
   }
 
-  #tickOnce(): void {
-    const now = this.clock.monotonicMs();
-    this.lag.note(this.#tickDueMs, now);
-    const nowMs = this.clock.nowMs();
-    this.clients.syncClock();
-    this.executor.memory.tick(nowMs);
+  #measure(now: number, nowMs: number): void {
     this.latency.note("event-loop", this.lag.lastMs, nowMs);
     this.commandRate.sample(this.executor.commands, now);
     this.readRate.sample(this.clients.readBytes(), now);
     this.writeRate.sample(this.clients.wroteBytes(), now);
     this.peakBytes = Math.max(this.peakBytes, this.node.usedBytes());
-    this.background.start(() => this.clock.nowMs());
-    this.replication.tick();
-    this.persistence.appendOnly.tick();
-    if (now - this.#lastSweepMs >= 1000) {
-      this.#lastSweepMs = now;
-      if (this.clock.nowMs() - this.startedMs >= WARM_AFTER_MS) this.#warmWorker();
-      this.clients.sweep(nowMs);
-      this.tracking.sweep();
-      this.persistence.tick(nowMs);
-      this.updateGuards();
-      this.log.reportHeldBack();
-    }
   }
 
   /** Has a worker from now on: a second after the start, when whoever started us has got the first answers. */
@@ -623,6 +620,15 @@ export class Server implements ExecutionObserver {
     await this.background.settled();
     await this.persistence.close();
     await this.#locks.release();
+  }
+}
+
+/** Runs `part`; what it throws is told as an error that nobody caught (`cli/bugs.ts`). */
+function attempt(part: () => void): void {
+  try {
+    part();
+  } catch (error) {
+    reportError(error);
   }
 }
 
