@@ -158,6 +158,8 @@ export class Command {
   readonly firstKey: number;
   /** It reads keys and changes none: clients that cache have these tracked. */
   readonly isRead: boolean;
+  /** It reads or changes keys, or reaches replicas: refused to a client in MONITOR. */
+  readonly isOnKeys: boolean;
   /** It may change data: refused on a read-only replica. */
   readonly isWrite: boolean;
   /** It may need memory: refused when there is none. */
@@ -178,6 +180,8 @@ export class Command {
   readonly runsListening: boolean;
   /** Waits while CLIENT PAUSE WRITE is on. */
   readonly holdsOnWritePause: boolean;
+  /** Clients in MONITOR see it. */
+  readonly isShown: boolean;
   /** Runs the commands that were queued. */
   readonly isExec: boolean;
   /** Is run at once inside a transaction instead of being queued. */
@@ -233,6 +237,8 @@ export class Command {
     this.runsPaused = spec.name.startsWith("client|");
     this.runsListening = WHILE_LISTENING.has(spec.name);
     this.holdsOnWritePause = this.isWrite || spec.flags.includes("may_replicate");
+    this.isOnKeys = this.holdsOnWritePause || spec.flags.includes("readonly");
+    this.isShown = !spec.flags.includes("admin") && !spec.flags.includes("skip_monitor");
     this.isExec = spec.name === "exec";
     this.runsInMulti = WITHIN_MULTI.has(spec.name);
     this.deniesMulti = spec.flags.includes("no_multi");

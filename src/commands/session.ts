@@ -55,6 +55,12 @@ export interface SessionTracker {
   leave(): void;
 }
 
+/** That a client is shown what the server runs (MONITOR). */
+export interface SessionMonitor {
+  /** Ends it. */
+  leave(): void;
+}
+
 /** Why a session does not run its next request yet. */
 export interface Suspension {
   /** Unix ms at which `expired` is called instead of waiting on; Infinity for never. */
@@ -135,6 +141,8 @@ export class Session {
   subscriptions: SessionSubscriptions | null = null;
   /** What is tracked for it; null while that is nothing. */
   tracker: SessionTracker | null = null;
+  /** Set while it is shown what the server runs. */
+  monitor: SessionMonitor | null = null;
   /** Whether its requests are being run, that is, whether the code that runs now is one of them. */
   isRunning = false;
   /**
@@ -251,5 +259,6 @@ export class Session {
     this.reply.resp3 = false;
     this.subscriptions?.leave();
     this.tracker?.leave();
+    this.monitor?.leave();
   }
 }

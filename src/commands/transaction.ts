@@ -18,6 +18,8 @@ export class Transaction {
   isExecuting = false;
   /** Whether one may change data. */
   isWrite = false;
+  /** Whether one reads or changes keys, or reaches replicas. */
+  isOnKeys = false;
   /** Whether one waits while CLIENT PAUSE WRITE is on. */
   holdsOnWritePause = false;
   /** Whether one may need memory. */
@@ -32,6 +34,7 @@ export class Transaction {
   /** A request of `command` was queued. */
   note(command: Command): void {
     this.isWrite ||= command.isWrite;
+    this.isOnKeys ||= command.isOnKeys;
     this.holdsOnWritePause ||= command.holdsOnWritePause;
     this.deniesOom ||= command.deniesOom;
     this.runsLoading &&= command.runsLoading;

@@ -187,6 +187,7 @@ export class ClientConnection {
     this.session.endTransaction();
     this.session.subscriptions?.leave();
     this.session.tracker?.leave();
+    this.session.monitor?.leave();
     this.#host.closed(this, this.#reason);
   }
 

@@ -29,6 +29,7 @@ export function typeOf(session: Session): ClientType {
 /** Redis's letters for what is particular about a client, `N` for nothing. */
 function flagsOf(session: Session): string {
   let flags = "";
+  if (session.monitor !== null) flags += "O";
   if (session.isReplica) flags += "S";
   if (session.subscriptions !== null) flags += "P";
   if (session.transaction !== null) flags += "x";

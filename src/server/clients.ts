@@ -4,6 +4,7 @@
  * @module
  */
 
+import { addressOf } from "../base/address.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Gate } from "../base/gate.ts";
 import type { Session } from "../commands/session.ts";
@@ -158,6 +159,11 @@ export class Clients implements ConnectionHost {
   /** See `ConnectionHost`: one clock is read per turn, the other follows from it. */
   unixMs(monotonicMs: number): number {
     return Math.floor(this.#unixOrigin + monotonicMs);
+  }
+
+  /** Unix microseconds of a monotonic time. */
+  unixMicroseconds(monotonicMs: number): number {
+    return Math.floor((this.#unixOrigin + monotonicMs) * 1000);
   }
 
   /** See `ConnectionHost`. */
@@ -316,7 +322,7 @@ export class Clients implements ConnectionHost {
       connection.sweep(nowMs);
       const { session } = connection;
       if (idleMs === 0 || session.suspension !== null || connection.isHeld) continue;
-      if (session.subscriptions !== null) continue; // it waits for messages
+      if (session.subscriptions !== null || session.monitor !== null) continue; // it waits for messages
       if (nowMs - session.lastActiveMs > idleMs) connection.close("idle longer than timeout");
     }
   }
@@ -419,17 +425,6 @@ function requestLimits(config: Config): RequestLimits {
     maxBulkBytes: config.protoMaxBulkBytes,
     maxInlineBytes: 65_536,
   };
-}
-
-/** `ip:port` (`[ip]:port` for IPv6), the path of a Unix socket, `0.0.0.0:0` where there is none. */
-export function addressOf(addr: Deno.Addr | undefined): string {
-  if (addr === undefined) return "0.0.0.0:0";
-  if (addr.transport === "tcp" || addr.transport === "udp") {
-    return addr.hostname.includes(":")
-      ? `[${addr.hostname}]:${addr.port}`
-      : `${addr.hostname}:${addr.port}`;
-  }
-  return "path" in addr ? `${addr.path}:0` : "0.0.0.0:0";
 }
 
 /** Whether an address is this machine's loopback. */

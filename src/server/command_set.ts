@@ -32,6 +32,7 @@ import { authCommands } from "./commands_auth.ts";
 import { clientCommands } from "./commands_client.ts";
 import { configCommands } from "./commands_config.ts";
 import { debugCommands } from "./commands_debug.ts";
+import { monitorCommands } from "./commands_monitor.ts";
 import { persistenceCommands } from "./commands_persistence.ts";
 import { replicationCommands } from "./commands_replication.ts";
 import { slowCommands } from "./commands_slowlog.ts";
@@ -75,6 +76,7 @@ export function allCommands(server: Server): CommandSpec[] {
     ...configCommands(server, stats),
     ...debugCommands(server),
     ...infoCommands(server, stats),
+    ...monitorCommands(server),
     ...persistenceCommands(server),
     ...replicationCommands(server),
     ...slowCommands(server),

@@ -67,6 +67,8 @@ export const GUARD_PAUSE_ALL = 32;
 export const GUARD_PAUSE_WRITE = 64;
 /** Guard: the append-only file cannot be written. */
 export const GUARD_APPEND_ONLY = 128;
+/** Guard: somebody watches what is run (MONITOR), and may not do all that others may. */
+export const GUARD_WATCHED = 256;
 
 /** Microseconds from which a command that is timed is told to have taken long. */
 const LATE_MICROSECONDS = 20;
@@ -88,6 +90,7 @@ const WRITE_SLACK_BYTES = 1_024;
  */
 export const EXEC_REPLY_BYTES_MAX: number = 1024 * 1024 * 1024;
 
+const ERR_MONITOR_ON_KEYS = ascii("ERR Replica can't interact with the keyspace");
 const ERR_EXEC_WITHOUT_MULTI = ascii("ERR EXEC without MULTI");
 const ERR_NOT_IN_MULTI = ascii("ERR Command not allowed inside a transaction");
 const ERR_WAITS_IN_MULTI = ascii("ERR Command takes longer than a transaction may");
@@ -96,7 +99,7 @@ const GENERIC_CODE = "ERR ";
 /** What the guards ask of a command, or of the commands of a transaction together. */
 type Guarded = Pick<
   Command,
-  "isWrite" | "holdsOnWritePause" | "runsPaused" | "runsStale" | "runsLoading"
+  "isWrite" | "isOnKeys" | "holdsOnWritePause" | "runsPaused" | "runsStale" | "runsLoading"
 >;
 
 /** Hears of slow commands and of errors. */
@@ -105,6 +108,12 @@ export interface ExecutionObserver {
   slow(call: Call, microseconds: number): void;
   /** An error reply; `buf[at]` is its `-`. */
   errorReplied(buf: Uint8Array, at: number, stop: number): void;
+}
+
+/** Sees what is run (MONITOR). */
+export interface CommandWatcher {
+  /** A request has been run, or was an EXEC that was refused. The call is still filled. */
+  ran(call: Call): void;
 }
 
 /** Clients that wait for keys, served behind each command. */
@@ -128,8 +137,6 @@ export class Executor {
   readonly memory: MemoryLimit;
   /** Guards in force; 0 lets everything pass. */
   guards = 0;
-  /** Least duration in microseconds that is told to the observer; negative for none. */
-  slowerThanMicroseconds = 10_000;
   /** Bytes that a client may have queued since MULTI and watch: `client-query-buffer-limit`. */
   queueBytesMax: number = 1024 * 1024 * 1024;
   /** See `EXEC_REPLY_BYTES_MAX`. */
@@ -151,6 +158,10 @@ export class Executor {
   readonly #sequence: NodeSequence;
   readonly #observer: ExecutionObserver;
   readonly #single: boolean;
+  #slowerThanMicroseconds = 10_000;
+  #watcher: CommandWatcher | null = null;
+  /** Whether cheap commands are timed by sample, and seen by nobody: the one look they cost. */
+  #samplesCheap = true;
   #untilSample = SAMPLE;
   /** Monotonic ms at which the clock was looked at last; only small cheap commands have run since. */
   #clockMs = 0;
@@ -171,6 +182,31 @@ export class Executor {
     this.#single = node.shards.length === 1;
     this.call = new Call(node);
     this.memory = new MemoryLimit(node.shards.map((shard) => shard.keys));
+  }
+
+  /** Least duration in microseconds that is told to the observer; negative for none. */
+  get slowerThanMicroseconds(): number {
+    return this.#slowerThanMicroseconds;
+  }
+  set slowerThanMicroseconds(microseconds: number) {
+    this.#slowerThanMicroseconds = microseconds;
+    this.#chooseSampling();
+  }
+
+  /** Sees every request that is run; null for nobody. */
+  get watcher(): CommandWatcher | null {
+    return this.#watcher;
+  }
+  set watcher(watcher: CommandWatcher | null) {
+    this.#watcher = watcher;
+    this.guards = (this.guards & ~GUARD_WATCHED) | (watcher === null ? 0 : GUARD_WATCHED);
+    this.#chooseSampling();
+  }
+
+  #chooseSampling(): void {
+    const slower = this.#slowerThanMicroseconds;
+    this.#samplesCheap = this.#watcher === null &&
+      (slower >= EXACT_BELOW_MICROSECONDS || slower < 0);
   }
 
   /** The client whose command is being run, or null; null too while keys are evicted for it. */
@@ -217,14 +253,6 @@ export class Executor {
       }
       command = sub;
     }
-    if (argc < command.argcMin || argc > command.argcMax) {
-      reply.error(wrongArity(command.spec.name));
-      return this.#finish(session, command, replyStart);
-    }
-    if (!session.authenticated && !command.needsNoAuth) {
-      reply.error(ERR_NOAUTH);
-      return this.#finish(session, command, replyStart);
-    }
     const call = this.call;
     call.buf = buf;
     call.view = view;
@@ -235,6 +263,14 @@ export class Executor {
     call.reply = reply;
     call.db = session.db;
     call.spec = command.spec;
+    if (argc < command.argcMin || argc > command.argcMax) {
+      reply.error(wrongArity(command.spec.name));
+      return this.#finish(session, command, replyStart);
+    }
+    if (!session.authenticated && !command.needsNoAuth) {
+      reply.error(ERR_NOAUTH);
+      return this.#finish(session, command, replyStart);
+    }
     const firstKey = command.firstKey;
     if (!this.#single) {
       if (firstKey > 0 && firstKey < argc) call.route(firstKey);
@@ -250,7 +286,7 @@ export class Executor {
       if (outcome !== PASS) return outcome;
     }
     if (this.guards !== 0) {
-      const refusal = this.#refusal(command);
+      const refusal = this.#refusal(session, command);
       if (refusal === HELD) return HELD;
       if (refusal !== DONE) {
         reply.error(refusal);
@@ -276,11 +312,10 @@ export class Executor {
     session.commands++;
     this.commands++;
     command.calls++;
-    const slower = this.slowerThanMicroseconds;
     let outcome = DONE;
     if (
       command.isCheap && requestBytes < TIMED_REQUEST_BYTES && --this.#untilSample > 0 &&
-      (slower >= EXACT_BELOW_MICROSECONDS || slower < 0)
+      this.#samplesCheap
     ) {
       command.run(call);
       // What was dropped since it was too large is less than nothing, and counts as large.
@@ -289,6 +324,7 @@ export class Executor {
       }
     } else {
       outcome = this.#runTimed(command, call);
+      if (this.#watcher !== null) this.#show(this.#watcher, command);
     }
     if (memory.slices !== slices) outcome = DONE_LATE;
     if (session.tracker !== null) session.tracker.ran(call, command);
@@ -318,7 +354,7 @@ export class Executor {
     const { queue } = transaction;
     if (command.runsInMulti) {
       if (!command.isExec) return PASS;
-      const refusal = this.#refusal(transaction);
+      const refusal = this.#refusal(session, transaction);
       if (refusal === HELD) return HELD;
       if (refusal !== DONE) reply.error(refusal);
       else if (!transaction.deniesOom) return PASS;
@@ -334,7 +370,7 @@ export class Executor {
       reply.error(ERR_NOT_IN_MULTI);
       return this.#finish(session, command, replyStart);
     }
-    const refusal = this.#refusal(command);
+    const refusal = this.#refusal(session, command);
     if (refusal === HELD) return HELD;
     // To be queued takes memory, too; that of the shard is asked for by EXEC.
     if (refusal !== DONE || !this.memory.keepsLimit()) {
@@ -435,7 +471,10 @@ export class Executor {
     const requestBytes = queue.stops[queue.argc - 1] - queue.starts[0];
     if (command.deniesOom && !call.keys.arena.hasRoom(requestBytes + WRITE_SLACK_BYTES)) {
       reply.error(ERR_OOM);
-    } else this.#runTimed(command, call);
+    } else {
+      this.#runTimed(command, call);
+      if (this.#watcher !== null) this.#show(this.#watcher, command);
+    }
     const { suspension } = session;
     if (suspension !== null) {
       // Nothing blocks in a transaction: what would wait has waited too long.
@@ -485,7 +524,7 @@ export class Executor {
     const { reply, isRunning } = session;
     const { errors, at } = reply;
     const command = this.#take(session, request);
-    const refusal = this.#refusal(command);
+    const refusal = this.#refusal(session, command);
     if (refusal === HELD) return false;
     const requestBytes = call.stops[call.argc - 1] - call.starts[0];
     const room = command.deniesOom && refusal === DONE
@@ -524,6 +563,12 @@ export class Executor {
     reply.at = replyStart;
     reply.errors--;
     reply.errorText(`EXECABORT Transaction discarded because of: ${cause}`);
+    // Who has seen the MULTI sees that it is over.
+    this.#watcher?.ran(this.call);
+  }
+
+  #show(watcher: CommandWatcher, command: Command): void {
+    if (command.isShown) watcher.ran(this.call);
   }
 
   #runTimed(command: Command, call: Call): number {
@@ -551,7 +596,7 @@ export class Executor {
       command.timed++;
       command.timedMicroseconds += microseconds;
     }
-    const slower = this.slowerThanMicroseconds;
+    const slower = this.#slowerThanMicroseconds;
     if (slower >= 0 && microseconds >= slower) this.#observer.slow(call, microseconds);
     return microseconds < LATE_MICROSECONDS ? DONE : DONE_LATE;
   }
@@ -588,10 +633,11 @@ export class Executor {
   }
 
   /** Why a guard refuses the command, HELD to keep it waiting, DONE to let it pass. */
-  #refusal(command: Guarded): Uint8Array | typeof HELD | typeof DONE {
+  #refusal(session: Session, command: Guarded): Uint8Array | typeof HELD | typeof DONE {
     const guards = this.guards;
-    if ((guards & GUARD_PAUSE_ALL) !== 0 && !command.runsPaused) return HELD;
-    if ((guards & GUARD_PAUSE_WRITE) !== 0 && command.holdsOnWritePause) return HELD;
+    const isMonitor = session.monitor !== null; // such clients are never paused (as in Redis)
+    if ((guards & GUARD_PAUSE_ALL) !== 0 && !command.runsPaused && !isMonitor) return HELD;
+    if ((guards & GUARD_PAUSE_WRITE) !== 0 && command.holdsOnWritePause && !isMonitor) return HELD;
     // Of several reasons Redis tells the first of these.
     if (command.isWrite) {
       if ((guards & GUARD_MISCONF) !== 0) return ERR_MISCONF;
@@ -601,7 +647,11 @@ export class Executor {
     }
     if ((guards & GUARD_STALE) !== 0 && !command.runsStale) return ERR_MASTERDOWN;
     if ((guards & GUARD_LOADING) !== 0 && !command.runsLoading) return ERR_LOADING;
-    return DONE;
+    if (!isMonitor || !command.isOnKeys) return DONE;
+    // One that listens is told that first (as in Redis), behind the guards.
+    const isToldOther = session.subscriptions !== null && !session.reply.resp3 &&
+      session.transaction === null;
+    return isToldOther ? DONE : ERR_MONITOR_ON_KEYS;
   }
 
   /** Whether the keys of the running command lie on different slots. */

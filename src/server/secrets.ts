@@ -1,5 +1,6 @@
 /**
- * Which arguments of a command must not be shown: the slow log keeps `(redacted)` in their place.
+ * Which arguments of a command must not be shown: the slow log keeps `(redacted)` in their place, and
+ * clients in MONITOR see that.
  *
  * @module
  */

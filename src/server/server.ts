@@ -41,6 +41,7 @@ import {
   GUARD_STALE,
 } from "./executor.ts";
 import { appendOnlyError } from "../resp/errors.ts";
+import { Monitors } from "./monitors.ts";
 import { Persistence } from "./persistence.ts";
 import { secretArguments } from "./secrets.ts";
 import { ErrorStats, LoopLag, Rate } from "./stats.ts";
@@ -85,6 +86,8 @@ export class Server implements ExecutionObserver {
   readonly events: KeyspaceEvents = new KeyspaceEvents(this.pubsub);
   /** Tells clients that cache keys which have changed. */
   readonly tracking: Tracking;
+  /** Clients that are shown what is run. */
+  readonly monitors: Monitors;
   /** Runs requests. */
   readonly executor: Executor;
   /** The clients. */
@@ -152,6 +155,7 @@ export class Server implements ExecutionObserver {
     this.executor = new Executor(this.table, this.node, this.node.sequence, this);
     this.executor.call.events = this.events;
     this.clients = new Clients(this);
+    this.monitors = new Monitors(this);
     this.tracking = new Tracking({
       keyspaces: this.node.shards.map(({ keys }) => keys),
       session: (id) => this.clients.session(id),
@@ -176,6 +180,7 @@ export class Server implements ExecutionObserver {
       clock: this.clock,
       table: this.table,
       events: this.events,
+      monitors: this.monitors,
       workers,
       durability: this.persistence.appendOnly,
       clientPort: () => this.port,

@@ -34,6 +34,8 @@ const SELECT = ascii("SELECT");
 const FLUSHDB = ascii("FLUSHDB");
 const SWAPDB = ascii("SWAPDB");
 const DEL = ascii("DEL");
+const MULTI = frameOf(ascii("MULTI"));
+const EXEC = frameOf(ascii("EXEC"));
 /** Frames that are no writes by their flags, yet change a value: PFCOUNT keeps what it worked out. */
 const WRITING_READS: ReadonlySet<string> = new Set(["pfcount"]);
 /** Commands that read each of their keys where it lies, and tell of the result if that is elsewhere. */
@@ -57,6 +59,17 @@ export interface FrameArguments {
   readonly stops: Int32Array;
 }
 
+/** Is shown the frames that are applied to the data that clients see (MONITOR). */
+export interface FrameWatcher {
+  /** Whether there is anybody. */
+  readonly isOn: boolean;
+  /** A frame of the upstream shard at `address` was applied, in or to database `db`. */
+  applied(buf: Uint8Array, frame: FrameArguments, db: number, address: string): void;
+}
+
+/** A watcher where nobody is. */
+export const NOBODY_WATCHES: FrameWatcher = { isOn: false, applied() {} };
+
 /** Why a frame could not be applied. */
 export interface ApplyFailure {
   /** Name, as in the upstream link's errors. */
@@ -74,6 +87,18 @@ export interface FramePlace extends SlotRange {
    * included: they are passed over. It says nothing of keys that expire, so commands find those gone.
    */
   readonly lenient: boolean;
+  /** `ip:port` of the upstream shard, for those who are shown its frames. */
+  address?: string;
+}
+
+/** A frame of one word. */
+function frameOf(word: Uint8Array): FrameArguments & { readonly buf: Uint8Array } {
+  return {
+    buf: word,
+    argc: 1,
+    starts: new Int32Array(1),
+    stops: Int32Array.of(word.length),
+  };
 }
 
 /** A command that had no memory: passing it over would be silent loss. */
@@ -85,6 +110,7 @@ export class Applier {
   passedOver = 0;
   readonly #table: CommandTable;
   readonly #events: KeyspaceEvents;
+  readonly #monitors: FrameWatcher;
   readonly #silence = new KeyspaceEvents();
   readonly #reply = new ReplyWriter();
   readonly #session: Session;
@@ -93,10 +119,18 @@ export class Applier {
   #target: ShardsPort | null = null;
   #nowMs = 0;
 
-  /** Applies the commands of `table`; clients of ours who listen hear through `events`. */
-  constructor(table: CommandTable, events: KeyspaceEvents = new KeyspaceEvents()) {
+  /**
+   * Applies the commands of `table`; clients of ours who listen hear through `events`, those in MONITOR
+   * see through `monitors`.
+   */
+  constructor(
+    table: CommandTable,
+    events: KeyspaceEvents = new KeyspaceEvents(),
+    monitors: FrameWatcher = NOBODY_WATCHES,
+  ) {
     this.#table = table;
     this.#events = events;
+    this.#monitors = monitors;
     this.#reply.isUnread = true;
     this.#session = new Session({
       id: 0,
@@ -142,7 +176,11 @@ export class Applier {
       const name = latin1(buf, starts[0], Math.min(stops[0], starts[0] + 64));
       return { name: "ApplyFailed", detail: `${name}: ${error}` };
     }
-    if (failure === null || !place.lenient || failure === NO_MEMORY) return failure;
+    if (failure === null) {
+      if (this.#monitors.isOn) this.#show(place, buf, frame);
+      return null;
+    }
+    if (!place.lenient || failure === NO_MEMORY) return failure;
     this.passedOver++;
     return null;
   }
@@ -155,10 +193,19 @@ export class Applier {
     const { shards } = this.#target!;
     for (let i = 0; i < shards.length; i++) shards[i].effects.beginUnit();
     let failure: ApplyFailure | null = null;
+    if (this.#monitors.isOn) this.#show(place, MULTI.buf, MULTI);
     frames.rewind();
     while (failure === null && frames.next()) failure = this.apply(place, frames.buf, frames);
     for (let i = 0; i < shards.length; i++) shards[i].effects.endUnit();
+    if (this.#monitors.isOn && failure === null) this.#show(place, EXEC.buf, EXEC);
     return failure;
+  }
+
+  /** Shows a frame, unless it went into what is staged beside the data. */
+  #show(place: FramePlace, buf: Uint8Array, frame: FrameArguments): void {
+    const { shards } = this.#target!;
+    if (shards.some(({ effects }) => effects === NO_EFFECTS)) return;
+    this.#monitors.applied(buf, frame, place.db, place.address ?? this.#session.peer);
   }
 
   #apply(

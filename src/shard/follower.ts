@@ -16,7 +16,7 @@ import type { Log } from "../observability/log.ts";
 import { reconnectDelayMs } from "../replication/backoff.ts";
 import type { UpstreamError, UpstreamLink } from "../replication/upstream_link.ts";
 import { type DecoderLimits, DEFAULT_DECODER_LIMITS } from "../replication/stream_decoder.ts";
-import { Applier } from "./applier.ts";
+import { Applier, type FrameWatcher } from "./applier.ts";
 import { type Arrival, Arrivals } from "./arrivals.ts";
 import type { Durability } from "./durability.ts";
 import { askLayout, type Layout } from "./layout.ts";
@@ -43,6 +43,8 @@ export interface FollowerHost {
   readonly table: CommandTable;
   /** Who tells our clients of messages and events in frames. */
   readonly events: KeyspaceEvents;
+  /** Who is shown the frames that are applied. */
+  readonly monitors: FrameWatcher;
   /** Settings in force. */
   readonly settings: ShardSettings & {
     /** Upstream shards to assume instead of asking; 0: ask. */
@@ -114,7 +116,7 @@ export class Follower implements UpstreamHost {
     this.port = port;
     this.gate = host.gate;
     this.clock = host.clock;
-    this.applier = new Applier(host.table, host.events);
+    this.applier = new Applier(host.table, host.events, host.monitors);
     this.version = host.settings.replicaOfShards > 0 ? 1 : 2;
     this.#arrivals = this.#noArrivals(0);
     // A v1 upstream names no history, so nothing is known to stand anywhere in it.

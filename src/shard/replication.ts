@@ -14,6 +14,7 @@ import type { Log } from "../observability/log.ts";
 import type { ReplicaLink } from "../replication/replica_link.ts";
 import type { SnapshotWorkerPool } from "../snapshot/worker_pool.ts";
 import { type AdmissionSettings, whyNotPermitted } from "./admission.ts";
+import type { FrameWatcher } from "./applier.ts";
 import type { Durability } from "./durability.ts";
 import { Follower, type FollowerHost, type UpstreamPositions } from "./follower.ts";
 import { newLineage } from "./lineage.ts";
@@ -35,6 +36,8 @@ export interface ReplicationHost {
   readonly table: CommandTable;
   /** Who tells our clients of messages and events in frames. */
   readonly events: KeyspaceEvents;
+  /** Who is shown the frames that are applied. */
+  readonly monitors: FrameWatcher;
   /** Settings in force. */
   readonly settings: FollowerHost["settings"] & AdmissionSettings;
   /** The log. */
@@ -319,12 +322,13 @@ export class Replication {
   }
 
   #newFollower(host: string, port: number, positions: UpstreamPositions | null): Follower {
-    const { node, table, events, settings, log, gate, clock } = this.#host;
+    const { node, table, events, monitors, settings, log, gate, clock } = this.#host;
     return new Follower(
       {
         node,
         table,
         events,
+        monitors,
         settings,
         log,
         gate,

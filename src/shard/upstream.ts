@@ -8,6 +8,7 @@
  * @module
  */
 
+import { addressOf } from "../base/address.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Gate } from "../base/gate.ts";
 import { type Access, explainFailure } from "../base/permissions.ts";
@@ -230,6 +231,7 @@ export class UpstreamRunner {
       conn.close();
       return "Stopped";
     }
+    this.place.address = peerOf(conn, hostname, port);
     const socket = this.#socket = new UpstreamSocket(conn);
     const link = this.#newLink();
     const { promise: over, resolve } = Promise.withResolvers<void>();
@@ -540,5 +542,14 @@ export class UpstreamRunner {
     if (!link.tick(this.#host.clock.monotonicMs())) return this.acknowledge();
     this.#socket.close();
     this.#over?.();
+  }
+}
+
+/** `ip:port` of the other end; as it was asked for where that has gone already. */
+function peerOf(conn: Deno.TcpConn, hostname: string, port: number): string {
+  try {
+    return addressOf(conn.remoteAddr);
+  } catch {
+    return addressOf({ transport: "tcp", hostname, port });
   }
 }

@@ -150,6 +150,14 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     reason: "What its spoilt bytes mean is chance, in Redis as well.",
   },
   {
+    what: "MONITOR: what a monitor's own EXEC runs is shown behind EXEC's reply",
+    reason: "Redis writes it into the middle of the reply, which no client can read.",
+  },
+  {
+    what: "MONITOR and SLOWLOG redact what follows a last AUTH of HELLO",
+    reason: "Redis shows it if something is missing behind it, and it may be a password.",
+  },
+  {
     what: "SORT of a small sorted set leaves it packed",
     reason:
       "Redis makes a skip list of it on the way, which OBJECT ENCODING and a score of -0 show.",

@@ -42,6 +42,7 @@ import { RequestParser } from "../../src/resp/request_parser.ts";
 import { Config } from "../../src/server/config.ts";
 import type { ConfigValues } from "../../src/server/config_values.ts";
 import { Executor } from "../../src/server/executor.ts";
+import { NOBODY_WATCHES } from "../../src/shard/applier.ts";
 import { NOT_KEPT } from "../../src/shard/durability.ts";
 import { Background } from "../../src/shard/background.ts";
 import { Node } from "../../src/shard/node.ts";
@@ -144,6 +145,7 @@ export class TestNode implements AsyncDisposable {
       node: this.node,
       table,
       events: new KeyspaceEvents(),
+      monitors: NOBODY_WATCHES,
       settings: this.config,
       log,
       gate: this.gate,
