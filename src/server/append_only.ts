@@ -14,7 +14,7 @@
 import { OncePerRounds } from "../base/rounds.ts";
 import { AofDirectory } from "../persistence/aof_directory.ts";
 import type { AofPart } from "../persistence/aof_manifest.ts";
-import { saveError } from "../persistence/save_error.ts";
+import { SaveError, saveError } from "../persistence/save_error.ts";
 import type { Durability } from "../shard/durability.ts";
 import type { LoadedSet } from "./aof_loading.ts";
 import { ShardFiles, type ShardFilesHost } from "./shard_files.ts";
@@ -30,6 +30,14 @@ export interface AppendOnlyHost extends ShardFilesHost {
   isSaving(): boolean;
 }
 
+/** Files that are ready to be begun, in which nothing is kept yet. */
+interface Prepared {
+  readonly directory: AofDirectory;
+  readonly files: readonly ShardFiles[];
+  /** The first increment of each. */
+  readonly firsts: readonly AofPart[];
+}
+
 /** See the module's text. */
 export class AppendOnly implements Durability {
   /** Whether the last rewrite failed. */
@@ -43,6 +51,8 @@ export class AppendOnly implements Durability {
   readonly #host: AppendOnlyHost;
   /** By shard; null while there is no append-only file. */
   #files: readonly ShardFiles[] | null = null;
+  /** What the next `create` begins; null while nothing is. */
+  #prepared: Prepared | null = null;
   /** Whether the files do not hold what was there before them yet. */
   #isCreating = false;
   #rewriting: Promise<void> | null = null;
@@ -134,25 +144,55 @@ export class AppendOnly implements Durability {
   }
 
   /**
-   * Begins files of the data there is, in the place of any that there are: at the first start with an
-   * append-only file, when one is switched on, and when the number of shards has changed. Frames are
-   * kept from the call on; they are safe when it resolves.
+   * Makes files that the next `create` begins, so that whether there can be any is known before
+   * anybody counts on them. Nothing if they are made.
    *
-   * @throws {SaveError} when they cannot be written.
+   * @throws {SaveError} when they cannot be made; then nothing is left of them.
    */
-  async create(): Promise<void> {
-    const { node } = this.#host;
+  async prepare(): Promise<void> {
     const { directory } = this;
+    if (this.#prepared !== null) {
+      if (this.#prepared.directory.path === directory.path) return;
+      await this.dropPrepared(); // the settings have changed meanwhile
+    }
     const files: ShardFiles[] = [];
     try {
       const { made, kept } = await directory.prepare();
       this.#tellKept(kept);
       const firsts: AofPart[] = [];
-      for (const shard of node.shards) {
+      for (const shard of this.#host.node.shards) {
         const created = await ShardFiles.create(this.#host, shard, made);
         files.push(created.files);
         firsts.push(created.first);
       }
+      this.#prepared = { directory, files, firsts };
+    } catch (error) {
+      await drop(directory, files);
+      throw saveError(directory.path, error);
+    }
+  }
+
+  /** What `prepare` made is not begun after all; nothing if there is none. */
+  async dropPrepared(): Promise<void> {
+    const prepared = this.#prepared;
+    this.#prepared = null;
+    if (prepared !== null) await drop(prepared.directory, prepared.files);
+  }
+
+  /**
+   * Begins files of the data there is, in the place of any that there are: at the first start with an
+   * append-only file, when one is switched on, and when the number of shards has changed. Frames are
+   * kept from the call on, if files are prepared; they are safe when it resolves.
+   *
+   * @throws {SaveError} when they cannot be written.
+   */
+  async create(): Promise<void> {
+    await this.prepare();
+    const prepared = this.#prepared;
+    if (prepared === null) throw new SaveError("the files were given up: the server stops");
+    this.#prepared = null;
+    const { directory, files, firsts } = prepared;
+    try {
       this.#isCreating = true;
       this.#beganMs = this.#host.clock.monotonicMs();
       this.#attach(files);
@@ -162,11 +202,8 @@ export class AppendOnly implements Durability {
       this.#rewriteFailure = null;
     } catch (error) {
       this.#files = null;
-      for (const { shard, log } of files) {
-        shard.keepIn(null);
-        await log.close();
-      }
-      await directory.drop().catch(() => {});
+      for (const { shard } of files) shard.keepIn(null);
+      await drop(directory, files);
       throw saveError(this.dir, error);
     } finally {
       this.#isCreating = false;
@@ -177,7 +214,10 @@ export class AppendOnly implements Durability {
 
   #attach(files: readonly ShardFiles[]): void {
     this.#files = files;
-    for (const each of files) each.shard.keepIn(each);
+    for (const each of files) {
+      each.log.policy = this.#host.config.appendFsync;
+      each.shard.keepIn(each);
+    }
   }
 
   /** The settings have changed. */
@@ -462,8 +502,15 @@ export class AppendOnly implements Durability {
   /** Writes and syncs what was appended, gives up a rewrite, closes the files. */
   async close(): Promise<void> {
     this.#isClosed = true;
+    await this.dropPrepared();
     await this.switchOff("the server stops");
   }
+}
+
+/** Closes files that have not come to count, and removes them. */
+async function drop(directory: AofDirectory, files: readonly ShardFiles[]): Promise<void> {
+  for (const { log } of files) await log.close();
+  await directory.drop().catch(() => {});
 }
 
 function isRewriteNeeded({ log }: ShardFiles): boolean {

@@ -9,10 +9,12 @@ import type { Call } from "../commands/call.ts";
 import { containerCommand } from "../commands/help.ts";
 import type { CommandSpec } from "../commands/registry.ts";
 import { ERR_SYNTAX } from "../resp/errors.ts";
+import type { ReplyWriter } from "../resp/reply_writer.ts";
 import { ADMIN_ANYTIME, utf8 } from "./command_parts.ts";
 import { isLocalPeer } from "./peers.ts";
 import type { Server } from "./server.ts";
 import type { StatBaseline } from "./stat_baseline.ts";
+import { Wait } from "./wait.ts";
 
 const HELP = [
   ["GET <pattern> [<pattern> ...]", "Show the settings whose names match, with their values."],
@@ -22,6 +24,21 @@ const HELP = [
 ] as const;
 
 const ERR_TEXT = ascii("ERR CONFIG takes names and values in UTF-8 only");
+
+const NOT_BEGUN = "ERR CONFIG SET failed (possibly related to argument 'appendonly') - " +
+  "Unable to turn on AOF. Check server logs.";
+
+type Pairs = readonly (readonly [name: string, value: string])[];
+
+function switchesAppendOnlyOn([name, value]: Pairs[number]): boolean {
+  return name.toLowerCase() === "appendonly" && value.toLowerCase() === "yes";
+}
+
+/** Replies that settings were set, or why not. */
+function tell(reply: ReplyWriter, refused: string | null): void {
+  if (refused === null) reply.ok();
+  else reply.errorText(refused);
+}
 
 /** The arguments from `first` on as texts; null, and the error is replied, when one is not UTF-8. */
 function texts(call: Call, first: number): string[] | null {
@@ -59,9 +76,21 @@ export function configCommands(server: Server, stats: StatBaseline): CommandSpec
     if (words === null) return;
     const pairs: [string, string][] = [];
     for (let i = 0; i < words.length; i += 2) pairs.push([words[i], words[i + 1]]);
-    const refused = config.set(pairs, isLocalPeer(call.session.peer));
-    if (refused === null) call.reply.ok();
-    else call.reply.errorText(refused);
+    const isLocal = isLocalPeer(call.session.peer);
+    // In a transaction nothing waits; the log then tells when there can be no files.
+    const waits = call.session.transaction === null && !server.persistence.isLoading &&
+      !config.appendOnly && pairs.some(switchesAppendOnlyOn);
+    if (waits) void beginFiles(new Wait(call, server), pairs, isLocal);
+    else tell(call.reply, config.set(pairs, isLocal));
+  }
+
+  /** Settings that begin an append-only file are set once it is known that there can be one. */
+  async function beginFiles(wait: Wait, pairs: Pairs, isLocal: boolean): Promise<void> {
+    const { persistence } = server;
+    const isPrepared = await persistence.prepareAppendOnly();
+    const refused = isPrepared ? config.set(pairs, isLocal) : NOT_BEGUN;
+    if (isPrepared && refused !== null) persistence.unprepareAppendOnly();
+    wait.end((reply) => tell(reply, refused));
   }
 
   function rewrite(call: Call): void {

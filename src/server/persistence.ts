@@ -87,6 +87,8 @@ export class Persistence {
   #isReloading = false;
   #reading: Promise<void> | null = null;
   #switching: Promise<void> = Promise.resolve();
+  /** Whether an append-only file is about to be switched on. */
+  #isPreparing = false;
   #saving: Promise<SaveError | null> | null = null;
   #job: SaveJob | null = null;
   #beganMs = 0;
@@ -170,6 +172,51 @@ export class Persistence {
     }
   }
 
+  /** Whether there is an append-only file, or is to be one, in the directory that the settings name. */
+  get keepsFrames(): boolean {
+    return this.#host.config.appendOnly || this.appendOnly.isOpen || this.#isPreparing;
+  }
+
+  /**
+   * Makes ready what CONFIG SET appendonly yes begins, which is to follow, or `unprepareAppendOnly`.
+   * False, and a line in the log, when there can be no such files.
+   */
+  async prepareAppendOnly(): Promise<boolean> {
+    const preparing = this.#switching.then(() => this.#prepareAppendOnly());
+    this.#switching = preparing.then(() => {});
+    return await preparing;
+  }
+
+  async #prepareAppendOnly(): Promise<boolean> {
+    const { appendOnly } = this;
+    if (this.keepsFrames) return true;
+    this.#isPreparing = true;
+    try {
+      await this.#host.lockData();
+      await appendOnly.prepare();
+      if (this.#isClosed) await appendOnly.dropPrepared();
+      return true;
+    } catch (error) {
+      this.#isPreparing = false;
+      this.#tellNotBegun(error);
+      return false;
+    }
+  }
+
+  /** The setting was not changed after all. */
+  unprepareAppendOnly(): void {
+    this.#switching = this.#switching.then(async () => {
+      if (this.#host.config.appendOnly) return;
+      this.#isPreparing = false;
+      await this.appendOnly.dropPrepared();
+    });
+  }
+
+  #tellNotBegun(error: unknown): void {
+    const { message } = saveError(this.appendOnly.dir, error);
+    this.#host.log.warning("the append-only file was not begun", { reason: message });
+  }
+
   /** CONFIG SET appendonly. Files that are begun count when the log says so; a failure switches back. */
   #switchAppendOnly(): string | null {
     if (this.#isLoading) return "the data is being loaded";
@@ -181,6 +228,8 @@ export class Persistence {
   async #followAppendOnly(): Promise<void> {
     const { config, log } = this.#host;
     const { appendOnly } = this;
+    this.#isPreparing = false;
+    if (!config.appendOnly) await appendOnly.dropPrepared();
     if (this.#isClosed || config.appendOnly === appendOnly.isOpen) return;
     if (!config.appendOnly) {
       await appendOnly.switchOff("the append-only file is switched off");
@@ -193,8 +242,7 @@ export class Persistence {
       log.notice("the append-only file is written from now on");
     } catch (error) {
       config.assign("appendOnly", false);
-      const { message } = saveError(appendOnly.dir, error);
-      log.warning("the append-only file was not begun", { reason: message });
+      this.#tellNotBegun(error);
     }
   }
 

@@ -240,9 +240,8 @@ export class Server implements ExecutionObserver {
 
   /** See `PersistenceHost`. Two servers on one data set would overwrite what the other wrote. */
   async lockData(): Promise<void> {
-    const { dir, dbFilename, appendOnly, appendDirname } = this.config;
-    const hasFrames = appendOnly || this.persistence.appendOnly.isOpen;
-    const names = hasFrames ? [dbFilename, appendDirname] : [dbFilename];
+    const { dir, dbFilename, appendDirname } = this.config;
+    const names = this.persistence.keepsFrames ? [dbFilename, appendDirname] : [dbFilename];
     await this.#locks.take(names.map((name) => `${dir}/${name}.lock`));
   }
 

@@ -300,18 +300,86 @@ Deno.test("CONFIG SET appendonly begins files of what there is, and ends them, w
   });
 });
 
-Deno.test("CONFIG SET appendonly yes that cannot be done says so, and is no again", async () => {
+const NOT_BEGUN = "-ERR CONFIG SET failed (possibly related to argument 'appendonly') - " +
+  "Unable to turn on AOF. Check server logs.";
+
+Deno.test("CONFIG SET appendonly yes that cannot be done is an error that changes nothing", async () => {
+  for (const failing of ["makeDirectory", "create"] as const) {
+    await withStorage(async (storage, dir) => {
+      await using server = await start(dir, storage, {});
+      const before = await server.ask("CONFIG", "GET", "maxclients");
+      storage.fault = (operation) =>
+        operation === failing ? new Deno.errors.PermissionDenied("Permission denied") : null;
+      const request = ["CONFIG", "SET", "maxclients", "77", "AppendOnly", "YES"];
+      assertEquals(await server.ask(...request), NOT_BEGUN);
+      assertEquals(await server.ask("CONFIG", "GET", "appendonly"), ["appendonly", "no"]);
+      assertEquals(await server.ask("CONFIG", "GET", "maxclients"), before);
+      assertEquals(await server.info("errorstat_ERR"), "count=1");
+      assert(server.log.some((line) => /was not begun.*Permission denied/.test(line)));
+      assertEquals(await server.ask("SET", "k", "v"), "OK");
+      storage.fault = () => null;
+      assertEquals(await server.ask(...request), "OK");
+      assertEquals(await server.ask("CONFIG", "GET", "maxclients"), ["maxclients", "77"]);
+      await until("it is written", async () => await server.info("aof_enabled") === "1");
+    });
+  }
+});
+
+Deno.test("CONFIG SET appendonly yes lets others in while the disk makes it wait", async () => {
+  await withStorage(async (storage, dir) => {
+    await using server = await start(dir, storage, {});
+    const { promise: isFree, resolve: free } = Promise.withResolvers<void>();
+    const { promise: isAsked, resolve: ask } = Promise.withResolvers<void>();
+    storage.delay = (operation) => {
+      if (operation !== "makeDirectory") return null;
+      ask();
+      return isFree;
+    };
+    const [one, other] = [await server.connect(), await server.connect()];
+    await one.send("CONFIG", "SET", "appendonly", "yes");
+    await isAsked;
+    await other.send("CONFIG", "SET", "appendonly", "yes");
+    assertEquals(await server.ask("SET", "k", "v"), "OK");
+    assertEquals(await server.ask("CONFIG", "GET", "appendonly"), ["appendonly", "no"]);
+    free();
+    assertEquals(plain(await one.read()), "OK");
+    assertEquals(plain(await other.read()), "OK");
+    assertEquals(await server.ask("CONFIG", "GET", "appendonly"), ["appendonly", "yes"]);
+    const { appendOnly } = server.server.persistence;
+    await until("it is written", () => appendOnly.isOpen && !appendOnly.isRewriting);
+  });
+});
+
+Deno.test("CONFIG SET appendonly yes with a setting that is refused leaves no files", async () => {
+  await withStorage(async (storage, dir) => {
+    await using server = await start(dir, storage, {});
+    const before = (await storage.list(dir)).map(({ name }) => name);
+    const refused = await server.ask("CONFIG", "SET", "appendonly", "yes", "maxclients", "none");
+    assertStringIncludes(String(refused), "'maxclients'");
+    assertEquals(await server.ask("CONFIG", "GET", "appendonly"), ["appendonly", "no"]);
+    const isNew = (name: string) => !before.includes(name) && !name.endsWith(".lock");
+    await until(
+      "its files are gone",
+      async () => !(await storage.list(dir)).some(({ name }) => isNew(name)),
+    );
+    assertEquals(await server.ask("CONFIG", "SET", "appendonly", "yes"), "OK");
+  });
+});
+
+Deno.test("CONFIG SET appendonly yes in a transaction does not wait", async () => {
   await withStorage(async (storage, dir) => {
     await using server = await start(dir, storage, {});
     storage.fault = (operation) =>
       operation === "makeDirectory" ? new Deno.errors.PermissionDenied("Permission denied") : null;
-    assertEquals(await server.ask("CONFIG", "SET", "appendonly", "yes"), "OK");
+    const client = await server.connect();
+    await client.line("MULTI");
+    await client.line("CONFIG SET appendonly yes");
+    assertEquals(await client.line("EXEC"), ["OK"]);
     await until("it is no again", async () => {
       const [, value] = await server.ask("CONFIG", "GET", "appendonly") as string[];
       return value === "no";
     });
     assert(server.log.some((line) => /was not begun.*Permission denied/.test(line)));
-    assertEquals(await server.ask("SET", "k", "v"), "OK");
   });
 });
 
