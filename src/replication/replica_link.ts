@@ -40,7 +40,7 @@ import type { ShipReason } from "./resume.ts";
 import { HeartbeatPace } from "./heartbeat_pace.ts";
 import { CHUNK_FLIGHT, CONTROL_FLIGHT, FRAMES_FLIGHT, NO_FLIGHT, Outbox } from "./outbox.ts";
 import { SequenceMarks } from "./sequence_marks.ts";
-import { ShipQueue } from "./ship_queue.ts";
+import { QUEUED_CHUNK_BYTES_MAX, ShipQueue } from "./ship_queue.ts";
 import { slotKey } from "./slots.ts";
 import {
   encodeAckV1,
@@ -90,7 +90,7 @@ export interface LinkSettings {
   timeoutMs: number;
   /** `repl-ping-replica-period`: at most this between two heartbeats; less for a short timeout. */
   heartbeatMs: number;
-  /** `repl-output-limit`: above half of it no chunk is asked for. */
+  /** `repl-output-limit`: no chunk is asked for that might not fit in it. */
   pendingBytesMax: number;
 }
 
@@ -99,7 +99,7 @@ export const DEFAULT_LINK_SETTINGS: Readonly<LinkSettings> = {
   handshakeTimeoutMs: 5000,
   timeoutMs: 5000,
   heartbeatMs: 1000,
-  pendingBytesMax: 4 * 1024 * 1024,
+  pendingBytesMax: 1024 * 1024,
 };
 
 /** What a link reads of its shard; the values of the moment. */
@@ -342,11 +342,11 @@ export class ReplicaLink {
     if (state.at === "streaming") this.#enterShipping(claim.id);
   }
 
-  /** How many credits the worker gets now. 0 while the socket is behind, or when no ship runs. */
-  takeCredits(): number {
-    const { pendingBytesMax } = this.#settings;
-    if (this.#ship === null || this.pendingBytes > pendingBytesMax / 2) return 0;
-    return this.#ship.takeCredits();
+  /** For how many more chunks there is room now. 0 while the socket is behind, or when no ship runs. */
+  get credits(): number {
+    if (this.#ship === null || this.#ship.ended) return 0;
+    const room = this.#settings.pendingBytesMax - this.pendingBytes;
+    return Math.max(0, Math.floor(room / QUEUED_CHUNK_BYTES_MAX));
   }
 
   /** A chunk of the image, `buf[start..stop)`, 1 to 65536 bytes; the buffer is the link's from now on. */

@@ -1,7 +1,8 @@
 /**
- * The chunks of one snapshot between the worker and the socket. The worker makes a chunk for each
- * credit it is given; a credit comes back when its chunk has been written. So the memory of a ship is
- * a window of chunks, whatever the data's size and whoever is slow.
+ * The chunks of one snapshot between the worker and the socket. There is credit for as many as fit in
+ * what may wait for the socket (`repl-output-limit`); without it the worker does not get its buffer back
+ * before a chunk has been written. So the memory of a ship is a window of chunks, whatever the data's
+ * size and whoever is slow.
  *
  *     worker  --chunk-->  queue  --write-->  socket
  *        ^------------- credit ---------------+
@@ -9,16 +10,12 @@
  * @module
  */
 
-import { invariant } from "../base/invariant.ts";
-import { CHUNK_HEAD_BYTES, CHUNK_TAIL_BYTES, frameChunk } from "./wire.ts";
+import { CHUNK_BYTES_MAX, CHUNK_HEAD_BYTES, CHUNK_TAIL_BYTES, frameChunk } from "./wire.ts";
 
-/**
- * Chunks a link may have at the worker, in the message queue and in the socket together: 1 MiB, enough
- * to hide a message's way of 0.2 ms at 150 MB/s thirty times over.
- */
-export const SHIP_CHUNKS_IN_FLIGHT_MAX = 16;
+/** The most that a chunk takes of the queue. */
+export const QUEUED_CHUNK_BYTES_MAX: number = CHUNK_HEAD_BYTES + CHUNK_BYTES_MAX + CHUNK_TAIL_BYTES;
 
-/** The window of one ship. */
+/** The chunks of one ship. */
 export class ShipQueue {
   /** Bytes of the chunks that wait or are being written. */
   bytes = 0;
@@ -26,20 +23,10 @@ export class ShipQueue {
   ended = false;
 
   #chunks: Uint8Array[] = [];
-  /** Credits at the worker. */
-  #granted = 0;
 
   /** Chunks that wait or are being written. */
   get length(): number {
     return this.#chunks.length;
-  }
-
-  /** How many new credits the worker gets now; they count as given. */
-  takeCredits(): number {
-    if (this.ended) return 0;
-    const credits = SHIP_CHUNKS_IN_FLIGHT_MAX - this.#granted - this.#chunks.length;
-    this.#granted += credits;
-    return credits;
   }
 
   /**
@@ -47,8 +34,6 @@ export class ShipQueue {
    * (`CHUNK_HEAD_BYTES` before, `CHUNK_TAIL_BYTES` behind), else copied.
    */
   push(buf: Uint8Array, start: number, stop: number): void {
-    invariant(this.#granted > 0, "a chunk comes for a credit");
-    this.#granted--;
     if (start < CHUNK_HEAD_BYTES || stop + CHUNK_TAIL_BYTES > buf.length) {
       const roomy = new Uint8Array(CHUNK_HEAD_BYTES + stop - start + CHUNK_TAIL_BYTES);
       roomy.set(buf.subarray(start, stop), CHUNK_HEAD_BYTES);

@@ -120,9 +120,9 @@ export const REPLICATION_SETTINGS: SettingTable<ReplicationValues> = {
   ),
   replOutputBytes: replication(
     "repl-output-limit",
-    bytes({ min: 1_048_576, max: INT_MAX }),
-    4_194_304,
-    "bytes that may wait for one replica link; a snapshot's chunks, 1 MiB at most",
+    bytes({ min: 262_144, max: INT_MAX }),
+    1_048_576,
+    "bytes that may wait for one replica link: chunks of a snapshot (frames wait in the backlog)",
   ),
   replTimeoutSeconds: replication(
     "repl-timeout",

@@ -20,9 +20,6 @@ import type { Shard } from "./shard.ts";
 /** How often a long ship says how far it is, in ms. */
 const PROGRESS_MS = 5_000;
 
-/** Chunks that the link may have waiting: one being written and one to follow it at once, twice. */
-const LINK_CHUNKS = 4;
-
 /** Why a ship did not reach its end. */
 export interface ShipFailure {
   /** Name, as in the link's state. */
@@ -50,7 +47,7 @@ export class Ship {
   readonly #options: ShipOptions;
   #job: SnapshotJob | null = null;
   #failure: ShipFailure | null = null;
-  /** Resolves what the worker waits for, while the link has enough chunks. */
+  /** Resolves what the worker waits for, while the link has no credit. */
   #taken: (() => void) | null = null;
   /** Chunk buffers with room for the frame around them, used again and again. */
   readonly #buffers: Uint8Array[] = [];
@@ -146,8 +143,8 @@ export class Ship {
   }
 
   /**
-   * Gives a copy of a chunk to the link. While the link has few, the worker's buffer goes back at
-   * once; then it waits until a chunk is written.
+   * Gives a copy of a chunk to the link. While that has credit for another, the worker's buffer goes
+   * back at once; else it waits until a chunk is written.
    */
   #offer(chunk: Uint8Array): Promise<void> | void {
     const { link } = this.#pump;
@@ -160,19 +157,18 @@ export class Ship {
     let roomy = this.#buffers.pop();
     if (roomy === undefined || roomy.length < bytes) roomy = new Uint8Array(bytes);
     roomy.set(chunk, CHUNK_HEAD_BYTES);
-    link.takeCredits();
     link.offerChunk(roomy, CHUNK_HEAD_BYTES, CHUNK_HEAD_BYTES + chunk.length);
     this.#lent.push(roomy);
     this.#pump.wake();
-    if (link.chunksWaiting < LINK_CHUNKS) return;
+    if (link.credits > 0) return;
     return new Promise((resolve) => this.#taken = resolve);
   }
 
   /** Chunks were written: the worker may make more. */
   feed(): void {
-    const waiting = this.#pump.link.chunksWaiting;
-    while (this.#lent.length > waiting) this.#buffers.push(this.#lent.shift()!);
-    if (waiting < LINK_CHUNKS) this.#goOn();
+    const { link } = this.#pump;
+    while (this.#lent.length > link.chunksWaiting) this.#buffers.push(this.#lent.shift()!);
+    if (link.credits > 0) this.#goOn();
   }
 
   #goOn(): void {

@@ -9,8 +9,8 @@ import { Random } from "../support/random.ts";
 import { until } from "../support/until.ts";
 
 const MiB = 2 ** 20;
-/** Chunks of a ship that may be anywhere between worker and socket, with their frames. */
-const WINDOW_BYTES = 17 * 65_600;
+/** The most that a chunk of a ship takes, with its frame. */
+const CHUNK_BYTES = 65_546;
 const NOISE = new Random(1).bytes(10_000);
 
 /** Values that differ and do not compress. */
@@ -109,12 +109,28 @@ Deno.test("a ship to a slow reader adds a window of chunks and what is overwritt
   assert(arena.isFrozen);
   assertEquals(arena.usedBytes - kept, usedBytes);
   await linked(replica);
-  assert(watch.pendingBytes > 0 && watch.pendingBytes <= WINDOW_BYTES, `${watch.pendingBytes}`);
+  assert(watch.pendingBytes > 0 && watch.pendingBytes <= MiB, `${watch.pendingBytes}`);
   await inStep(primary, replica);
   assertEquals(primary.differsFrom(replica), "");
   await until("the old blocks are free", () => arena.deferredBytes === 0);
   assertEquals(arena.usedBytes, usedBytes);
 });
+
+for (const replOutputBytes of [MiB / 4, 2 * MiB]) {
+  Deno.test(`of a ship whose reader stands still as much waits as repl-output-limit lets: ${replOutputBytes}`, async () => {
+    await using primary = TestNode.start({ rdbCompression: false, replOutputBytes });
+    for (let i = 0; i < 2_000; i++) primary.run("SET", `k${i}`, noise(i));
+    using watch = new Watch(primary);
+    using peer = await Peer.connect(primary.base);
+    await peer.send(request("REPLICATE", "FROM", "0", "ID", "stuck"));
+    await until("the limit is reached", () => watch.pendingBytes > replOutputBytes - CHUNK_BYTES);
+    const reading = peer.rest().catch(() => {});
+    await until("all is sent", () => primary.hasLogged("snapshot ship is complete"));
+    assert(watch.pendingBytes <= replOutputBytes, `${watch.pendingBytes}`);
+    peer.close();
+    await reading;
+  });
+}
 
 Deno.test("frames behind a ship's cut are kept up to repl-pin-limit, then the link is closed", async () => {
   await using primary = TestNode.start({

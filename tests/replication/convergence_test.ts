@@ -143,7 +143,7 @@ class Primary {
       if (link.flushedAt !== null) this.slots.noteFlush(link.key!, link.flushedAt);
     }
     if (this.imageAt < 0) return;
-    for (let credits = link.takeCredits(); credits > 0; credits--) {
+    for (let credits = link.credits; credits > 0; credits--) {
       const piece = bytes(this.image.slice(this.imageAt, this.imageAt += 1 + this.#rnd.below(300)));
       if (piece.length > 0) link.offerChunk(piece, 0, piece.length);
       if (this.imageAt < this.image.length) continue;

@@ -214,7 +214,6 @@ function drive(
     else if (dice === 1 || !source.backlog.holds(link.claim!.offset)) {
       link.acceptShip("ahead");
       link.beginShip(4, source.backlog.pin(4)!);
-      link.takeCredits();
       link.offerChunk(new Uint8Array(10), 0, 10);
       link.endShip();
     } else link.acceptFrames();
