@@ -33,6 +33,8 @@ export type CloseName =
   | "BadReplicaInput"
   /** A replica confirmed frames it was never sent. */
   | "AckAhead"
+  /** A replica has more on its disk than it has confirmed. */
+  | "SyncAhead"
   /** The frames since a ship's cut passed what a pin may keep. */
   | "ShipOverrun"
   /** The snapshot could not be made. */

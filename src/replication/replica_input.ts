@@ -3,8 +3,8 @@
  * to look at into a buffer of its own (4 KiB at most, a few bytes in practice), so the pump may hand
  * it any buffer, and pieces of any size.
  *
- *     handshake --v2--> requests: REPLCONF ACK <offset>; any other request passes unread
- *         |
+ *     handshake --v2--> requests: REPLCONF ACK <offset>, REPLCONF FACK <offset>; any other request
+ *         |                       passes unread
  *         +-----v1----> junk: read and thrown away, in lines of at most 64 KiB
  *
  * @module
@@ -37,6 +37,8 @@ export const INPUT_ACK = 3;
 export const INPUT_FAILED = 4;
 /** A v1 replica sent `JUNK_LINE_BYTES_MAX` without a newline. Final. */
 export const INPUT_JUNK = 5;
+/** `ackOffset` has come, as what is on the replica's disk. */
+export const INPUT_SYNCED = 6;
 
 /** Bytes a v1 replica may send without a newline (kevy replicas send nothing; a lost client might). */
 export const JUNK_LINE_BYTES_MAX = 65_536;
@@ -46,6 +48,7 @@ export const REPLICA_REQUEST_BYTES_MAX: number = HANDSHAKE_BYTES_MAX;
 
 const REPLCONF = ascii("REPLCONF");
 const ACK = ascii("ACK");
+const FACK = ascii("FACK");
 const DOLLAR = 36;
 const ROOM_FIRST = 256;
 
@@ -60,7 +63,7 @@ export class ReplicaInput {
   handshake: HandshakeRequest | null = null;
   /** After `INPUT_REJECTED`. */
   rejection: HandshakeRejection | null = null;
-  /** After `INPUT_ACK`. */
+  /** After `INPUT_ACK` and `INPUT_SYNCED`. */
   ackOffset = 0;
   /** After `INPUT_FAILED`: what was found. */
   failure = "";
@@ -173,11 +176,12 @@ export class ReplicaInput {
     if (outcome === PROTOCOL_ERROR) return this.#fail(parser.error);
     const { argc, starts, stops } = parser;
     if (argc < 2 || !equalsFolded(buf, starts[0], stops[0], REPLCONF)) return INPUT_NOTHING;
-    if (!equalsFolded(buf, starts[1], stops[1], ACK)) return INPUT_NOTHING;
+    const isSynced = equalsFolded(buf, starts[1], stops[1], FACK);
+    if (!isSynced && !equalsFolded(buf, starts[1], stops[1], ACK)) return INPUT_NOTHING;
     const offset = argc === 3 ? parseOffset(buf, starts[2], stops[2]) : -1;
-    if (offset < 0) return this.#fail("REPLCONF ACK takes an offset");
+    if (offset < 0) return this.#fail(`REPLCONF ${isSynced ? "FACK" : "ACK"} takes an offset`);
     this.ackOffset = offset;
-    return INPUT_ACK;
+    return isSynced ? INPUT_SYNCED : INPUT_ACK;
   }
 
   /** Counts thrown away bytes; false when a line is too long. */

@@ -34,8 +34,10 @@ import {
   INPUT_JUNK,
   INPUT_NOTHING,
   INPUT_REJECTED,
+  INPUT_SYNCED,
   ReplicaInput,
 } from "./replica_input.ts";
+import { MarkQueue } from "./mark_queue.ts";
 import type { ShipReason } from "./resume.ts";
 import { HeartbeatPace } from "./heartbeat_pace.ts";
 import { CHUNK_FLIGHT, CONTROL_FLIGHT, FRAMES_FLIGHT, NO_FLIGHT, Outbox } from "./outbox.ts";
@@ -55,7 +57,7 @@ import {
 
 /** Nothing for the caller to do. */
 export const LINK_NOTHING = 0;
-/** The acknowledged offset has grown. */
+/** The acknowledged offset has grown, or the synced one. */
 export const LINK_ACKED = 1;
 /** The handshake has come: `claim` waits for a decision. */
 export const LINK_CLAIM = 2;
@@ -139,8 +141,13 @@ export class ReplicaLink {
   /** Which part of the node's sequence the acknowledgements cover. */
   readonly marks: SequenceMarks = new SequenceMarks();
 
+  /** The same for what the replica says is on its disk. */
+  readonly syncedMarks: MarkQueue = new MarkQueue();
+
   /** What of `marks.reached` was taken note of. */
   #toldReached = -1;
+  /** Frames before this one are on the replica's disk; -1 while it says nothing of it. */
+  #syncedOffset = -1;
   readonly #source: LinkSource;
   readonly #settings: Readonly<LinkSettings>;
   readonly #openedMs: number;
@@ -230,6 +237,10 @@ export class ReplicaLink {
           result = Math.max(result, this.#acknowledge(input.ackOffset));
           if (result === LINK_CLOSED) return LINK_CLOSED;
           break;
+        case INPUT_SYNCED:
+          result = Math.max(result, this.#noteSynced(input.ackOffset));
+          if (result === LINK_CLOSED) return LINK_CLOSED;
+          break;
         case INPUT_REJECTED:
           this.reject(input.rejection!);
           return LINK_CLOSED;
@@ -261,6 +272,21 @@ export class ReplicaLink {
     if (offset < this.#cutOffset || offset <= (state.ackedOffset ?? -1)) return LINK_NOTHING;
     state.ackedOffset = offset;
     this.marks.advance(offset);
+    return LINK_ACKED;
+  }
+
+  /** Takes the replica's word on its disk; gives what `#acknowledge` gives. */
+  #noteSynced(offset: number): number {
+    const state = this.#state;
+    if (state.at !== "streaming" || offset < this.#cutOffset) return LINK_NOTHING;
+    const acked = state.ackedOffset ?? this.#cutOffset;
+    if (offset > acked) {
+      this.close("SyncAhead", `${offset} is on its disk, acknowledged ${acked}`);
+      return LINK_CLOSED;
+    }
+    if (offset <= this.#syncedOffset) return LINK_NOTHING;
+    this.#syncedOffset = offset;
+    this.syncedMarks.advance(offset);
     return LINK_ACKED;
   }
 
@@ -325,6 +351,8 @@ export class ReplicaLink {
     this.#dropPin();
     this.#pin = pin;
     this.marks.reset();
+    this.syncedMarks.reset();
+    this.#syncedOffset = -1;
     this.caughtUp = false;
     const state = this.#state;
     if (state.at === "handshakePending") {
@@ -379,9 +407,19 @@ export class ReplicaLink {
   }
 
   /**
+   * How much of the node's sequence is on the replica's disk, as far as it is known; -1 while the replica
+   * says nothing of its disk.
+   */
+  get syncedSequence(): number {
+    if (this.#state.at !== "streaming" || this.#syncedOffset < 0) return -1;
+    return Math.max(0, this.syncedMarks.reached);
+  }
+
+  /**
    * Whether more of the node's sequence is reached than when this was last asked; the pump asks after
    * `OUTPUT_BYTES`. A heartbeat tells so by itself when it pairs an offset that was acknowledged before
-   * with a greater sequence, and the acknowledgement that answers it then says nothing new.
+   * with a greater sequence, and the acknowledgement that answers it then says nothing new. What is on
+   * the replica's disk cannot grow so without it, since that was acknowledged too.
    */
   takeProgress(): boolean {
     const { reached } = this.marks;
@@ -551,6 +589,7 @@ export class ReplicaLink {
     this.#beatLast = true;
     if (state.at === "streaming") {
       this.marks.note(backlog.nextOffset, sequence, state.ackedOffset ?? -1);
+      this.syncedMarks.note(backlog.nextOffset, sequence, this.#syncedOffset);
     }
     this.#out.sendControl(nowMs);
     return OUTPUT_BYTES;

@@ -15,6 +15,7 @@
  * @module
  */
 
+import { invariant } from "../base/invariant.ts";
 import type { RequestLimits } from "../resp/request_parser.ts";
 import { SequenceMarks } from "./sequence_marks.ts";
 import {
@@ -249,12 +250,20 @@ export class UpstreamLink {
     return this.#ackWanted;
   }
 
-  /** The acknowledgement to write now: of everything before `offset`, which is applied. */
-  takeAck(nowMs: number, offset: number = this.#appliedOffset): Uint8Array<ArrayBuffer> {
+  /**
+   * The acknowledgement to write now: of everything before `offset`, which is applied. With it goes
+   * that everything before `synced` is on our disk, unless that is -1.
+   */
+  takeAck(
+    nowMs: number,
+    offset: number = this.#appliedOffset,
+    synced: number = -1,
+  ): Uint8Array<ArrayBuffer> {
     this.#ackMs = nowMs;
     this.#ackWanted = false;
     this.#ackedOffset = offset;
-    return encodeReplicaAck(offset);
+    invariant(synced <= offset, `synced ${synced} is past acknowledged ${offset}`);
+    return encodeReplicaAck(offset, synced);
   }
 
   /** Deadlines; gives whether the link failed now. A timer calls it every 100 ms or so. */

@@ -8,6 +8,7 @@
  *                                    [AUTH <password>] [CAPA <token>]...
  *                                    [TIMEOUT <ms>]                              an array of bulks
  *                          REPLCONF ACK <offset>                                 an array of bulks
+ *                          REPLCONF FACK <offset>                                an array of bulks
  *     primary -> replica   +ACK <offset>                                        v1: the asked offset
  *                          +ACK <offset> HISTORY <id> SHARD <i> SHARDS <n>       v2: next, or the cut
  *                               [CONTINUES <asked offset> [DB <database>]]       v2: in other numbers
@@ -149,9 +150,17 @@ export function encodeHeartbeat(
 /** Asks a v2 replica to acknowledge now. */
 export const GET_ACK_LINE: Uint8Array<ArrayBuffer> = ascii("+GETACK\r\n");
 
-/** A v2 replica's acknowledgement: everything before `offset` is applied. */
-export function encodeReplicaAck(offset: number): Uint8Array<ArrayBuffer> {
-  return ascii(`*3\r\n${bulk("REPLCONF")}${bulk("ACK")}${bulk(String(offset))}`);
+/**
+ * A v2 replica's acknowledgement: everything before `offset` is applied; and behind it, unless `synced`
+ * is -1, that everything before `synced` is in its append-only file and synced. That is a request of its
+ * own, since a primary that does not know it passes it unread.
+ */
+export function encodeReplicaAck(offset: number, synced: number = -1): Uint8Array<ArrayBuffer> {
+  return ascii(replConf("ACK", offset) + (synced < 0 ? "" : replConf("FACK", synced)));
+}
+
+function replConf(what: string, offset: number): string {
+  return `*3\r\n${bulk("REPLCONF")}${bulk(what)}${bulk(String(offset))}`;
 }
 
 /** Whether this may be announced as a replica's address: a number or a name, with nothing else in it. */

@@ -287,11 +287,103 @@ Deno.test("acknowledgements arrive in any pieces; other requests pass unread", (
   assert(link.state.at === "streaming" && link.state.ackedOffset === 7);
 });
 
+Deno.test("what is on a replica's disk arrives in any pieces, and is nothing before it is said", () => {
+  const data = concat(
+    encodeReplicaAck(5),
+    encodeReplicaAck(6, 5),
+    request("REPLCONF", "CAPA", "x"),
+    bytes("replconf fack 6\n"),
+    encodeReplicaAck(7, 6),
+  );
+  for (let cut = 0; cut <= data.length; cut++) {
+    const [, link] = streaming();
+    const outcomes = [send(link, data.subarray(0, cut)), send(link, data.subarray(cut))];
+    assert(link.state.at === "streaming" && link.state.ackedOffset === 7, `cut ${cut}`);
+    assert(outcomes.includes(LINK_ACKED), `cut ${cut}`);
+    assertEquals([link.marks.reached, link.syncedSequence], [4, 0], `cut ${cut}`);
+    assertEquals(send(link, encodeReplicaAck(7, 7)), LINK_ACKED);
+    assertEquals(link.syncedSequence, 4);
+  }
+  const [, link] = streaming();
+  send(link, encodeReplicaAck(7));
+  assertEquals([link.marks.reached, link.syncedSequence], [4, -1], "it says nothing of its disk");
+});
+
+Deno.test("what is on a replica's disk grows, never past what it has confirmed", () => {
+  const [, link] = streaming();
+  send(link, encodeReplicaAck(6));
+  assertEquals(send(link, encodeReplicaAck(6, 6)), LINK_ACKED);
+  assertEquals(send(link, encodeReplicaAck(6, 6)), LINK_NOTHING);
+  assertEquals(send(link, encodeReplicaAck(6, 2)), LINK_NOTHING);
+  assertEquals(send(link, encodeReplicaAck(7, 6)), LINK_ACKED);
+  assertEquals(link.syncedSequence, 0);
+  assertEquals(send(link, encodeReplicaAck(7, 7)), LINK_ACKED);
+  assertEquals(link.syncedSequence, 4);
+
+  const [source, ahead] = streaming();
+  source.append("E");
+  pumpAll(ahead);
+  send(ahead, encodeReplicaAck(7));
+  assertEquals(send(ahead, encodeReplicaAck(7, 8)), LINK_CLOSED);
+  assert(ahead.state.at === "closed" && ahead.state.because === "SyncAhead");
+  assertEquals(ahead.state.detail, "8 is on its disk, acknowledged 7");
+  assertEquals(ahead.syncedSequence, -1);
+});
+
+Deno.test("a heartbeat that makes what is on a replica's disk cover more says so, once", () => {
+  const [source, link] = streaming();
+  send(link, encodeReplicaAck(7, 7));
+  assert(link.takeProgress() && !link.takeProgress());
+  source.sequence = 100;
+  link.requestAck();
+  assertEquals(pumpAll(link, 1), ping(7, 100) + "+GETACK\r\n");
+  assertEquals(link.syncedSequence, 100);
+  assert(link.takeProgress() && !link.takeProgress());
+});
+
+Deno.test("many heartbeats between two syncs of a replica are all covered by the second", () => {
+  const [source, link] = streaming();
+  send(link, encodeReplicaAck(7, 7));
+  for (let i = 1; i <= 20; i++) {
+    source.append("E");
+    link.requestAck();
+    pumpAll(link, i);
+    send(link, encodeReplicaAck(7 + i, 7), i);
+  }
+  assertEquals([link.marks.reached, link.syncedSequence], [24, 4]);
+  send(link, encodeReplicaAck(27, 17), 21);
+  assertEquals(link.syncedSequence, 14);
+  send(link, encodeReplicaAck(27, 27), 22);
+  assertEquals(link.syncedSequence, 24);
+});
+
+Deno.test("a ship makes what was on a replica's disk nothing", () => {
+  const [, link] = shipping();
+  offer(link, "x");
+  link.endShip();
+  send(link, encodeReplicaAck(0, 0));
+  pumpAll(link);
+  assertEquals(send(link, encodeReplicaAck(0, 0)), LINK_NOTHING, "said before the ship's end");
+  assertEquals(link.syncedSequence, -1);
+  send(link, encodeReplicaAck(7));
+  assertEquals([link.marks.reached, link.syncedSequence], [4, -1]);
+  send(link, encodeReplicaAck(7, 7));
+  assertEquals(link.syncedSequence, 4);
+  link.requestShip("evicted");
+  const source = new FakeSource({ firstOffset: 7 });
+  link.beginShip(7, source.backlog.pin(7)!);
+  assertEquals(link.syncedSequence, -1);
+});
+
 Deno.test("what cannot be read from a v2 replica closes its link by name", () => {
   const rows = [
     "*x\r\n",
     "*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$1\r\nx\r\n",
     "*2\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n",
+    "REPLCONF FACK\r\n",
+    "REPLCONF FACK 5 6\r\n",
+    "REPLCONF FACK -1\r\n",
+    "REPLCONF FACK 18446744073709551616\r\n",
     "*1\r\n$5000\r\n" + "x".repeat(5000),
     "x".repeat(5000),
   ];

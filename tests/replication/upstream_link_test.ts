@@ -1,5 +1,6 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { latin1 } from "../../src/base/ascii.ts";
+import { InvariantError } from "../../src/base/invariant.ts";
 import { reconnectDelayMs } from "../../src/replication/backoff.ts";
 import {
   ACK,
@@ -296,6 +297,17 @@ Deno.test("acknowledgements come every second, soon after frames, and when asked
   assert(link.ackDue(1101));
   link.takeAck(1101);
   assert(!link.ackDue(1102));
+});
+
+Deno.test("an acknowledgement says what is on disk, never more than it confirms", () => {
+  const follower = new Follower();
+  const { link } = follower;
+  follower.read(ack(5) + ping(5, 1) + frame(5));
+  link.applied(6);
+  assert(!latin1(link.takeAck(1000)).includes("FACK"));
+  assert(latin1(link.takeAck(1000, 6, 0)).endsWith("$4\r\nFACK\r\n$1\r\n0\r\n"));
+  assert(latin1(link.takeAck(1000, 6, 6)).endsWith("$4\r\nFACK\r\n$1\r\n6\r\n"));
+  assertThrows(() => link.takeAck(1000, 5, 6), InvariantError);
 });
 
 Deno.test("nothing is confirmed before a resume is certain, nor during a ship", () => {

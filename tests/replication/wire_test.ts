@@ -350,6 +350,12 @@ Deno.test("a chunk is framed in place, whatever its length", () => {
   }
 });
 
-Deno.test("an acknowledgement is an array of bulks", () => {
-  assertEquals(latin1(encodeReplicaAck(42)), "*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$2\r\n42\r\n");
+Deno.test("an acknowledgement is an array of bulks, what is on disk another", () => {
+  const ack = "*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$2\r\n42\r\n";
+  assertEquals(latin1(encodeReplicaAck(42)), ack);
+  assertEquals(
+    latin1(encodeReplicaAck(42, 7)),
+    ack + "*3\r\n$8\r\nREPLCONF\r\n$4\r\nFACK\r\n$1\r\n7\r\n",
+  );
+  assert(latin1(encodeReplicaAck(0, 0)).endsWith("FACK\r\n$1\r\n0\r\n"));
 });
