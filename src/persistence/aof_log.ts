@@ -47,6 +47,13 @@ export interface AofLogHost {
   nowMs(): number;
   /** Writing has failed (a reason), or goes well again (null). */
   statusChanged(reason: string | null): void;
+  /**
+   * How much has been appended to this log and to those beside it, in any measure that grows with each
+   * of their frames: `syncedMark` is told in it.
+   */
+  mark(): number;
+  /** More may be synced than before. */
+  synced(): void;
 }
 
 /** All who wait for frames that one write takes. */
@@ -86,6 +93,10 @@ export class AofLog {
   /** The file that could not be written to. */
   #failed: IncrementFile | null = null;
   #synced = 0;
+  /** The host's mark when the latest write that is complete took what there was; -1 before. */
+  #writtenMark = -1;
+  /** That of the write that the latest sync covers. */
+  #syncedMark = -1;
   /** Frames from here on are dropped. */
   #suspendedFrom = Infinity;
   /** Frames from here on are in no file, or in one that nobody would load yet. */
@@ -129,6 +140,15 @@ export class AofLog {
   /** Frames that a loss of power does not take. */
   get syncedFrames(): number {
     return Math.min(this.#synced, this.#unlistedFrom);
+  }
+
+  /**
+   * A mark of the host's at which everything appended here, and all data that were replaced before, is
+   * safe from a loss of power by now; -1 before there is one.
+   */
+  get syncedMark(): number {
+    const isClean = !this.isUnlisted && this.syncedFrames >= this.appendedFrames;
+    return isClean ? this.#host.mark() : this.#syncedMark;
   }
 
   /** Bytes appended and not surely written. */
@@ -181,6 +201,8 @@ export class AofLog {
    */
   suspend(): void {
     if (this.isSuspended) return;
+    // The data that there are from now on are not in the file, although no frame has come since.
+    this.#syncedMark = Math.min(this.syncedMark, this.#host.mark() - 1);
     this.isSuspended = true;
     this.#suspendedFrom = this.appendedFrames;
     this.#unlistedFrom = Math.min(this.#unlistedFrom, this.appendedFrames);
@@ -287,6 +309,7 @@ export class AofLog {
   }
 
   #release(): void {
+    this.#host.synced();
     if (this.#waiting.length === 0) return;
     const { syncedFrames } = this;
     const waiting = this.#waiting;
@@ -334,7 +357,10 @@ export class AofLog {
         this.#writeNowFromMs = nowMs + this.#slowDiskMs;
         this.#slowDiskMs = Math.min(this.#slowDiskMs * 2, SLOW_DISK_MS_MAX);
       }
-      if (isWhole) this.#makeRoom();
+      if (isWhole) {
+        this.#writtenMark = this.#host.mark();
+        this.#makeRoom();
+      }
       return isWhole;
     } catch (error) {
       this.#fail(part, error);
@@ -408,11 +434,18 @@ export class AofLog {
 
   async #write(part: IncrementFile): Promise<void> {
     try {
-      await part.write();
+      await this.#writeMarked(part);
       this.#makeRoom();
     } catch (error) {
       if (this.#parts.includes(part) && !this.isBroken) this.#fail(part, error);
     }
+  }
+
+  async #writeMarked(part: IncrementFile): Promise<void> {
+    // What waits for a file behind this one is not taken by this write.
+    const mark = part === this.#last ? this.#host.mark() : this.#writtenMark;
+    await part.write();
+    this.#writtenMark = mark;
   }
 
   /** Nothing is written to a file before the one before it is on disk: only the last may be torn. */
@@ -432,11 +465,14 @@ export class AofLog {
 
   async #sync(part: IncrementFile): Promise<void> {
     const frames = part.writtenFrames;
+    const mark = this.#writtenMark;
     this.#lastSyncMs = this.#syncBeganMs = this.#host.nowMs();
     let failure: unknown;
     try {
       await part.sync();
       this.#synced = Math.max(this.#synced, frames);
+      // While a file counts for nothing, what it has does not either.
+      if (!this.isUnlisted) this.#syncedMark = Math.max(this.#syncedMark, mark);
     } catch (error) {
       failure = error ?? "the sync failed";
     }
@@ -475,7 +511,7 @@ export class AofLog {
   async #writeAgain(part: IncrementFile): Promise<void> {
     try {
       await part.cut();
-      if (part.pendingBytes > 0) await part.write();
+      if (part.pendingBytes > 0) await this.#writeMarked(part);
     } catch (error) {
       if (this.#failed === part && !this.isBroken) this.#fail(part, error);
       return;

@@ -209,6 +209,7 @@ export class AppendOnly implements Durability {
       this.#isCreating = false;
     }
     this.#flush.ask();
+    this.#host.synced();
     await this.#tidy(directory);
   }
 
@@ -313,6 +314,15 @@ export class AppendOnly implements Durability {
     return (this.#files ?? []).every(({ log }, i) =>
       log.policy !== "always" || log.syncedFrames >= (frames[i] ?? 0)
     );
+  }
+
+  /** See `Durability`. Files that do not hold yet what was there before them keep nothing. */
+  get syncedSequence(): number {
+    const files = this.#files;
+    if (files === null || this.#isCreating) return -1;
+    let least = Infinity;
+    for (let i = 0; i < files.length; i++) least = Math.min(least, files[i].log.syncedMark);
+    return least;
   }
 
   /** Several times a second: syncs, rewrites that are due. */

@@ -58,7 +58,7 @@ export interface PersistenceHost extends LoadingHost {
   /** Replicas and upstream. */
   readonly replication: Pick<
     Replication,
-    "isFollowing" | "positions" | "suspend" | "resume" | "reset"
+    "isFollowing" | "positions" | "suspend" | "resume" | "reset" | "synced" | "endLocalSyncs"
   >;
   /** What the guards depend on has changed. */
   updateGuards(): void;
@@ -122,6 +122,7 @@ export class Persistence {
       positions: () => this.#isLoading ? this.#loading.upstream : host.replication.positions(),
       isSaving: () => this.isSaving,
       statusChanged: () => host.updateGuards(),
+      synced: () => host.replication.synced(),
     });
     this.lastSaveUnixMs = host.clock.nowMs();
     useDataDirectory(host.config);
@@ -226,10 +227,13 @@ export class Persistence {
 
   /** Does what the setting says by now. */
   async #followAppendOnly(): Promise<void> {
-    const { config, log } = this.#host;
+    const { config, log, replication } = this.#host;
     const { appendOnly } = this;
     this.#isPreparing = false;
-    if (!config.appendOnly) await appendOnly.dropPrepared();
+    if (!config.appendOnly) {
+      replication.endLocalSyncs();
+      await appendOnly.dropPrepared();
+    }
     if (this.#isClosed || config.appendOnly === appendOnly.isOpen) return;
     if (!config.appendOnly) {
       await appendOnly.switchOff("the append-only file is switched off");
@@ -242,6 +246,7 @@ export class Persistence {
       log.notice("the append-only file is written from now on");
     } catch (error) {
       config.assign("appendOnly", false);
+      replication.endLocalSyncs();
       this.#tellNotBegun(error);
     }
   }

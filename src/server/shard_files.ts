@@ -58,6 +58,8 @@ export interface ShardFilesHost {
   positions(): UpstreamPositions | null;
   /** Whether writes can be kept has changed. */
   statusChanged(): void;
+  /** More may be on disk than before. */
+  synced(): void;
 }
 
 /** See the module's text. */
@@ -374,6 +376,8 @@ function logHost(host: ShardFilesHost): AofLogHost {
       else log.notice("the append-only file is written again");
       host.statusChanged();
     },
+    mark: () => host.node.sequence.value,
+    synced: () => host.synced(),
   };
 }
 

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { MarkQueue } from "../replication/mark_queue.ts";
+
 /** See the module's text. Frames are counted by shard of this node. */
 export interface Durability {
   /** A turn has ended that may have made frames. */
@@ -18,6 +20,11 @@ export interface Durability {
   appended(): readonly number[];
   /** Whether the first `frames[i]` of each shard are. */
   isDurableUpTo(frames: readonly number[]): boolean;
+  /**
+   * How many frames of the node's sequence the disk surely has, whatever is promised; -1 while nothing
+   * is kept.
+   */
+  readonly syncedSequence: number;
 }
 
 /** Nothing is kept, so nothing is promised. */
@@ -28,6 +35,7 @@ export const NOT_KEPT: Durability = {
   whenDurable: () => Promise.resolve(),
   appended: () => [],
   isDurableUpTo: () => true,
+  syncedSequence: -1,
 };
 
 /**
@@ -57,5 +65,26 @@ export class SafeOffset {
     }
     this.#awaited ??= { offset: applied, frames: durability.appended() };
     return this.#safe;
+  }
+}
+
+/** The offset up to which applied frames of an upstream are on our disk, whatever is promised of it. */
+export class SyncedOffset {
+  readonly #marks = new MarkQueue();
+
+  /** Offsets mean something else from here on, or the data do. */
+  reset(): void {
+    this.#marks.reset();
+  }
+
+  /**
+   * The offset, when everything before `applied` is applied, in the first `sequence` frames of our node;
+   * -1 when there is none, or nothing is kept.
+   */
+  of(applied: number, sequence: number, durability: Durability): number {
+    const { syncedSequence } = durability;
+    if (syncedSequence < 0) return -1;
+    this.#marks.note(sequence, applied, syncedSequence);
+    return this.#marks.reached;
   }
 }

@@ -486,8 +486,23 @@ export class Follower implements UpstreamHost {
   }
 
   /** See `UpstreamHost`. */
+  isStaged(runner: UpstreamRunner): boolean {
+    return this.#feeds.has(runner);
+  }
+
+  /** See `UpstreamHost`. */
   get durability(): Durability {
     return this.#host.durability;
+  }
+
+  /** See `UpstreamHost`. */
+  get sequence(): number {
+    return this.#host.node.sequence.value;
+  }
+
+  /** More may be on our disk. */
+  synced(): void {
+    for (const runner of this.#runners) runner.synced();
   }
 
   /** See `UpstreamHost`. */

@@ -1,6 +1,6 @@
 /**
- * Replication of a whole node: its shards as primaries, itself as a follower, and what ROLE, INFO and
- * WAIT ask of both.
+ * Replication of a whole node: its shards as primaries, itself as a follower, and what ROLE, INFO, WAIT
+ * and WAITAOF ask of both.
  *
  * @module
  */
@@ -58,10 +58,20 @@ export interface ReplicationHost {
   guardsChanged(): void;
 }
 
-/** Somebody who waits for replicas (`WAIT`). */
-interface Waiter {
+/** What somebody waits for: the first `sequence` frames of the node, in enough places. */
+export interface Wanted {
+  /** Frames. */
   readonly sequence: number;
+  /** Replicas that have them. */
   readonly count: number;
+  /** Whether our own disk has to have them too. */
+  readonly isLocal: boolean;
+}
+
+/** Somebody who waits (`WAIT`, `WAITAOF`). */
+interface Waiter extends Wanted {
+  /** Whether replicas count by what is on their disks. */
+  readonly isSynced: boolean;
   readonly reached: () => void;
 }
 
@@ -161,7 +171,17 @@ export class Replication {
 
   /** Replicas that surely have the first `sequence` frames of the node. */
   countReplicas(sequence: number): number {
-    return this.#reachedByReplica().filter((reached) => reached >= sequence).length;
+    return countFrom(this.#reachedByReplica(), sequence);
+  }
+
+  /** Replicas that surely have them on their disks; who says nothing of its disk has none. */
+  countSyncedReplicas(sequence: number): number {
+    return countFrom(this.#syncedByReplica(), sequence);
+  }
+
+  /** Whether our own disk has them. */
+  isSynced(sequence: number): boolean {
+    return this.#host.durability.syncedSequence >= sequence;
   }
 
   /** Node sequence that each replica surely has. */
@@ -169,15 +189,49 @@ export class Replication {
     return Array.from(this.#linksByReplica().values(), (links) => this.#reached(links));
   }
 
+  /** Node sequence that each replica surely has on its disk; -1 while it has not said so on all links. */
+  #syncedByReplica(): number[] {
+    return Array.from(this.#linksByReplica().values(), (links) => {
+      if (links.length < this.primaries.length) return -1;
+      return Math.min(...links.map((link) => link.syncedSequence));
+    });
+  }
+
   /**
    * Calls `reached` once, when `count` replicas have the first `sequence` frames. Returns how to stop
    * waiting.
    */
   waitForReplicas(sequence: number, count: number, reached: () => void): () => void {
-    const waiter: Waiter = { sequence, count, reached };
+    return this.#wait({ sequence, count, isLocal: false, isSynced: false, reached });
+  }
+
+  /**
+   * Calls `reached` once, when what is wanted is on enough disks, or our own is none of them any more
+   * (`endLocalSyncs`). Returns how to stop waiting.
+   */
+  waitForSyncs(wanted: Wanted, reached: () => void): () => void {
+    return this.#wait({ ...wanted, isSynced: true, reached });
+  }
+
+  #wait(waiter: Waiter): () => void {
     this.#waiters.add(waiter);
     this.requestAcks();
     return () => this.#waiters.delete(waiter);
+  }
+
+  /** More may be on our disk: who waits for that is told, our upstream too. */
+  synced(): void {
+    this.#progressed();
+    this.#follower?.synced();
+  }
+
+  /** Nothing is kept on our disk any more: nobody waits for it any longer. */
+  endLocalSyncs(): void {
+    for (const waiter of this.#waiters) {
+      if (!waiter.isLocal) continue;
+      this.#waiters.delete(waiter);
+      waiter.reached();
+    }
   }
 
   /** Asks every replica to say what it has. */
@@ -190,10 +244,14 @@ export class Replication {
 
   #progressed(): void {
     if (this.#waiters.size === 0) return;
-    const reached = this.#reachedByReplica();
+    let reached: number[] | null = null;
+    let synced: number[] | null = null;
     for (const waiter of this.#waiters) {
-      const count = reached.filter((sequence) => sequence >= waiter.sequence).length;
-      if (count < waiter.count) continue;
+      if (waiter.isLocal && !this.isSynced(waiter.sequence)) continue;
+      const replicas = waiter.isSynced
+        ? synced ??= this.#syncedByReplica()
+        : reached ??= this.#reachedByReplica();
+      if (countFrom(replicas, waiter.sequence) < waiter.count) continue;
       this.#waiters.delete(waiter);
       waiter.reached();
     }
@@ -496,4 +554,11 @@ function phaseOf(links: readonly ReplicaLink[], shards: number): ReplicaPhase {
   if (links.some((link) => link.state.at === "snapshotShipping")) return "send_bulk";
   const streams = links.length === shards && links.every((l) => l.state.at === "streaming");
   return streams ? "online" : "wait_bgsave";
+}
+
+/** How many of some node sequences are at least `sequence`. */
+function countFrom(sequences: readonly number[], sequence: number): number {
+  let count = 0;
+  for (const reached of sequences) if (reached >= sequence) count++;
+  return count;
 }

@@ -31,7 +31,7 @@ import {
 } from "../replication/upstream_link.ts";
 import { RENUMBER_CAPABILITY } from "../replication/wire.ts";
 import type { Applier, FramePlace } from "./applier.ts";
-import { type Durability, SafeOffset } from "./durability.ts";
+import { type Durability, SafeOffset, SyncedOffset } from "./durability.ts";
 import { HELD_BACK, HeldUnit, NOT_HELD } from "./held_unit.ts";
 import type { Shard } from "./shard.ts";
 import { connectWithin, UpstreamSocket } from "./upstream_socket.ts";
@@ -105,8 +105,12 @@ export interface UpstreamHost {
   beginsAnew(runner: UpstreamRunner): void;
   /** A connection was not made, or ended; gives whether the layout must be asked again. */
   failed(runner: UpstreamRunner, error: UpstreamError | "ConnectFailed"): boolean;
+  /** Whether what a runner applies goes to data that nobody sees yet. */
+  isStaged(runner: UpstreamRunner): boolean;
   /** What has to be safe before it is confirmed. */
   readonly durability: Durability;
+  /** Frames of all our shards so far. */
+  readonly sequence: number;
   /** Asks the layout again; resolves when it is known or the attempt failed. */
   relayout(): Promise<void>;
   /** After a turn that may have written. */
@@ -148,6 +152,11 @@ export class UpstreamRunner {
   readonly #unit = new HeldUnit();
   readonly #safeOffset = new SafeOffset();
   readonly #counterpart: Shard | null;
+  readonly #syncedOffset = new SyncedOffset();
+  /** What the upstream was last told is on our disk; -1 on a new link. */
+  #saidSynced = -1;
+  /** What was applied when it last asked, if the disk did not have all of it; else -1. */
+  #wantedSynced = -1;
   #awaitsDisk = false;
   /** What of the upstream node's sequence was applied when the last connection ended. */
   #reachedBefore = -1;
@@ -267,6 +276,8 @@ export class UpstreamRunner {
     this.#isUnfounded = !knows;
     this.#unit.close();
     this.#safeOffset.reset(knows ? position.offset : 0);
+    this.#syncedOffset.reset();
+    this.#saidSynced = this.#wantedSynced = -1;
     return this.link = new UpstreamLink({
       claim: {
         version,
@@ -442,6 +453,7 @@ export class UpstreamRunner {
     }
     if (db >= 0) place.db = db;
     this.#safeOffset.reset(link.appliedOffset);
+    this.#syncedOffset.reset();
     return true;
   }
 
@@ -490,6 +502,7 @@ export class UpstreamRunner {
         // A primary whose backlog has overtaken us in the middle of a unit; the snapshot has all of it.
         this.#unit.close();
         this.syncBytes = 0;
+        this.#syncedOffset.reset();
         this.#wasStreaming = this.#isUnfounded = false;
         host.snapshotBegun(this);
       } else if (event === SNAPSHOT_BYTES) {
@@ -517,9 +530,37 @@ export class UpstreamRunner {
     if (link === null || socket === null || socket.isWriting) return;
     const nowMs = this.#host.clock.monotonicMs();
     if (!link.ackDue(nowMs)) return;
-    if (link.isAckWanted && !this.#host.durability.isDurable) void this.#acknowledgeAgain(link);
+    const { isAckWanted } = link;
+    if (isAckWanted && !this.#host.durability.isDurable) void this.#acknowledgeAgain(link);
+    this.#writeAck(socket, link, nowMs);
+    if (isAckWanted && this.#saidSynced < link.appliedOffset) {
+      this.#wantedSynced = link.appliedOffset;
+    }
+  }
+
+  #writeAck(socket: UpstreamSocket, link: UpstreamLink, nowMs: number): void {
     const safe = this.#safeOffset.of(link.appliedOffset, this.#host.durability);
-    socket.write(link.takeAck(nowMs, safe)).catch(() => {}); // The read loop learns of it too.
+    const synced = Math.min(safe, this.#syncedOn(link));
+    this.#saidSynced = Math.max(this.#saidSynced, synced);
+    if (this.#saidSynced >= this.#wantedSynced) this.#wantedSynced = -1;
+    socket.write(link.takeAck(nowMs, safe, synced)).catch(() => {}); // The read loop learns of it too.
+  }
+
+  /** Up to which of the link's frames our disk has the data that clients see; -1 if it keeps none. */
+  #syncedOn(link: UpstreamLink): number {
+    const host = this.#host;
+    if (link.state.at !== "streaming" || host.isStaged(this)) return -1;
+    return this.#syncedOffset.of(link.appliedOffset, host.sequence, host.durability);
+  }
+
+  /** More may be on our disk: an upstream that waits for it is told. */
+  synced(): void {
+    const { link } = this;
+    const socket = this.#socket;
+    if (this.#wantedSynced < 0 || link === null || socket === null || socket.isWriting) return;
+    if (this.#syncedOn(link) > this.#saidSynced) {
+      this.#writeAck(socket, link, this.#host.clock.monotonicMs());
+    }
   }
 
   /** Who waits for what is applied is told as soon as the disk has it. */
@@ -531,15 +572,18 @@ export class UpstreamRunner {
     this.#awaitsDisk = false;
     const socket = this.#socket;
     if (this.link !== link || socket === null || socket.isWriting) return;
-    const safe = this.#safeOffset.of(link.appliedOffset, durability);
-    socket.write(link.takeAck(clock.monotonicMs(), safe)).catch(() => {});
+    this.#writeAck(socket, link, clock.monotonicMs());
   }
 
   /** Deadlines and acknowledgements; called every 100 ms or so. */
   tick(): void {
     const { link } = this;
     if (link === null || this.#socket === null) return;
-    if (!link.tick(this.#host.clock.monotonicMs())) return this.acknowledge();
+    if (!link.tick(this.#host.clock.monotonicMs())) {
+      this.acknowledge();
+      this.synced();
+      return;
+    }
     this.#socket.close();
     this.#over?.();
   }

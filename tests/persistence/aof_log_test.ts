@@ -19,6 +19,8 @@ interface Bench {
   log: AofLog;
   clock: { nowMs: number };
   said: (string | null)[];
+  /** Frames of this log and of others beside it. */
+  sequence: { frames: number };
 }
 
 async function open(policy: FsyncPolicy): Promise<Bench> {
@@ -26,12 +28,15 @@ async function open(policy: FsyncPolicy): Promise<Bench> {
   storage.addDirectory(DIR);
   const clock = { nowMs: 1_000 };
   const said: (string | null)[] = [];
+  const sequence = { frames: 0 };
   const host: AofLogHost = {
     nowMs: () => clock.nowMs,
     statusChanged: (reason) => void said.push(reason),
+    mark: () => sequence.frames,
+    synced: () => {},
   };
   const log = new AofLog(host, policy, PATH, await handles(storage, PATH), 0);
-  return { storage, log, clock, said };
+  return { storage, log, clock, said, sequence };
 }
 
 async function handles(storage: PowerStorage, path: string): Promise<IncrementHandles> {
@@ -74,6 +79,8 @@ function openTold(policy: FsyncPolicy = "always"): {
   log: AofLog;
   clock: { nowMs: number };
   told: string[];
+  /** Frames of this log and of others beside it, and how often more was said to be synced. */
+  sequence: { frames: number; told: number };
   writeMs: (ms: number) => void;
   endSync: () => void;
 } {
@@ -103,12 +110,19 @@ function openTold(policy: FsyncPolicy = "always"): {
     close: () => {},
     [Symbol.dispose]: () => {},
   };
-  const host = { nowMs: () => clock.nowMs, statusChanged: () => {} };
+  const sequence = { frames: 0, told: 0 };
+  const host: AofLogHost = {
+    nowMs: () => clock.nowMs,
+    statusChanged: () => {},
+    mark: () => sequence.frames,
+    synced: () => void sequence.told++,
+  };
   const log = new AofLog(host, policy, PATH, { writing: file, syncing: file }, 0);
   return {
     log,
     clock,
     told,
+    sequence,
     writeMs: (ms) => slowMs = ms,
     endSync: () => syncs.shift()!(),
   };
@@ -245,6 +259,120 @@ Deno.test("with everysec, what is written is synced when a second has passed", a
   clock.nowMs += 1_000;
   log.tick();
   await until(() => log.syncedFrames === 1);
+  await log.close();
+});
+
+Deno.test("what is synced is told in the host's mark, as of the write that the sync covers", async () => {
+  const { log, clock, told, sequence, endSync } = openTold("everysec");
+  /** A frame of this log; some of others came before it. */
+  const frame = (bytes: number, others = 0) => {
+    log.append(new Uint8Array(bytes), null, 0, bytes, 1);
+    sequence.frames += 1 + others;
+  };
+  assertEquals(log.syncedMark, 0, "there is nothing to sync");
+  sequence.frames = 100;
+  assertEquals(log.syncedMark, 100, "and others do not change that");
+  frame(10);
+  log.flush();
+  assertEquals(log.syncedMark, -1, "written, and not synced");
+  frame(10, 5);
+  clock.nowMs += 1_000;
+  log.flush();
+  assertEquals(told.splice(0), ["now 10", "now 10", "sync"]);
+  frame(10);
+  const before = sequence.told;
+  endSync();
+  await until(() => log.syncedFrames === 2);
+  assertEquals(log.syncedMark, 107, "not the frame that came during the sync");
+  assertEquals(sequence.told, before + 1);
+  // A write of a thread covers what there was when it began, and not what comes meanwhile.
+  frame(20_000);
+  log.flush();
+  assertEquals(told.splice(0), ["now 10", "write 20000"]);
+  frame(10);
+  clock.nowMs += 1_000;
+  await until(() => told.includes("sync"));
+  endSync();
+  await until(() => log.syncedFrames === 4);
+  assertEquals([log.syncedMark, sequence.frames], [109, 110]);
+  await until(() => log.writtenFrames === 5);
+  clock.nowMs += 1_000;
+  log.tick();
+  endSync();
+  await until(() => log.syncedFrames === 5);
+  sequence.frames = 500;
+  assertEquals(log.syncedMark, 500);
+  await log.close();
+});
+
+Deno.test("data that were replaced are on no disk before a rewrite is complete", async () => {
+  const { storage, log, sequence } = await open("always");
+  const frame = async (text: string) => {
+    sequence.frames++;
+    append(log, text);
+    await log.whenSynced(log.appendedFrames);
+  };
+  await frame("one");
+  assertEquals(log.syncedMark, 1);
+  log.suspend();
+  assertEquals(log.syncedMark, 0);
+  const next = "/data/b.aof";
+  log.continueIn(next, await handles(storage, next), false);
+  const frozen = log.appendedFrames;
+  sequence.frames++;
+  append(log, "two");
+  await until(() => textOf(storage, next) === "two");
+  assertEquals(log.syncedMark, 0, "the file counts for nothing yet");
+  log.forgetBefore(frozen);
+  await log.whenSynced(2);
+  assertEquals(log.syncedMark, 2);
+  // Replaced once more while it was rewritten.
+  log.suspend();
+  const last = "/data/c.aof";
+  log.continueIn(last, await handles(storage, last), false);
+  log.suspend();
+  log.forgetBefore(log.appendedFrames - 1);
+  assertEquals(log.syncedMark, 1);
+  await log.close();
+});
+
+Deno.test("a write of one file says nothing of what waits for the next", async () => {
+  const { storage, log, sequence, clock } = await open("everysec");
+  const frame = (bytes: number) => {
+    log.append(new Uint8Array(bytes), null, 0, bytes, 1);
+    sequence.frames++;
+  };
+  const disk = Promise.withResolvers<void>();
+  storage.delay = (operation) => operation === "write" ? disk.promise : null;
+  frame(20_000);
+  log.flush();
+  frame(30_000);
+  const next = "/data/b.aof";
+  log.continueIn(next, await handles(storage, next), true);
+  frame(10);
+  const later = Promise.withResolvers<void>();
+  storage.delay = (_, path) => path === next ? later.promise : null;
+  disk.resolve();
+  await until(() => log.syncedFrames === 2);
+  assertEquals(log.syncedMark, 1, "up to where the first write took everything");
+  storage.delay = () => null;
+  later.resolve();
+  await until(() => log.writtenFrames === 3);
+  clock.nowMs += 1_000;
+  log.tick();
+  await until(() => log.syncedFrames === 3);
+  assertEquals(log.syncedMark, 3);
+  await log.close();
+});
+
+Deno.test("a sync that ends when the data have been replaced does not speak for the new ones", async () => {
+  const { log, sequence, endSync } = openTold();
+  sequence.frames++;
+  const wait = appendNow(log, 10);
+  log.suspend();
+  endSync();
+  await wait;
+  assertEquals([log.syncedFrames, log.syncedMark], [1, -1]);
   await log.close();
 });
 

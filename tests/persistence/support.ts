@@ -98,6 +98,8 @@ export class DataNode {
         this.calls.push("reset");
         return Promise.resolve();
       },
+      synced: () => {},
+      endLocalSyncs: () => {},
     };
   }
 
