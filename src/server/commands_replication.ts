@@ -1,14 +1,16 @@
 /**
- * ROLE, REPLICAOF, WAIT, REPLCONF and what else clients say about replication. Replicas themselves
- * talk on the replication ports; over the client port a node only asks for the layout.
+ * ROLE, REPLICAOF, WAIT, WAITAOF, REPLCONF and what else clients say about replication. Replicas
+ * themselves talk on the replication ports; over the client port a node only asks for the layout.
  *
  * @module
  */
 
 import { ascii } from "../base/ascii.ts";
+import { timeoutMsArgument } from "../commands/blocking.ts";
 import type { Call } from "../commands/call.ts";
 import type { ArgumentDoc, CommandSpec } from "../commands/registry.ts";
-import { ERR_SYNTAX } from "../resp/errors.ts";
+import { ERR_NOT_POSITIVE, ERR_SYNTAX } from "../resp/errors.ts";
+import type { ReplyWriter } from "../resp/reply_writer.ts";
 import { ADMIN_ANYTIME, integerArgument, timeoutArgument, utf8, word } from "./command_parts.ts";
 import type { Server } from "./server.ts";
 import { Wait } from "./wait.ts";
@@ -27,6 +29,14 @@ const ERR_WAIT_REPLICA = ascii(
     "replica is configured to be writable (which is not the default) writes to replicas are just " +
     "local and are not propagated.",
 );
+const ERR_WAITAOF_REPLICA = ascii(
+  "ERR WAITAOF cannot be used with replica instances. Please also note that writes to replicas are " +
+    "just local and are not propagated.",
+);
+const ERR_WAITAOF_OFF = ascii(
+  "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
+);
+const ERR_NUMLOCAL = ascii("ERR value is out of range, value must between 0 and 1");
 const ERR_NO_CLUSTER = ascii("ERR This instance has cluster support disabled");
 const ERR_ROLE_CHANGED = ascii(
   "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
@@ -114,6 +124,43 @@ export function replicationCommands(server: Server): CommandSpec[] {
     });
     cancel = replication.waitForReplicas(sequence, wanted, () => {
       waiting.end((reply) => reply.integer(count()));
+    });
+  }
+
+  function waitAof(call: Call): void {
+    const { reply, session } = call;
+    const { replication } = server;
+    const local = integerArgument(call, 1);
+    if (Number.isNaN(local)) return;
+    if (local < 0 || local > 1) return reply.error(ERR_NUMLOCAL);
+    const wanted = integerArgument(call, 2, ERR_NOT_POSITIVE);
+    if (Number.isNaN(wanted)) return;
+    if (wanted < 0) return reply.error(ERR_NOT_POSITIVE);
+    const timeoutMs = timeoutMsArgument(call, 3);
+    if (Number.isNaN(timeoutMs)) return;
+    if (replication.isFollowing) return reply.error(ERR_WAITAOF_REPLICA);
+    const isLocal = local === 1;
+    if (isLocal && !config.appendOnly) return reply.error(ERR_WAITAOF_OFF);
+    const sequence = session.lastWriteSequence;
+    const counts = (reply: ReplyWriter): void => {
+      reply.array(2);
+      reply.integer(replication.isSynced(sequence) ? 1 : 0);
+      reply.integer(replication.countSyncedReplicas(sequence));
+    };
+    const isEnough = (!isLocal || replication.isSynced(sequence)) &&
+      replication.countSyncedReplicas(sequence) >= wanted;
+    if (isEnough) return counts(reply);
+    let cancel = (): void => {};
+    const waiting = new Wait(call, server, {
+      ...(timeoutMs > 0 ? { timeoutMs } : {}),
+      expired: counts,
+      abandoned: () => cancel(),
+    });
+    cancel = replication.waitForSyncs({ sequence, isLocal, count: wanted }, () => {
+      waiting.end((reply) => {
+        if (isLocal && !config.appendOnly) reply.error(ERR_WAITAOF_OFF);
+        else counts(reply);
+      });
     });
   }
 
@@ -246,6 +293,24 @@ export function replicationCommands(server: Server): CommandSpec[] {
       tips: ["request_policy:all_shards", "response_policy:agg_min"],
       arguments: [{ name: "numreplicas", type: "integer" }, { name: "timeout", type: "integer" }],
       run: wait,
+    },
+    {
+      name: "waitaof",
+      arity: 4,
+      flags: ["blocking"],
+      categories: ["connection"],
+      group: "generic",
+      since: "7.2.0",
+      summary: "Waits until this connection's writes are synced in the append-only files of this " +
+        "node and of so many replicas.",
+      complexity: "O(N) in the number of replicas",
+      tips: ["request_policy:all_shards", "response_policy:agg_min"],
+      arguments: [
+        { name: "numlocal", type: "integer" },
+        { name: "numreplicas", type: "integer" },
+        { name: "timeout", type: "integer" },
+      ],
+      run: waitAof,
     },
     {
       name: "replconf",
