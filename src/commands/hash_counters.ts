@@ -71,9 +71,10 @@ function putText(text: string): number {
 function store(call: Call, hash: Hashes, a: number, bytes: number): boolean {
   const { buf, starts, stops } = call;
   const field = stops[2] - starts[2];
-  // The result of a float may be thousands of digits long where the request says 1e4000.
-  const hasRoom = hash.prepare(1, field + bytes, Math.max(field, bytes)) &&
-    (bytes <= INT64_BYTES_MAX || call.keys.arena.hasRoom(field + bytes));
+  // The result of a float may be thousands of digits long where the request says 1e4000. What is
+  // prepared may be another value already, so that must come last.
+  const hasRoom = (bytes <= INT64_BYTES_MAX || call.keys.arena.hasRoom(field + bytes)) &&
+    hash.prepare(1, field + bytes, Math.max(field, bytes));
   if (!hasRoom) {
     call.reply.error(ERR_OOM);
     return false;

@@ -305,6 +305,23 @@ Deno.test("with no memory left a hash stays as it was", () => {
   ]);
 });
 
+Deno.test("a sum that finds no memory leaves its hash as it was, wherever that runs out", () => {
+  for (let promises = 0;; promises++) {
+    const shell = new Shell(SPECS);
+    const { arena } = shell.keys[0];
+    shell.run("HSET", "k", "f", "v");
+    let asked = 0;
+    arena.hasRoom = () => asked++ < promises;
+    const reply = shell.run("HINCRBYFLOAT", "k", "n", "1e4000");
+    if (reply.startsWith("$")) {
+      assert(promises > 1);
+      break;
+    }
+    assertEquals(shell.run("OBJECT", "ENCODING", "k"), bulk("listpack"));
+    assertEquals(shell.run("HGETALL", "k"), "*2\r\n$1\r\nf\r\n$1\r\nv\r\n");
+  }
+});
+
 Deno.test("events have Redis's names and classes", () => {
   const shell = new Shell(SPECS);
   const reply = new ReplyWriter();
