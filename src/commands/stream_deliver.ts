@@ -163,6 +163,7 @@ function deliver(call: Call, streams: Streams): number {
     found++;
   }
   reply.finishArray(mark, found);
+  if (found === 0) return 0; // no room for one more: the group stays as it is
   groups.setEntriesRead(READ);
   effectSetId(call, options.at, groups);
   return found;

@@ -333,3 +333,25 @@ Deno.test("a group of many pending entries is gone at once, and freed in slices,
     assertEquals(settled(), before);
   }
 });
+
+Deno.test("XREADGROUP whose reply has no room delivers nothing, and the group is as it was", () => {
+  const shell = new Shell(SPECS);
+  const [keys] = shell.keys;
+  say(shell, "XADD s 1-1 f v");
+  say(shell, "XGROUP CREATE s g 0");
+  say(shell, "XGROUP CREATECONSUMER s g c");
+  const groups = say(shell, "XINFO GROUPS s");
+  shell.heard();
+  keys.freeze();
+  shell.reply.overflow();
+  say(shell, "XREADGROUP GROUP g c STREAMS s >");
+  shell.reply.overflowed = false;
+  assertEquals(shell.heard(), []);
+  keys.thaw();
+  while (keys.arena.sweepDeferred(1 << 20));
+  // What takes up the blocks that are free now.
+  for (let i = 1; i <= 200; i++) say(shell, `XADD other ${i}-1 f v`);
+  for (let i = 1; i <= 20; i++) say(shell, `XGROUP CREATE other g${i} 0`);
+  assertEquals(say(shell, "XINFO GROUPS s"), groups);
+  assertEquals(bulks(say(shell, "XREADGROUP GROUP g c STREAMS s >")).slice(0, 2), ["s", "1-1"]);
+});
