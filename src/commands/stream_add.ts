@@ -15,7 +15,14 @@ import { STREAM_EVENT } from "./keyspace_events.ts";
 import type { CommandSpec } from "./registry.ts";
 import { effectAdd, effectTrim } from "./stream_effects.ts";
 import { TRIM_ARGUMENTS, TrimOptions } from "./stream_trim_options.ts";
-import { openStream, replyId, storeStream, STREAM_KEY, XTRIM_HAPPENED } from "./stream_values.ts";
+import {
+  openStream,
+  replyId,
+  storeGroups,
+  storeStream,
+  STREAM_KEY,
+  XTRIM_HAPPENED,
+} from "./stream_values.ts";
 import { ONE_KEY } from "./string_docs.ts";
 
 const XADD_HAPPENED = ascii("xadd");
@@ -112,6 +119,8 @@ function xtrim(call: Call): void {
     storeStream(call, a, 1);
     effectTrim(call, removed, streams.length);
     call.notify(STREAM_EVENT, XTRIM_HAPPENED, 1);
+  } else {
+    storeGroups(call, a, 1); // nodes without live entries may be gone
   }
   reply.integer(removed);
 }

@@ -94,8 +94,8 @@ export function storeStream(call: Call, a: number, key: number): void {
 }
 
 /**
- * As `storeStream` where at most its groups were edited, or its last ID. Who watches the key does not
- * hear of that, as in Redis.
+ * As `storeStream` where at most its groups were edited, its last ID, or nodes without live entries.
+ * Who watches the key does not hear of that, as in Redis.
  */
 export function storeGroups(call: Call, a: number, key: number): void {
   const { keys } = call;

@@ -281,7 +281,8 @@ export class Streams implements CollectionKind {
 
   /**
    * Removes the oldest entries until `lengthMax` are left. `wholeNodes`: only nodes that go as a
-   * whole, and no more than `limit` entries (0: no limit). Returns how many are gone.
+   * whole, and no more than `limit` entries (0: no limit). Returns how many are gone; the stream may
+   * be another even if none is, since nodes without live entries go uncounted.
    */
   trimToLength(lengthMax: number, wholeNodes: boolean, limit: number): number {
     const { length } = this;
@@ -295,7 +296,7 @@ export class Streams implements CollectionKind {
   }
 
   #trimmed(removed: number): number {
-    if (removed === 0) return 0;
+    if (removed === 0 && this.#nodes.tree === this.#i32[this.root * 2 + S_NODES]) return 0;
     this.#i32[this.#putNodes() + S_LENGTH] -= removed;
     this.#findFirst();
     return removed;

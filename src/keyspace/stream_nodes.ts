@@ -78,7 +78,7 @@ export class StreamNodes {
     let bytes = 0;
     for (let i = from; i < to; i++) bytes += stops[i] - starts[i];
     const bytesMax = bytes + INTEGERS_BYTES + (to - from) * ELEMENT_OVERHEAD_BYTES;
-    const hasLast = this.#trees.last(this.tree);
+    const hasLast = this.#lastBefore(id);
     if (hasLast && this.#lastTakes(bytes, bytesMax)) {
       this.#extend(id, buf, starts, stops, from, to);
     } else if (bytesMax <= PACK_BYTES_MAX) {
@@ -86,6 +86,22 @@ export class StreamNodes {
     } else {
       this.#beginLarge(id, buf, starts, stops, from, to);
     }
+  }
+
+  /**
+   * Moves the tree's cursor to the last node, which begins before `id`; false if there is none. Where
+   * the last ID was lowered, nodes may begin behind it: they have no live entries, and go.
+   */
+  #lastBefore(id: StreamId): boolean {
+    const trees = this.#trees;
+    let isThere = trees.last(this.tree);
+    while (
+      isThere && trees.itemWeight === 0 && id.compareAt(this.#i32, trees.item * 2 + ID_AT) <= 0
+    ) {
+      this.#removeNode();
+      isThere = trees.last(this.tree);
+    }
+    return isThere;
   }
 
   /** Whether an entry goes into the last node, on which the tree's cursor is; takes that up. */
@@ -315,7 +331,8 @@ export class StreamNodes {
 
   /**
    * Removes the oldest entries until `length` of them are `lengthMax`. `wholeNodes`: only nodes that
-   * go as a whole, and no more than `limit` entries (0: no limit). Returns how many are gone.
+   * go as a whole, and no more than `limit` entries (0: no limit). Returns how many are gone; nodes
+   * without live entries go uncounted.
    */
   trimToLength(length: number, lengthMax: number, wholeNodes: boolean, limit: number): number {
     let removed = 0;
@@ -358,7 +375,11 @@ export class StreamNodes {
   #trimNode(n: number, minId: StreamId | null): number {
     const reader = this.#reader;
     reader.open(this.#trees.item);
-    if (!reader.first() || (minId !== null && reader.id.compare(minId) >= 0)) return 0;
+    let isThere = reader.first();
+    while (isThere && reader.isDeleted && (minId === null || reader.id.compare(minId) < 0)) {
+      isThere = reader.next();
+    }
+    if (!isThere || (minId !== null && reader.id.compare(minId) >= 0)) return 0;
     const node = this.#ownNode();
     reader.open(node);
     let removed = 0;
