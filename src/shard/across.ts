@@ -14,7 +14,7 @@
  */
 
 import { ascii, equalsFolded } from "../base/ascii.ts";
-import { Call, type ShardPort, type ShardsPort } from "../commands/call.ts";
+import { Call, type ShardsPort } from "../commands/call.ts";
 import { keyAccessOf, keyRunsOf } from "../commands/command_info.ts";
 import { NO_EFFECTS } from "../commands/effect.ts";
 import type { Command, CommandTable } from "../commands/registry.ts";
@@ -203,20 +203,30 @@ function putBack(
 ): void {
   const { buf, starts, stops } = call;
   const { keys } = target.shards[home];
-  for (const { i, db, shard, isSource } of across) {
-    if (isSource) continue;
-    const port: ShardPort = target.shards[shard];
-    const start = starts[i], stop = stops[i];
-    const result = keys.peek(db, buf, start, stop);
+  const results = across.filter(({ isSource }) => !isSource).map((key) => ({
+    ...key,
+    value: keys.peek(key.db, buf, starts[key.i], stops[key.i]),
+  }));
+  // What needs room comes first: if there is none, nothing has changed.
+  for (const { i, db, shard, value } of results) {
+    if (value === 0) continue;
+    const port = target.shards[shard];
     if (shard !== home) {
-      const held = port.keys.peek(db, buf, start, stop);
-      if (result !== 0) importTo(port.keys, keys, result, db, buf, start, stop);
-      else if (held !== 0) port.keys.remove(db, held);
-      else continue;
+      importTo(port.keys, keys, value, db, buf, starts[i], stops[i]);
       port.keys.dirty++;
     }
-    if (result !== 0) retell(port, db, buf, start, stop);
-    else tellGone(port, db, buf, start, stop);
+    retell(port, db, buf, starts[i], stops[i]);
+  }
+  for (const { i, db, shard, value } of results) {
+    if (value !== 0) continue;
+    const port = target.shards[shard];
+    if (shard !== home) {
+      const held = port.keys.peek(db, buf, starts[i], stops[i]);
+      if (held === 0) continue;
+      port.keys.remove(db, held);
+      port.keys.dirty++;
+    }
+    tellGone(port, db, buf, starts[i], stops[i]);
   }
 }
 

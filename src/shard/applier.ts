@@ -101,6 +101,13 @@ function frameOf(word: Uint8Array): FrameArguments & { readonly buf: Uint8Array 
   };
 }
 
+/** Bytes that a frame may need beyond its own. */
+const FRAME_SLACK_BYTES = 1024;
+/** Bytes that an entry may take that changes its place or name, page splits included. */
+const MOVED_ENTRY_BYTES = 256 * 1024;
+/** Name under which a key is put aside in the middle of a swap; nobody has it. */
+const ASIDE: Uint8Array = crypto.getRandomValues(new Uint8Array(32));
+
 /** A command that had no memory: passing it over would be silent loss. */
 const NO_MEMORY: ApplyFailure = { name: "ApplyFailed", detail: "no memory: raise arena-size" };
 
@@ -187,10 +194,14 @@ export class Applier {
 
   /**
    * Applies the frames of a unit, one after another, to the shards of `open`; null when all went well.
-   * Who follows us gets them as a unit too.
+   * Who follows us gets them as a unit too. A unit for which there is no room is not begun.
    */
   applyUnit(place: FramePlace, frames: RequestQueue): ApplyFailure | null {
     const { shards } = this.#target!;
+    if (place.shards === shards.length) {
+      const { arena } = shards[place.shard].keys;
+      if (!arena.hasRoom(frames.bytes + frames.count * FRAME_SLACK_BYTES)) return NO_MEMORY;
+    }
     for (let i = 0; i < shards.length; i++) shards[i].effects.beginUnit();
     let failure: ApplyFailure | null = null;
     if (this.#monitors.isOn) this.#show(place, MULTI.buf, MULTI);
@@ -303,7 +314,9 @@ export class Applier {
     if (firstKey > 0 && firstKey < argc) call.route(firstKey);
     // What is staged beside the data has not happened yet.
     call.events = call.effects === NO_EFFECTS ? this.#silence : this.#events;
-    if (command.deniesOom && !call.keys.arena.hasRoom(stops[argc - 1] - starts[0] + 1024)) {
+    if (
+      command.deniesOom && !call.keys.arena.hasRoom(stops[argc - 1] - starts[0] + FRAME_SLACK_BYTES)
+    ) {
       return NO_MEMORY;
     }
     const reply = this.#reply;
@@ -396,12 +409,13 @@ export class Applier {
         effects.end();
         continue;
       }
+      if (!keys.arena.hasRoom(MOVED_ENTRY_BYTES)) return NO_MEMORY;
       this.#swapOwned(shard, place, one, other);
     }
     return null;
   }
 
-  /** Swaps the upstream shard's keys alone, through a fork that holds one side meanwhile. */
+  /** Swaps the upstream shard's keys alone. Entries move, values stay where they are. */
   #swapOwned(
     shard: ShardPort,
     place: FramePlace,
@@ -409,23 +423,21 @@ export class Applier {
     other: number,
   ): void {
     const { keys, effects } = shard;
-    const aside = keys.fork();
     const ofOne = ownedKeys(keys, one, place);
     const ofOther = ownedKeys(keys, other, place);
+    const move = (db: number, key: Uint8Array, toDb: number, as: Uint8Array = key) =>
+      keys.move(db, keys.peek(db, key, 0, key.length), toDb, as, 0, as.length);
+    const onlyOther = ofOther.filter((key) => keys.peek(one, key, 0, key.length) === 0);
     for (const key of ofOne) {
-      const a = keys.peek(one, key, 0, key.length);
-      aside.importEntry(keys, a, 0, key, 0, key.length);
-      keys.remove(one, a);
+      const isInBoth = keys.peek(other, key, 0, key.length) !== 0;
+      if (!isInBoth) move(one, key, other);
+      else {
+        move(one, key, one, ASIDE);
+        move(other, key, one);
+        move(one, ASIDE, other, key);
+      }
     }
-    for (const key of ofOther) {
-      const a = keys.peek(other, key, 0, key.length);
-      keys.move(other, a, one, key, 0, key.length);
-    }
-    for (const key of ofOne) {
-      const a = aside.peek(0, key, 0, key.length);
-      keys.importEntry(aside, a, other, key, 0, key.length);
-    }
-    keys.discard(aside);
+    for (const key of onlyOther) move(other, key, one);
     keys.dirty += ofOne.length + ofOther.length;
     if (!effects.active) return;
     for (const [db, list] of [[one, ofOne], [other, ofOther]] as const) {

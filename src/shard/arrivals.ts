@@ -40,6 +40,8 @@ export interface Arrival {
   readonly readers: Map<number, ImageReader>;
   /** Where members whose snapshot is complete stand. */
   readonly complete: Map<number, Position>;
+  /** Whether it was given up: what its positions say of data is true of none. */
+  isDropped: boolean;
 }
 
 /** See the module's text. */
@@ -90,7 +92,13 @@ export class Arrivals {
       ? partOf(this.#node, range, nowMs)
       : { filled: this.#node.shards.map(({ index }) => index) };
     const staging = new Staging(this.#node, options);
-    const arrival: Arrival = { staging, members, readers: new Map(), complete: new Map() };
+    const arrival: Arrival = {
+      staging,
+      members,
+      readers: new Map(),
+      complete: new Map(),
+      isDropped: false,
+    };
     for (const member of members) this.#byShard.set(member, arrival);
     return arrival;
   }
@@ -133,6 +141,7 @@ export class Arrivals {
   /** Gives up what was loaded. */
   drop(arrival: Arrival): void {
     for (const member of arrival.members) this.#byShard.delete(member);
+    arrival.isDropped = true;
     arrival.staging.discard();
   }
 

@@ -14,7 +14,11 @@ import { STRING_BYTES_CEILING } from "../commands/limits.ts";
 import type { CommandTable } from "../commands/registry.ts";
 import type { Log } from "../observability/log.ts";
 import { reconnectDelayMs } from "../replication/backoff.ts";
-import type { UpstreamError, UpstreamLink } from "../replication/upstream_link.ts";
+import {
+  needsFullSync,
+  type UpstreamError,
+  type UpstreamLink,
+} from "../replication/upstream_link.ts";
 import { type DecoderLimits, DEFAULT_DECODER_LIMITS } from "../replication/stream_decoder.ts";
 import { Applier, type FrameWatcher } from "./applier.ts";
 import { type Arrival, Arrivals } from "./arrivals.ts";
@@ -91,6 +95,8 @@ export class Follower implements UpstreamHost {
   #positions: Position[] = [];
   /** What a runner's frames go into when it is not the data that clients see. */
   readonly #feeds = new Map<UpstreamRunner, Arrival>();
+  /** By upstream shard: the arrival whose position its link has claimed, null for that of the data. */
+  readonly #claimed = new Map<number, Arrival | null>();
   #arrivals: Arrivals;
   readonly #stop = new AbortController();
   readonly #draining = new Set<Promise<void>>();
@@ -318,7 +324,10 @@ export class Follower implements UpstreamHost {
 
   /** See `UpstreamHost`. */
   claim(shard: number): ReturnType<UpstreamHost["claim"]> {
-    const position = this.#arrivals.of(shard)?.complete.get(shard) ?? this.#positions[shard];
+    const arrival = this.#arrivals.of(shard);
+    const staged = arrival?.complete.get(shard);
+    this.#claimed.set(shard, staged === undefined ? null : arrival);
+    const position = staged ?? this.#positions[shard];
     const { replicaAnnounceIp, replicaAnnouncePort } = this.#host.settings;
     const port = replicaAnnouncePort || this.#host.clientPort();
     return {
@@ -422,6 +431,8 @@ export class Follower implements UpstreamHost {
   /** See `UpstreamHost`. */
   streaming(runner: UpstreamRunner): boolean {
     const { shard } = runner;
+    // What was claimed was given up before the answer came.
+    if (this.#claimed.get(shard)?.isDropped) return false;
     const arrival = this.#arrivals.of(shard);
     if (arrival === null) this.#feeds.delete(runner);
     else if (arrival.complete.has(shard)) this.#feeds.set(runner, arrival);
@@ -468,6 +479,11 @@ export class Follower implements UpstreamHost {
   failed(runner: UpstreamRunner, error: UpstreamError | "ConnectFailed"): boolean {
     this.#notePosition(runner);
     const arrival = this.#arrivals.of(runner.shard);
+    if (error !== "ConnectFailed" && needsFullSync(error)) {
+      // Part of a frame or unit may be applied: the data stands nowhere, and files must not say it does.
+      const fed = this.#feeds.get(runner)?.complete.get(runner.shard);
+      (fed ?? this.#positions[runner.shard]).history = null;
+    }
     if (arrival?.readers.has(runner.shard)) this.#dropArrival(arrival, runner, "a ship broke off");
     this.#feeds.delete(runner);
     return error === "ConnectFailed" || error === "WrongShard" || error === "Refused";

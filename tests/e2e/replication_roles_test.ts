@@ -356,6 +356,42 @@ Deno.test("a replica that was written to by its own clients ships when it is pro
   assertEquals([...b.replication.stats.fullReasons], [["otherHistory", 1]]);
 });
 
+/** A replica whose data stands at frame 7, sent the frames of one unit. */
+async function sentUnit(arenaBytes: number, ...commands: string[][]): Promise<TestNode> {
+  const replica = TestNode.start({ arenaBytes });
+  using primary = new FakePrimary();
+  const [history] = primary.histories;
+  replica.run("RPUSH", "l", "first");
+  const position = { history, offset: 7, db: 0 };
+  replica.replication.follow("127.0.0.1", primary.port, { shards: 1, positions: [position] });
+  const { peer } = await primary.next();
+  const unit = [["MULTI"], ...commands, ["EXEC"]];
+  const frames = unit.map((words, i) => frame(7 + i, ...words));
+  await peer.send(primary.ack(0, 7) + frames.join(""));
+  const { peer: again, claim } = await primary.next();
+  assertEquals(claim.slice(5, 7), ["HISTORY", "?"]);
+  again.close();
+  return replica;
+}
+
+Deno.test("where a unit failed within, the data stands nowhere: not in files, nor for who is next", async () => {
+  await using replica = await sentUnit(64 * MiB, ["RPUSH", "l", "second"], ["INCR", "l"]);
+  assert(replica.hasLogged("ApplyFailed"));
+  assertEquals(replica.replication.positions(), null);
+  using other = new FakePrimary();
+  replica.follow(other);
+  const { peer, claim } = await other.next();
+  assertEquals([claim[2], claim[6]], ["0", "?"]);
+  peer.close();
+});
+
+Deno.test("a unit for which there is no room is not begun", async () => {
+  const big = "x".repeat(20 * MiB);
+  await using replica = await sentUnit(16 * MiB, ["RPUSH", "l", "second"], ["SET", "big", big]);
+  assert(replica.hasLogged("no memory: raise arena-size"));
+  assertEquals(replica.run("LLEN", "l"), ":1\r\n");
+});
+
 Deno.test("a database that this node does not have ends a resume in other numbers", async () => {
   await using replica = TestNode.start({ databases: 2 });
   using primary = new FakePrimary();

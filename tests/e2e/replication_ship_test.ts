@@ -63,6 +63,8 @@ for (const shards of [2, 3]) {
 
     proxy.downBytesPerSecond = 20 * MiB;
     await shipUnderWay(proxy, 2 * MiB);
+    const shipping = () => [...primary.replication.primaries].flatMap((each) => [...each.links()]);
+    await until("both ships have begun", () => shipping().filter((l) => l.isShipping).length === 2);
     assert(replica.replication.status().upstream!.isSyncing);
     assertMatch(replica.get("key:77")!, /^old 77 /);
     assertEquals(replica.fingerprint(), old);
@@ -242,6 +244,30 @@ function count(node: TestNode, value: string): number {
 function keyOf(shard: number): string {
   return shard === 0 ? "k2" : "k0";
 }
+
+Deno.test("a link that claims what is staged does not go on when that is given up before the answer", () =>
+  standing(async (replica, primary, images) => {
+    const zero = await primary.next(0);
+    const one = await primary.next(1);
+    const begins = primary.ack(1, 50) + "+SNAPSHOT\r\n";
+    await one.peer.send(begins);
+    await zero.peer.send(concat(bytes(primary.ack(0, 40)), ship(images[0], 40)));
+    await zero.peer.send(frame(40, "SET", keyOf(0), "staged"));
+    const links = () => replica.replication.status().upstream!.links;
+    await until("it streams into the staging", () => links()[0].nextOffset === 41);
+    zero.peer.close();
+    const again = await primary.next(0);
+    assertEquals(again.claim[2], "41");
+    one.peer.close();
+    await primary.next(1);
+    await again.peer.send(primary.ack(0, 41) + primary.ping(0, 41));
+    await again.peer.send(frame(41, "SET", keyOf(0), "of nothing")).catch(() => {});
+    const third = await primary.next(0);
+    assertEquals([third.claim[2], third.claim[6]], ["0", "?"]);
+    assertEquals(replica.get(keyOf(0)), "old");
+    assertEquals(count(replica, "old"), 40);
+    third.peer.close();
+  }));
 
 Deno.test("frames resumed beside another shard's ship are not applied to what replaces the data", () =>
   standing(async (replica, primary, images) => {
