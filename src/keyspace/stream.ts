@@ -31,7 +31,7 @@ import { FORM_TABLE } from "./entry.ts";
 import { StreamEntries } from "./stream_entries.ts";
 import { StreamGrave } from "./stream_grave.ts";
 import { StreamGroups } from "./stream_groups.ts";
-import type { StreamId } from "./stream_id.ts";
+import { StreamId } from "./stream_id.ts";
 import {
   S_ADDED,
   S_FIRST,
@@ -323,9 +323,9 @@ export class Streams implements CollectionKind {
   // pending entries, then its consumers, each with the pending entries that are its own.
 
   /**
-   * Adds a node, verbatim: `buf[start..stop)` is a sound listpack of entries in ascending order, of
-   * which `liveCount` are not deleted. False if it does not come behind what is there, or has flags
-   * that Redis would not write so.
+   * Adds a node, verbatim where it can be: `buf[start..stop)` is a sound listpack of entries, of which
+   * `liveCount`, one at least, are not deleted; these ascend. False if it does not come behind what is
+   * there, or has flags that Redis would not write so.
    */
   addNode(
     masterId: StreamId,
@@ -336,17 +336,20 @@ export class Streams implements CollectionKind {
   ): boolean {
     if (!this.#isBehind(masterId)) return false;
     NODE.openBytes(masterId, buf, start);
+    let isFindable = true;
     for (let is = NODE.first(); is; is = NODE.next()) {
       // Flags are set in place, which takes that they are a byte, as Redis writes them.
       if (buf[start + NODE.at] > ENTRY_FLAGS_MAX) return false;
+      if (NODE.isDeleted) continue;
+      LAST_LIVE.assign(NODE.id);
+      // An entry is looked for in the last node that does not begin behind it.
+      if (NODE.id.compare(masterId) < 0) isFindable = false;
     }
-    if (stop - start > PACK_BYTES_MAX && (liveCount !== 1 || NODE.deletedCount !== 0)) {
-      this.#addEntries();
-      return true;
-    }
-    this.#addNode(masterId, buf, start, stop, liveCount);
-    NODE.last();
-    NODE.id.store(this.#i32, this.root * 2 + S_LAST);
+    const isTooLarge = stop - start > PACK_BYTES_MAX &&
+      (liveCount !== 1 || NODE.deletedCount !== 0);
+    if (isTooLarge || !isFindable) this.#addEntries();
+    else this.#addNode(masterId, buf, start, stop, liveCount);
+    LAST_LIVE.store(this.#i32, this.root * 2 + S_LAST);
     return true;
   }
 
@@ -361,7 +364,7 @@ export class Streams implements CollectionKind {
     this.#i32[this.#putNodes() + S_LENGTH] += liveCount;
   }
 
-  /** Adds the live entries of `NODE`, which is too large for one block. */
+  /** Adds the live entries of `NODE` one by one, to nodes as we have them. */
   #addEntries(): void {
     for (let is = NODE.first(); is; is = NODE.next()) {
       if (NODE.isDeleted) continue;
@@ -370,7 +373,7 @@ export class Streams implements CollectionKind {
     }
   }
 
-  /** Whether `id` is greater than all that were added. */
+  /** Whether `id` is greater than those of all live entries that were added. */
   #isBehind(id: StreamId): boolean {
     return id.compareAt(this.#i32, this.root * 2 + S_LAST) > 0;
   }
@@ -463,6 +466,8 @@ const NO_MEMORY = {
 };
 /** A node that is being loaded. */
 const NODE = new NodeReader(NO_MEMORY);
+/** Its last live entry. */
+const LAST_LIVE = new StreamId();
 
 /** The fields and values of the entry that a reader is on, in bytes of their own. For cold paths. */
 function copyEntry(

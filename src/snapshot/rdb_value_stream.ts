@@ -54,7 +54,7 @@ export class StreamValueReader implements RdbValueReader {
   #live = 0;
   readonly #id = new StreamId();
   readonly #entriesRead = new Int64();
-  /** The greatest ID of the nodes so far. */
+  /** The greatest ID of those. */
   readonly #greatest = new StreamId();
   readonly #facts = {
     length: 0,
@@ -144,7 +144,7 @@ export class StreamValueReader implements RdbValueReader {
     if (!strings.readString(input)) return false;
     const { buf, start, stop } = strings;
     const live = liveEntries(id, buf, start, stop, this.#greatest);
-    // A node all of whose entries are deleted is of no use; Redis keeps none.
+    // A node all of whose entries are deleted, which trimming by ID may leave, is of no use.
     if (live < 0 || (live > 0 && !sink.streamNode(id, buf, start, stop, live))) {
       corrupt(input, "a node of a stream that is not sound");
     }
@@ -172,7 +172,7 @@ export class StreamValueReader implements RdbValueReader {
       corrupt(input, `a stream of ${length} entries has ${this.#live}`);
     }
     if (this.#greatest.compare(facts.lastId) > 0 || !sink.streamFacts(facts)) {
-      corrupt(input, "a stream's last ID is not its greatest");
+      corrupt(input, "a stream's last ID lies before an entry");
     }
     return true;
   }

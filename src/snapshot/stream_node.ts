@@ -8,7 +8,10 @@
  * flags   := 1 deleted | 2 the node's own fields, in its order: values alone follow
  * ```
  *
- * `ms` and `seq` are differences to the node's master ID, modulo 2^64. IDs ascend.
+ * `ms` and `seq` are differences to the node's master ID, modulo 2^64. Every entry lies behind the live
+ * ones before it. It need not lie behind those that are deleted, since the last ID of a stream, behind
+ * which new entries come, may be set below them (XSETID); for the same reason even live ones may lie
+ * before the master ID, which is that of an entry as well.
  *
  * @module
  */
@@ -22,7 +25,7 @@ const FLAGS_MAX: number = FLAG_DELETED | FLAG_SAME_FIELDS;
 
 const run = new ListpackIterator();
 const id = new StreamId();
-const before = new StreamId();
+const greatest = new StreamId();
 const difference = new Int64();
 
 /** Counts are written as integers of at most 32 bits. */
@@ -59,8 +62,8 @@ function nextId(master: StreamId): boolean {
 }
 
 /**
- * Entries of the node `buf[start..stop)` that are not deleted; -1 if it is not sound, or if its IDs
- * do not begin at or behind `master`, or that not behind `above`, which becomes its greatest ID.
+ * Entries of the node `buf[start..stop)` that are not deleted; -1 if it is not sound, or does not come
+ * behind `above`, the greatest ID of a live entry before it, which becomes the greatest up to its end.
  */
 export function liveEntries(
   master: StreamId,
@@ -74,15 +77,14 @@ export function liveEntries(
   const live = nextCount(), deleted = nextCount(), fields = nextCount();
   if (live < 0 || deleted < 0 || fields < 0 || live + deleted === 0) return -1;
   if (!skip(fields) || nextCount() !== 0) return -1;
-  let isFirst = true;
+  greatest.assign(above);
   let deletedFound = 0;
   for (let n = live + deleted; n > 0; n--) {
     const flags = nextCount();
     if (flags < 0 || flags > FLAGS_MAX || !nextId(master)) return -1;
-    if (isFirst ? id.compare(master) < 0 : id.compare(before) <= 0) return -1;
-    isFirst = false;
-    before.assign(id);
+    if (id.compare(greatest) <= 0) return -1;
     if ((flags & FLAG_DELETED) !== 0) deletedFound++;
+    else greatest.assign(id);
     let elements = 3 + fields;
     if ((flags & FLAG_SAME_FIELDS) !== 0) {
       if (!skip(fields)) return -1;
@@ -94,6 +96,6 @@ export function liveEntries(
     if (nextCount() !== elements) return -1;
   }
   if (run.next() || deletedFound !== deleted) return -1;
-  above.assign(before);
+  above.assign(greatest);
   return live;
 }

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { ascii } from "../../src/base/ascii.ts";
+import { DUMP_COMMANDS } from "../../src/commands/dump.ts";
 import { KEY_COMMANDS } from "../../src/commands/keys.ts";
 import { STREAM_COMMANDS } from "../../src/commands/streams.ts";
 import { StreamEntries } from "../../src/keyspace/stream_entries.ts";
@@ -8,7 +9,7 @@ import { FrozenMemory, type ReadMemory } from "../../src/memory/arena.ts";
 import { Random, testSeed } from "../support/random.ts";
 import { Shell } from "../support/shell.ts";
 
-const SPECS = [...STREAM_COMMANDS, ...KEY_COMMANDS];
+const SPECS = [...STREAM_COMMANDS, ...KEY_COMMANDS, ...DUMP_COMMANDS];
 
 /** An entry as a number: milliseconds times 100 and the sequence number. */
 type Id = number;
@@ -169,6 +170,9 @@ class Twin {
 
   #lower(): void {
     const { entries } = this;
+    for (let n = this.#random.below(4); n > 0 && entries.length > 0; n--) {
+      say(this.#shell, `XDEL ${this.#key} ${text(entries.pop()!)}`);
+    }
     const least = entries.length > 0 ? entries[entries.length - 1] : 1;
     if (this.#last <= least) return;
     const id = least + this.#random.below(this.#last - least);
@@ -185,6 +189,29 @@ class Twin {
     else if (dice < 70) this.#trim();
     else if (dice < 95 && this.entries.length > 0) this.#delete();
     else if (this.#lowers) this.#lower();
+  }
+
+  /** All that XINFO STREAM tells but the nodes, which may be fewer after a restore. */
+  #facts(): string {
+    const info = say(this.#shell, `XINFO STREAM ${this.#key}`);
+    return info.replace(/radix-tree-(keys|nodes)\r\n:\d+/g, "");
+  }
+
+  /** Puts a copy of the stream, or what a snapshot has of it, in its place. */
+  replace(): void {
+    const shell = this.#shell;
+    const key = this.#key;
+    const facts = this.#facts();
+    if (this.#random.next() < 0.5) {
+      const dump = say(shell, `DUMP ${key}`);
+      const payload = dump.slice(dump.indexOf("\n") + 1, -2);
+      const bytes = Uint8Array.from(payload, (c) => c.charCodeAt(0));
+      assertEquals(shell.run("RESTORE", key, "0", bytes, "REPLACE"), "+OK\r\n", this.context);
+    } else {
+      assertEquals(say(shell, `COPY ${key} copy`), ":1\r\n");
+      say(shell, `RENAME copy ${key}`);
+    }
+    assertEquals(this.#facts(), facts, this.context);
   }
 
   /** Whether the stream is what the array is, whoever asks. */
@@ -240,6 +267,7 @@ function compareWithArrays(lowers: boolean): void {
       twin.context = context;
       twin.step();
       if (twin.root() !== 0 && (twin.entries.length < 40 || step % 20 === 0)) twin.check(context);
+      if (twin.root() !== 0 && random.below(50) === 0) twin.replace();
       shell.heard();
       if (random.below(10) > 0) continue;
       if (views === null) {
