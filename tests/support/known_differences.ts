@@ -94,7 +94,7 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
   },
   {
     what: "XSETID refuses an ID below the greatest that was deleted",
-    reason: "As in Redis 7.2; 7.0 takes it.",
+    reason: "As in Redis 7.2; 7.0 takes it, and its files are loaded with it.",
   },
   {
     what: "scores are written with as many digits as tell them from others",
@@ -127,6 +127,22 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     what:
       "CLIENT TRACKING: a client has up to 1,024 prefixes of 256 KiB together, the table 256 MiB",
     reason: "Nothing that clients ask for may take memory without bound.",
+  },
+  {
+    what: "HGETALL and its like give the fields of large hashes in an order of our own",
+    reason:
+      "As sets their members: in Redis, too, it is that of a hash table, and changes with it.",
+  },
+  {
+    what:
+      "GEOSEARCH and GEORADIUS, sorted, leave what is equally far as it lies, in one place by members",
+    reason: "Redis's sort leaves their order to chance, and so with COUNT which of them are given.",
+  },
+  {
+    what:
+      "ZRANGEBYLEX and its like may find others in a sorted set whose members differ in their scores",
+    reason:
+      "What they find is unspecified: they look for the range as if all scores were the same.",
   },
   {
     what: "SORT: elements that sort alike keep the order in which they came; ALPHA compares bytes",
