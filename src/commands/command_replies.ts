@@ -96,10 +96,11 @@ function replyFound(reply: ReplyWriter, found: KeysFound): void {
 
 /** The map of COMMAND DOCS, its subcommands among it. */
 export function replyDocs(reply: ReplyWriter, spec: CommandSpec): void {
-  const { deprecated, history, subcommands } = spec;
+  const { deprecated, history, isInternal, subcommands } = spec;
   const parts = spec.arguments ?? [];
   let fields = 4;
-  if (deprecated !== undefined) fields += 3;
+  if (isInternal || deprecated !== undefined) fields++;
+  if (deprecated !== undefined) fields += 2;
   if (history !== undefined) fields++;
   if (parts.length > 0) fields++;
   if (subcommands !== undefined) fields++;
@@ -108,9 +109,13 @@ export function replyDocs(reply: ReplyWriter, spec: CommandSpec): void {
   putText(reply, "since", spec.since);
   putText(reply, "group", spec.group);
   putText(reply, "complexity", spec.complexity);
-  if (deprecated !== undefined) {
+  if (isInternal || deprecated !== undefined) {
     reply.bulkText("doc_flags");
-    putStatuses(reply, ["deprecated"]);
+    const flags = deprecated === undefined ? [] : ["deprecated"];
+    if (isInternal) flags.push("syscmd");
+    putStatuses(reply, flags);
+  }
+  if (deprecated !== undefined) {
     putText(reply, "deprecated_since", deprecated.since);
     putText(reply, "replaced_by", deprecated.instead);
   }

@@ -1,5 +1,6 @@
 /**
- * PFDEBUG: a HyperLogLog's registers, runs and encoding, for tests of the encodings.
+ * PFDEBUG: a HyperLogLog's registers, runs and encoding, for tests of the encodings. PFSELFTEST: one
+ * that tests itself.
  *
  * @module
  */
@@ -8,6 +9,7 @@ import { ascii } from "../base/ascii.ts";
 import type { ErrorLine } from "../resp/errors.ts";
 import type { Call } from "./call.ts";
 import { HLL_REGISTERS, HllDraft } from "./hll_draft.ts";
+import { findHllFault } from "./hll_self_test.ts";
 import { ERR_CORRUPT_HLL, isDenseHll, loadHll, mustBeHll, storeHll } from "./hll_value.ts";
 import type { CommandSpec } from "./registry.ts";
 import { KEY } from "./string_docs.ts";
@@ -72,7 +74,13 @@ function makeDense(call: Call, a: number): boolean {
   return true;
 }
 
-/** PFDEBUG. */
+function pfselftest({ reply }: Call): void {
+  const fault = findHllFault();
+  if (fault === null) reply.ok();
+  else reply.errorText(`TESTFAILED ${fault}`);
+}
+
+/** PFDEBUG, PFSELFTEST. */
 export const HLL_DEBUG_COMMANDS: readonly CommandSpec[] = [
   {
     name: "pfdebug",
@@ -94,6 +102,18 @@ export const HLL_DEBUG_COMMANDS: readonly CommandSpec[] = [
         { name: "todense", type: "pure-token", token: "TODENSE" },
       ],
     }, KEY],
+    isInternal: true,
     run: pfdebug,
+  },
+  {
+    name: "pfselftest",
+    arity: 1,
+    flags: ["admin"],
+    group: "hyperloglog",
+    since: "2.8.9",
+    summary: "Tests how HyperLogLogs are stored and counted.",
+    complexity: "O(1): some hundredths of a second",
+    isInternal: true,
+    run: pfselftest,
   },
 ];

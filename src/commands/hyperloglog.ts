@@ -195,7 +195,7 @@ function pfmerge(call: Call): void {
   reply.ok();
 }
 
-/** PFADD, PFCOUNT, PFMERGE, PFDEBUG. */
+/** PFADD, PFCOUNT, PFMERGE, PFDEBUG, PFSELFTEST. */
 export const HYPERLOGLOG_COMMANDS: readonly CommandSpec[] = [
   {
     name: "pfadd",

@@ -132,6 +132,8 @@ export interface CommandSpec {
   readonly tips?: readonly string[];
   /** For COMMAND DOCS: Redis versions and what they changed. */
   readonly history?: readonly (readonly [since: string, change: string])[];
+  /** For COMMAND DOCS: it is for tests and for nodes among themselves (`syscmd`). */
+  readonly isInternal?: true;
   /** For COMMAND DOCS: since which Redis version something else should be used. */
   readonly deprecated?: { readonly since: string; readonly instead: string };
   /** Runs it: reads `call`, writes the reply, tells its effect. */

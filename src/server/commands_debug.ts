@@ -198,6 +198,7 @@ export function debugCommands(server: Server): CommandSpec[] {
     since: "1.0.0",
     summary: "Holds commands for tests and fault finding.",
     complexity: "Depends on the subcommand.",
+    isInternal: true,
     run,
   }];
 }

@@ -320,6 +320,7 @@ export function replicationCommands(server: Server): CommandSpec[] {
       since: "3.0.0",
       summary: "Tells a replica how this node is laid out (LAYOUT); for nodes, not for users.",
       complexity: "O(N) in the number of shards",
+      isInternal: true,
       run: replConf,
     },
     noCluster("readonly", "Needs Redis Cluster, which this is not."),

@@ -14,7 +14,7 @@ const SINGLES = [
   "GET m", "PFMERGE m h none", "GET m", "PFCOUNT m h", "SET s text", "SET i 12345",
   "PFADD s a", "PFADD i a", "PFADD list a", "PFADD s", "PFCOUNT s", "PFCOUNT i", "PFCOUNT list",
   "PFCOUNT h s", "PFCOUNT h list", "PFMERGE s", "PFMERGE s h", "PFMERGE h s", "PFMERGE list h",
-  "PFMERGE h list", "PFMERGE h none s list", "PFDEBUG", "PFDEBUG x", "PFDEBUG x h", "PFDEBUG GETREG none",
+  "PFMERGE h list", "PFMERGE h none s list", "PFDEBUG", "PFDEBUG x", "PFSELFTEST", "PFSELFTEST x", "PFDEBUG x h", "PFDEBUG GETREG none",
   "PFDEBUG GETREG s", "PFDEBUG GETREG list", "PFDEBUG DECODE h", "PFDEBUG decode m", "PFDEBUG ENCODING h",
   "PFDEBUG ENCODING h x", "PFDEBUG TODENSE m", "PFDEBUG TODENSE m", "PFDEBUG DECODE m", "PFDEBUG ENCODING m",
   "PFDEBUG GETREG h", "PFDEBUG ENCODING h", "GET h", "PFCOUNT h", "GET h", "PFMERGE n h m", "GET n",

@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { latin1 } from "../../src/base/ascii.ts";
-import { HLL_DENSE_BYTES, HLL_REGISTERS } from "../../src/commands/hll_draft.ts";
+import { HLL_DENSE_BYTES, HLL_REGISTERS, HllDraft } from "../../src/commands/hll_draft.ts";
 import { hashElement } from "../../src/commands/hll_hash.ts";
+import { findHllFault } from "../../src/commands/hll_self_test.ts";
 import { HYPERLOGLOG_COMMANDS } from "../../src/commands/hyperloglog.ts";
 import { STRING_COMMANDS } from "../../src/commands/strings.ts";
 import { KEY_BYTES_MAX } from "../../src/keyspace/entry.ts";
@@ -269,4 +270,70 @@ Deno.test("a frozen view holds still while HyperLogLogs are added to, counted an
   }
   assertEquals(seen, 3);
   keys.thaw();
+});
+
+Deno.test("PFSELFTEST finds nothing wrong, touches no key and tells nobody", () => {
+  const shell = new Shell(SPECS);
+  play(shell, [
+    ["PFADD h a b c", ":1\r\n", "0: PFADD h a b c"],
+    ["PFSELFTEST", "+OK\r\n"],
+    ["PFSELFTEST", "+OK\r\n"],
+    ["PFCOUNT h", ":3\r\n", "0: PFCOUNT h"],
+    ["PFSELFTEST x", "arity of pfselftest"],
+  ]);
+});
+
+/** One that spoils register 5,000 or so. */
+class Spoilt extends HllDraft {
+  override set(index: number, value: number, sparseBytesMax: number): number {
+    const outcome = super.set(index, value, sparseBytesMax);
+    if (this.isDense && index === 5_000) this.bytes[16 + 5_000 * 6 / 8] ^= 1;
+    return outcome;
+  }
+}
+
+/** One that loses registers when it is made dense. */
+class Short extends HllDraft {
+  override makeDense(): boolean {
+    const isMade = super.makeDense();
+    this.bytes.fill(0, 16, 200);
+    return isMade;
+  }
+}
+
+/** One that takes every value for a greater one. */
+class Greedy extends HllDraft {
+  override set(index: number, value: number, sparseBytesMax: number): number {
+    return super.set(index, Math.min(value + 1, 63), sparseBytesMax);
+  }
+}
+
+/** One that is dense from its second element on. */
+class Hasty extends HllDraft {
+  override set(index: number, value: number): number {
+    return super.set(index, value, 0);
+  }
+}
+
+Deno.test("the self test finds registers, encodings, hashes and counts that are wrong", () => {
+  const lopsided: typeof hashElement = (buf, start, stop, out) => {
+    hashElement(buf, start, stop, out);
+    out.index &= 0x1fff;
+  };
+  assertEquals(findHllFault(), null);
+  const faults = [
+    findHllFault(new HllDraft(), new Spoilt()),
+    findHllFault(new Short()),
+    findHllFault(new HllDraft(), new Greedy()),
+    findHllFault(new Hasty()),
+    findHllFault(new HllDraft(), new HllDraft(), lopsided),
+  ];
+  const expected = [
+    /^Register 5000 /,
+    /^Register \d+ should be/,
+    /^Register 0 /,
+    /^Sparse/,
+    /^Too big/,
+  ];
+  faults.forEach((fault, i) => assert(expected[i].test(fault ?? "nothing"), `${i}: ${fault}`));
 });

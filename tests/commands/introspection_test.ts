@@ -2,7 +2,9 @@ import { assert, assertEquals } from "@std/assert";
 import { ascii } from "../../src/base/ascii.ts";
 import { categoriesOf, keySpecsOf } from "../../src/commands/command_info.ts";
 import { GEO_COMMANDS } from "../../src/commands/geo.ts";
-import type { CommandSpec } from "../../src/commands/registry.ts";
+import { HYPERLOGLOG_COMMANDS } from "../../src/commands/hyperloglog.ts";
+import { introspectionCommands } from "../../src/commands/introspection.ts";
+import { type CommandSpec, CommandTable } from "../../src/commands/registry.ts";
 import { SORT_COMMANDS } from "../../src/commands/sort.ts";
 import { ZSET_COMMANDS } from "../../src/commands/zsets.ts";
 import { type Reply, ReplyParser } from "../../src/resp/reply_parser.ts";
@@ -123,6 +125,37 @@ Deno.test("COMMAND DOCS tells what the spec tells", () => {
   });
   const all = parse(shell.run("COMMAND", "DOCS"));
   assertEquals(Object.keys(all as Record<string, Plain>), SPECS.map((spec) => spec.name));
+});
+
+Deno.test("COMMAND DOCS marks what is for tests and for nodes among themselves", () => {
+  const table = new CommandTable(HYPERLOGLOG_COMMANDS);
+  const shell = new Shell(introspectionCommands(() => table));
+  shell.reply.resp3 = true;
+  const docs = parse(shell.run("COMMAND", "DOCS", "pfselftest", "pfdebug", "pfcount"));
+  const { pfselftest, pfdebug, pfcount } = docs as Record<string, Record<string, Plain>>;
+  assertEquals(pfselftest, {
+    summary: "Tests how HyperLogLogs are stored and counted.",
+    since: "2.8.9",
+    group: "hyperloglog",
+    complexity: "O(1): some hundredths of a second",
+    doc_flags: ["syscmd"],
+  });
+  assertEquals(pfdebug.doc_flags, ["syscmd"]);
+  assertEquals(pfcount.doc_flags, undefined);
+  assertEquals(parse(shell.run("COMMAND", "INFO", "pfselftest")), [
+    [
+      "pfselftest",
+      1,
+      ["admin"],
+      0,
+      0,
+      0,
+      ["@admin", "@dangerous", "@hyperloglog", "@slow"],
+      [],
+      [],
+      [],
+    ],
+  ]);
 });
 
 Deno.test("COMMAND LIST names subcommands too, and filters by name and category", () => {
