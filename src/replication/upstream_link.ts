@@ -107,8 +107,12 @@ export interface UpstreamOptions {
   claim: HandshakeClaim;
   /** The primary's shard and number of shards, when its layout is known. */
   expects: { shard: number; shards: number } | null;
-  /** `repl-timeout`. */
-  timeoutMs: number;
+  /**
+   * `repl-timeout`, read anew each time, so that it can change. The primary knows the one that was
+   * claimed: where its heartbeats come too seldom for a shorter one, the link ends, and the next claims
+   * that.
+   */
+  timeoutMs: () => number;
   /** Now. */
   nowMs: number;
   /** What the decoder accepts. */
@@ -136,8 +140,7 @@ export class UpstreamLink {
   renumberedDb: number = -1;
 
   readonly #expects: { shard: number; shards: number } | null;
-  readonly #timeoutMs: number;
-  readonly #ackIntervalMs: number;
+  readonly #timeoutMs: () => number;
   #state: UpstreamState = { at: "awaitingAck" };
   /** Everything before it is applied, in the primary's history; 0 while that cannot be said. */
   #appliedOffset = 0;
@@ -153,7 +156,6 @@ export class UpstreamLink {
     this.claim = o.claim;
     this.#expects = o.expects;
     this.#timeoutMs = o.timeoutMs;
-    this.#ackIntervalMs = Math.min(ACK_INTERVAL_MS, o.timeoutMs / 3);
     this.readMs = this.#ackMs = o.nowMs;
     this.decoder = new StreamDecoder(o.limits ?? DEFAULT_DECODER_LIMITS);
   }
@@ -241,7 +243,7 @@ export class UpstreamLink {
     // Before the ACK the primary is answered once it has shown, by a heartbeat, that it waits.
     if (at === "awaitingAck" && !this.#awaited) return false;
     const silentMs = nowMs - this.#ackMs;
-    return this.#ackWanted || silentMs >= this.#ackIntervalMs ||
+    return this.#ackWanted || silentMs >= Math.min(ACK_INTERVAL_MS, this.#timeoutMs() / 3) ||
       (this.#appliedOffset !== this.#ackedOffset && silentMs >= ACK_GAP_MS);
   }
 
@@ -270,7 +272,7 @@ export class UpstreamLink {
   tick(nowMs: number): boolean {
     const state = this.#state;
     if (state.at === "failed") return false;
-    let timeoutMs = this.#timeoutMs;
+    let timeoutMs = this.#timeoutMs();
     if (this.claim.version === 1) {
       if (state.at === "streaming") timeoutMs = Infinity;
       if (state.at === "receivingSnapshot") {

@@ -268,7 +268,6 @@ export class UpstreamRunner {
     const host = this.#host;
     const { position, id, listeningPort, announcedHost } = host.claim(this.shard);
     const { version, password } = host;
-    const timeoutMs = host.timeoutMs();
     const knows = position.history !== null && !this.forgetsHistory;
     this.#reachedBefore = this.reachedSequence;
     this.place.db = position.db;
@@ -288,10 +287,10 @@ export class UpstreamRunner {
         announcedHost,
         capabilities: ["rdb", RENUMBER_CAPABILITY],
         ...(password === "" || version === 1 ? {} : { password }),
-        timeoutMs: Math.ceil(timeoutMs),
+        timeoutMs: Math.ceil(host.timeoutMs()),
       },
       expects: version === 1 ? null : { shard: this.shard, shards: this.place.shards },
-      timeoutMs,
+      timeoutMs: () => host.timeoutMs(),
       nowMs: host.clock.monotonicMs(),
       limits: host.limits,
     });

@@ -319,6 +319,25 @@ Deno.test("a primary that falls silent is left within repl-timeout", () =>
     assertEquals(claim.slice(2, 3), ["5"]);
   }, SHORT));
 
+Deno.test("a shorter repl-timeout holds for a link that there is, and the primary hears of it", async () => {
+  const LONG = { replTimeoutSeconds: 60, replPingReplicaPeriodSeconds: 60 };
+  await using primary = TestNode.start(LONG);
+  await using replica = TestNode.start(LONG);
+  replica.follow(primary);
+  await linked(replica);
+  primary.run("SET", "k", "v");
+  await inStep(primary, replica);
+  const { full, partialOk } = primary.replication.stats;
+  replica.config.assign("replTimeoutSeconds", SHORT.replTimeoutSeconds);
+  await until("it is left", () => replica.hasLogged("nothing was heard for 400 ms"));
+  await until("it comes back", () => primary.replication.stats.partialOk > partialOk);
+  await linked(replica);
+  primary.run("SET", "k", "w");
+  await inStep(primary, replica);
+  assertEquals(primary.differsFrom(replica), "");
+  assertEquals(primary.replication.stats.full, full);
+});
+
 Deno.test("a handshake that is never answered is given up within repl-timeout", async () => {
   await using replica = TestNode.start(SHORT);
   using primary = new FakePrimary();

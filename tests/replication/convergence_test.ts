@@ -199,7 +199,7 @@ class Replica {
       announcedHost: null,
       capabilities: [],
     };
-    this.link = new UpstreamLink({ claim, expects: null, timeoutMs: 5000, nowMs });
+    this.link = new UpstreamLink({ claim, expects: null, timeoutMs: () => 5000, nowMs });
     return this.link;
   }
 

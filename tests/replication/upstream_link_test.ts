@@ -38,7 +38,8 @@ class Follower {
   #used = 0;
 
   constructor(o: Partial<UpstreamOptions> = {}) {
-    this.link = new UpstreamLink({ claim: CLAIM, expects: null, timeoutMs: 5000, nowMs: 0, ...o });
+    const timeoutMs = () => 5000;
+    this.link = new UpstreamLink({ claim: CLAIM, expects: null, timeoutMs, nowMs: 0, ...o });
   }
 
   read(text: string, nowMs = 0): string[] {
@@ -346,6 +347,20 @@ Deno.test("a silent primary is noticed; v1 may be silent while it streams", () =
   v1.read("+SNAPSHOT\r\n", 1e9);
   assertEquals(v1.link.tick(1e9 + 59_999), false);
   assertEquals(v1.link.tick(1e9 + 60_000), true);
+});
+
+Deno.test("the timeout of a link that there is, and the pace that it asks for, are those of the moment", () => {
+  let timeoutMs = 60_000;
+  const follower = new Follower({ timeoutMs: () => timeoutMs });
+  const { link } = follower;
+  follower.read(ack(5) + ping(5, 0));
+  assertEquals([link.tick(5000), link.ackDue(500)], [false, false]);
+  timeoutMs = 1200;
+  assertEquals([link.ackDue(399), link.ackDue(400)], [false, true]);
+  assertEquals(link.tick(1199), false);
+  timeoutMs = 2000;
+  assertEquals(link.tick(1999), false);
+  assertEquals(link.tick(2000), true);
 });
 
 Deno.test("kevy's captured streams are followed to their ends", () => {
