@@ -122,6 +122,9 @@ export class Applier {
   readonly #reply = new ReplyWriter();
   readonly #session: Session;
   readonly #calls = new WeakMap<ShardsPort, Call>();
+  /** The call that was used last, and for which shards. */
+  #call: Call | null = null;
+  #calledOn: ShardsPort | null = null;
   /** Shards on which frames are being applied. */
   #target: ShardsPort | null = null;
   #nowMs = 0;
@@ -173,11 +176,19 @@ export class Applier {
     this.#target = null;
   }
 
-  /** Applies one frame to the shards of `open`; null when it went well. Never throws. */
-  apply(place: FramePlace, buf: Uint8Array, frame: FrameArguments): ApplyFailure | null {
+  /**
+   * Applies one frame to the shards of `open`; null when it went well. `view` is one of `buf`, for fast
+   * copies, if there is any. Never throws.
+   */
+  apply(
+    place: FramePlace,
+    buf: Uint8Array,
+    frame: FrameArguments,
+    view: DataView | null = null,
+  ): ApplyFailure | null {
     let failure: ApplyFailure | null;
     try {
-      failure = this.#apply(this.#target!, place, buf, frame);
+      failure = this.#apply(this.#target!, place, buf, frame, view);
     } catch (error) {
       const { starts, stops } = frame;
       const name = latin1(buf, starts[0], Math.min(stops[0], starts[0] + 64));
@@ -206,7 +217,9 @@ export class Applier {
     let failure: ApplyFailure | null = null;
     if (this.#monitors.isOn) this.#show(place, MULTI.buf, MULTI);
     frames.rewind();
-    while (failure === null && frames.next()) failure = this.apply(place, frames.buf, frames);
+    while (failure === null && frames.next()) {
+      failure = this.apply(place, frames.buf, frames, frames.view);
+    }
     for (let i = 0; i < shards.length; i++) shards[i].effects.endUnit();
     if (this.#monitors.isOn && failure === null) this.#show(place, EXEC.buf, EXEC);
     return failure;
@@ -224,6 +237,7 @@ export class Applier {
     place: FramePlace,
     buf: Uint8Array,
     frame: FrameArguments,
+    view: DataView | null,
   ): ApplyFailure | null {
     const { argc, starts, stops } = frame;
     const named = this.#table.find(buf, starts[0], stops[0]);
@@ -246,7 +260,18 @@ export class Applier {
     if (argc < command.argcMin || argc > command.argcMax) {
       return { name: "ApplyFailed", detail: `${argc} arguments of ${command.spec.name}` };
     }
-    return this.#run(target, place, buf, frame, command);
+    const call = this.#callOn(target);
+    call.buf = buf;
+    call.view = view;
+    return this.#run(target, place, call, frame, command);
+  }
+
+  #callOn(target: ShardsPort): Call {
+    if (target === this.#calledOn) return this.#call!;
+    let call = this.#calls.get(target);
+    if (call === undefined) this.#calls.set(target, call = new Call(target));
+    this.#calledOn = target;
+    return this.#call = call;
   }
 
   /** A message, the one thing in frames that is no write: to our clients, and to who follows us. */
@@ -282,11 +307,12 @@ export class Applier {
   #run(
     target: ShardsPort,
     place: FramePlace,
-    buf: Uint8Array,
+    call: Call,
     frame: FrameArguments,
     command: Command,
   ): ApplyFailure | null {
     const { argc, starts, stops } = frame;
+    const { buf } = call;
     switch (command.spec.name) {
       case "flushall":
         return this.flush(target, place, -1);
@@ -298,9 +324,6 @@ export class Applier {
         return this.#swap(target, place, one, other);
       }
     }
-    let call = this.#calls.get(target);
-    if (call === undefined) this.#calls.set(target, call = new Call(target));
-    call.buf = buf;
     call.starts = starts;
     call.stops = stops;
     call.argc = argc;

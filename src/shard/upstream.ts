@@ -152,6 +152,8 @@ export class UpstreamRunner {
   readonly #unit = new HeldUnit();
   readonly #safeOffset = new SafeOffset();
   readonly #counterpart: Shard | null;
+  /** Of the bytes that frames are read from. */
+  #view: DataView | null = null;
   readonly #syncedOffset = new SyncedOffset();
   /** What the upstream was last told is on our disk; -1 on a new link. */
   #saidSynced = -1;
@@ -324,6 +326,7 @@ export class UpstreamRunner {
     const { gate, clock, durability } = this.#host;
     const { decoder } = link;
     let buf = new Uint8Array(BUFFER_BYTES);
+    this.#view = new DataView(buf.buffer);
     let used = 0;
     while (true) {
       if (used === buf.length) {
@@ -332,6 +335,7 @@ export class UpstreamRunner {
           buf.copyWithin(0, from, used);
         } else {
           buf = await this.#grown(buf, from, used);
+          this.#view = new DataView(buf.buffer);
         }
         decoder.rebase(from);
         used -= from;
@@ -358,7 +362,10 @@ export class UpstreamRunner {
       if (decoder.begin === used) {
         decoder.rebase(used);
         used = 0;
-        if (buf.length > COPY_SLICE_BYTES) buf = new Uint8Array(BUFFER_BYTES);
+        if (buf.length > COPY_SLICE_BYTES) {
+          buf = new Uint8Array(BUFFER_BYTES);
+          this.#view = new DataView(buf.buffer);
+        }
       }
       this.acknowledge();
     }
@@ -481,7 +488,7 @@ export class UpstreamRunner {
       return false;
     }
     const failure = taken === NOT_HELD
-      ? applier.apply(place, buf, decoder)
+      ? applier.apply(place, buf, decoder, this.#view)
       : applier.applyUnit(place, unit.frames);
     if (taken !== NOT_HELD) unit.close();
     if (failure !== null) {
