@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { explainFailure, explainRefusal } from "./permissions.ts";
+import { type Access, allowFlag, explainFailure, isGranted, remedy } from "./permissions.ts";
 
 /** A data directory that cannot be used; the message is one line that says why. */
 export class DataDirectoryError extends Error {
@@ -38,7 +38,7 @@ function inspect(dir: string): Deno.FileInfo | null {
     return Deno.lstatSync(dir);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return null;
-    return fail(dir, explainFailure(error, { to: "read", path: dir }), error);
+    return fail(dir, explainFailure(error, wanted(dir, "read")), error);
   }
 }
 
@@ -47,9 +47,7 @@ function make(dir: string): Deno.FileInfo {
     Deno.mkdirSync(dir, { recursive: true });
     return Deno.lstatSync(dir);
   } catch (error) {
-    const why = explainRefusal(error, { to: "write", path: dir }) ??
-      explainFailure(error, { to: "write", path: dir });
-    return fail(dir, why, error);
+    return fail(dir, explainFailure(error, wanted(dir, "write")), error);
   }
 }
 
@@ -61,7 +59,7 @@ function followed(dir: string): string {
     if (!Deno.statSync(dir).isDirectory) fail(dir, "it is not a directory");
   } catch (error) {
     if (error instanceof DataDirectoryError) throw error;
-    return fail(dir, explainFailure(error, { to: "read", path: dir }), error);
+    return fail(dir, explainFailure(error, wanted(dir, "read")), error);
   }
   if (!granted(target)) {
     fail(dir, `it is a link to ${target}, outside the permissions: ${flags(target)}`);
@@ -76,7 +74,7 @@ function refuseLinksOut(dir: string, path: string): void {
     root = Deno.realPathSync(path);
     entries = [...Deno.readDirSync(path)];
   } catch (error) {
-    return fail(dir, explainFailure(error, { to: "read", path: dir }), error);
+    return fail(dir, explainFailure(error, wanted(dir, "read")), error);
   }
   for (const entry of entries) {
     if (!entry.isSymlink) continue;
@@ -98,13 +96,17 @@ function targetOf(link: string, root: string): string {
 }
 
 function granted(path: string): boolean {
-  return (["read", "write"] as const).every((name) =>
-    Deno.permissions.querySync({ name, path }).state === "granted"
-  );
+  return isGranted("read", path) && isGranted("write", path);
+}
+
+/** What failed was `to` read or to write; where neither is permitted, both, so that one line names them. */
+function wanted(path: string, to: "read" | "write"): Access {
+  const lacksBoth = !isGranted("read", path) && !isGranted("write", path);
+  return { to: lacksBoth ? "read and write" : to, path };
 }
 
 function flags(path: string): string {
-  return `name that directory, or start with --allow-read=${path} --allow-write=${path}`;
+  return `name that directory, or ${remedy(allowFlag({ to: "read and write", path }))}`;
 }
 
 function probe(dir: string, path: string): void {
@@ -113,7 +115,7 @@ function probe(dir: string, path: string): void {
     Deno.writeFileSync(file, new Uint8Array(1), { createNew: true });
     Deno.removeSync(file);
   } catch (error) {
-    fail(dir, explainFailure(error, { to: "write", path: dir }), error);
+    fail(dir, explainFailure(error, wanted(dir, "write")), error);
   }
 }
 

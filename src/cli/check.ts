@@ -77,12 +77,20 @@ async function fix(report: FileReport, say: (line: string) => void): Promise<voi
 async function locksOf(path: string): Promise<string[]> {
   const dir = path.slice(0, path.lastIndexOf("/"));
   const locks = new Set<string>();
-  for (const name of [dir, await Deno.realPath(dir === "" ? "/" : dir)]) {
+  for (const name of [dir, await realPath(dir === "" ? "/" : dir)]) {
     try {
-      locks.add(await Deno.realPath(`${name}.lock`));
+      locks.add(await realPath(`${name}.lock`));
     } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      if (!(error instanceof LoadError && error.cause instanceof Deno.errors.NotFound)) throw error;
     }
   }
   return [...locks];
+}
+
+async function realPath(path: string): Promise<string> {
+  try {
+    return await Deno.realPath(path);
+  } catch (error) {
+    throw loadError(path, error);
+  }
 }

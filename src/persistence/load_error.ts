@@ -5,7 +5,7 @@
  * @module
  */
 
-import { reasonOf } from "../base/permissions.ts";
+import { explainFailure } from "../base/permissions.ts";
 import { SnapshotImageError } from "../snapshot/errors.ts";
 
 /** See the module's text. */
@@ -26,7 +26,7 @@ export function loadError(path: string, cause: unknown): unknown {
     return new LoadError(`cannot load ${path}: ${cause.message}`, { cause });
   }
   if (isSystemError(cause)) {
-    return new LoadError(`cannot read ${path}: ${reasonOf(cause)}`, { cause });
+    return new LoadError(explainFailure(cause, { to: "read", path }), { cause });
   }
   return cause;
 }

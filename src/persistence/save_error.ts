@@ -4,8 +4,9 @@
  * @module
  */
 
-import { allowFlag, explainFailure } from "../base/permissions.ts";
+import { explainFailure } from "../base/permissions.ts";
 import { SnapshotJobError } from "../snapshot/job.ts";
+import { explainRefusedWorker } from "../snapshot/worker_source.ts";
 import { isSystemError } from "./load_error.ts";
 
 /** A save that failed; what was there before is there still, unless the message says otherwise. */
@@ -13,9 +14,6 @@ export class SaveError extends Error {
   /** The error's name. */
   override readonly name = "SaveError";
 }
-
-/** The folder of the program's source, which a worker is loaded from. */
-const SOURCE = new URL("../", import.meta.url).pathname.replace(/\/$/, "");
 
 /** The error for what stopped the writing of `path`. Bugs of ours become one too: a server goes on. */
 export function saveError(path: string, cause: unknown): SaveError {
@@ -33,9 +31,5 @@ function jobError(path: string, cause: SnapshotJobError): SaveError {
   if (cause.fault !== "notStarted" || !cause.message.includes("Requires read access")) {
     return new SaveError(cause.message, { cause });
   }
-  const flag = allowFlag({ to: "read", path: SOURCE });
-  return new SaveError(
-    `not permitted to load the snapshot worker: start with ${flag} (beside what is allowed already)`,
-    { cause },
-  );
+  return new SaveError(explainRefusedWorker(), { cause });
 }

@@ -6,13 +6,14 @@
  *
  * A worker that crashed or was given up is never used again; the next job gets a new one.
  *
- * Starting a worker needs read permission for `worker.ts` and all that it imports, though the worker
- * itself gets no permission at all. Where that is refused, the job fails with Deno's own words.
+ * Where the permissions do not let a worker be loaded (`worker_source.ts`), the job fails with Deno's own
+ * words.
  *
  * @module
  */
 
 import type { FromWorker, ToWorker, WorkerReady } from "./messages.ts";
+import { WORKER_URL } from "./worker_source.ts";
 
 /**
  * Workers at once. Each is a thread with about 8 MB; a shard freezes once at a time, so this many
@@ -55,7 +56,7 @@ export interface WorkerLease {
 }
 
 function spawnWorker(): Worker {
-  return new Worker(new URL("./worker.ts", import.meta.url), {
+  return new Worker(WORKER_URL, {
     type: "module",
     name: "shoal-snapshot",
     deno: { permissions: "none" },

@@ -325,6 +325,16 @@ Deno.test("check-rdb says what is in a snapshot and where it breaks", async () =
     );
     const wrong = await tool(dir, "check-rdb");
     assertEquals([wrong.code, wrong.said], [1, "shoal: usage: shoal check-rdb FILE\n"]);
+    for (const name of ["check-rdb", "check-aof"]) {
+      for (const file of ["/elsewhere/a.rdb", "/elsewhere/a.manifest"]) {
+        const refused = await tool(dir, name, file);
+        assertEquals(refused.code, 1);
+        assertStringIncludes(
+          refused.said,
+          `shoal: not permitted to read ${file}: start with --allow-read=${file} before main.ts, `,
+        );
+      }
+    }
   });
 });
 

@@ -16,8 +16,8 @@ Deno.test("a save that failed says in one line what to do about it", () => {
     ],
     [
       new Deno.errors.NotCapable("Requires write access"),
-      `not permitted to write ${PATH}: start with --allow-write=${PATH} ` +
-      "(beside what is allowed already)",
+      `not permitted to write ${PATH}: start with --allow-write=${PATH} before main.ts, ` +
+      "beside what is allowed already (README, Permissions)",
     ],
     [
       new SnapshotJobError("aborted", "the arena is full"),
