@@ -13,12 +13,12 @@ import {
   LOADED_SUFFIX,
   snapshotFileName,
 } from "./file_names.ts";
-import { LoadError } from "./load_error.ts";
+import { LoadError, loadError } from "./load_error.ts";
 import { LoadSink, type LoadTarget } from "./load_sink.ts";
 import { loadRdbFile } from "./rdb_load.ts";
 import { findSnapshotFiles, type FoundFile } from "./save_catalog.ts";
 import type { PlainFileId } from "./save_facts.ts";
-import { freeName, removeQuietly, type Storage } from "./storage.ts";
+import { freeName, removeQuietly, type Storage, type StorageEntry } from "./storage.ts";
 import { removeLeftover } from "./temp_files.ts";
 
 /** How far a load is. */
@@ -58,6 +58,35 @@ export async function lookForData(
   const decision = chooseSave(await findSnapshotFiles(storage, dir, naming.dbFilename), naming);
   if (decision.choice.kind === "refused") throw new LoadError(decision.choice.why);
   return decision;
+}
+
+/**
+ * Looks whether saves can be put where they belong: they replace files, not directories.
+ *
+ * @throws {LoadError} when a directory has the name of a snapshot that this node would write.
+ */
+export async function refuseDirectoryInPlace(
+  storage: Storage,
+  dir: string,
+  { dbFilename, shards }: NamingSettings,
+): Promise<void> {
+  const names = new Set<string>();
+  for (let i = 0; i < shards; i++) names.add(snapshotFileName(dbFilename, i, shards));
+  for (const { name, isDirectory } of await listed(storage, dir)) {
+    if (!isDirectory || !names.has(name)) continue;
+    throw new LoadError(
+      `${dir}/${name} is a directory, and no snapshot can be written in its place: move it away, ` +
+        "or set dbfilename",
+    );
+  }
+}
+
+async function listed(storage: Storage, dir: string): Promise<StorageEntry[]> {
+  try {
+    return await storage.list(dir);
+  } catch (error) {
+    throw loadError(dir, error);
+  }
 }
 
 /** The files that a decision loads. */

@@ -10,7 +10,11 @@ import { checkDataDirectory } from "../base/data_directory.ts";
 import { invariant } from "../base/invariant.ts";
 import { findSets, findSingleFile, keepAside } from "../persistence/aof_directory.ts";
 import type { AofSet } from "../persistence/aof_set.ts";
-import { type LoadProgress, tidyAfterSave } from "../persistence/load_data.ts";
+import {
+  type LoadProgress,
+  refuseDirectoryInPlace,
+  tidyAfterSave,
+} from "../persistence/load_data.ts";
 import { SaveError, saveError } from "../persistence/save_error.ts";
 import { newSaveId } from "../persistence/save_facts.ts";
 import {
@@ -164,7 +168,9 @@ export class Persistence {
   async load(): Promise<void> {
     this.#isLoading = true;
     try {
-      const { appendOnly } = this.#host.config;
+      const { storage, config } = this.#host;
+      const { appendOnly } = config;
+      await refuseDirectoryInPlace(storage, config.dir, config);
       await (this.#reading = appendOnly ? this.#loadFrames() : this.#loading.atStart());
       if (!appendOnly) this.#savedKeys = this.#keys();
     } finally {

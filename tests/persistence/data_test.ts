@@ -199,8 +199,8 @@ Deno.test("a damaged file stops the start, named with the byte, and stays as it 
 
 Deno.test("a file that is not there, or not to be read, is named", async () => {
   await withDir(async (dir) => {
-    Deno.mkdirSync(`${dir}/dump.rdb`);
     await using node = await DataNode.open(dir);
+    Deno.mkdirSync(`${dir}/dump.rdb`);
     node.set("k", "v");
     assertEquals(await node.persistence.save(), false);
     assertStringIncludes(node.lines.join("\n"), "cannot write");
