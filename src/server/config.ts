@@ -8,6 +8,7 @@
  * @module
  */
 import { globMatchText, hasGlob } from "../base/glob.ts";
+import { givenAs } from "../base/permissions.ts";
 import { ConfigError, nearest, shown } from "./config_error.ts";
 import { rewriteFile } from "./config_rewrite.ts";
 import type { ConfigValues } from "./config_values.ts";
@@ -34,12 +35,17 @@ interface Entry {
   readonly field: keyof ConfigValues | null;
   value: unknown;
   source: Source;
+  /** The place of it that errors name. */
+  where: string;
 }
 
 interface Listener<Act> {
   readonly fields: ReadonlySet<string>;
   readonly act: Act;
 }
+
+/** Names of flags that are Deno's. */
+const PERMISSION_FLAG = /^(?:allow|deny)-[a-z]+$/;
 
 type Writable = { -readonly [K in keyof ConfigValues]: unknown };
 
@@ -71,7 +77,7 @@ export class Config {
 
   #add(setting: Setting, field: keyof ConfigValues | null, given: unknown): void {
     const source: Source = given === undefined ? "default" : "command line";
-    const entry: Entry = { setting, field, value: undefined, source };
+    const entry: Entry = { setting, field, value: undefined, source, where: source };
     this.#put(entry, given === undefined ? setting.initial : given);
     this.#entries.push(entry);
     this.#byName.set(setting.name, entry);
@@ -205,6 +211,11 @@ export class Config {
     entry.source = "run time";
   }
 
+  /** The place where the value of a setting was given at start, for errors. */
+  whereOf(field: keyof ConfigValues): string {
+    return this.#byName.get(SETTINGS[field].name)!.where;
+  }
+
   /** Where the value of a setting came from. */
   sourceOf(field: keyof ConfigValues): Source {
     return this.#byName.get(SETTINGS[field].name)!.source;
@@ -242,6 +253,7 @@ export class Config {
     this.#given.add(`${source} ${entry.setting.name}`);
     this.#put(entry, parsed.value);
     entry.source = source;
+    entry.where = where;
   }
 
   #unknown(name: string, words: readonly string[], where: string): void {
@@ -253,6 +265,15 @@ export class Config {
     const reason = REFUSED_DIRECTIVES.get(name);
     if (reason !== undefined) {
       throw new ConfigError(`setting '${name}' cannot be '${value}' (${where}): ${reason}`);
+    }
+    if (PERMISSION_FLAG.test(name)) {
+      const flag = words.length === 0 ? `--${name}` : `--${name}=${value}`;
+      throw new ConfigError(
+        `'--${
+          shown(name)
+        }' (${where}) is a permission of Deno, not a setting: see Permissions in ` +
+          `the README; it is given so: ${givenAs(flag)}`,
+      );
     }
     const near = nearest(name, this.#byName.keys());
     const hint = near === null ? "" : `did you mean '${near}'? `;

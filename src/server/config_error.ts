@@ -1,11 +1,11 @@
 /**
- * What stops a start because of settings: always one line that names the setting, its value, where
- * it came from and what is allowed.
+ * What stops a start because of settings: for each of them one line that names the setting, its value,
+ * where it came from and what is allowed.
  *
  * @module
  */
 
-/** Settings that cannot be used; the message is one line, meant for the person starting shoal. */
+/** Settings that cannot be used; the message is a line for each, meant for the person starting shoal. */
 export class ConfigError extends Error {
   /** Name of the class. */
   override readonly name = "ConfigError";

@@ -5,11 +5,13 @@
  * @module
  */
 import { ARENA_BYTES_MAX, ARENA_BYTES_MIN } from "../memory/arena.ts";
-import { Config } from "./config.ts";
+import { Config, type Source } from "./config.ts";
 import { ConfigError, shown } from "./config_error.ts";
 import { type Directive, readConfigFile, readConfigStdin } from "./config_file.ts";
+import type { ConfigValues } from "./config_values.ts";
 import { formatBytes } from "./setting_kinds.ts";
 import { SETTINGS } from "./settings.ts";
+import { ARENA_SIZE_MIN } from "./settings_data.ts";
 import { INERT_SETTINGS } from "./settings_inert.ts";
 
 /** What the command line says about settings. */
@@ -45,7 +47,8 @@ export function processEnvironment(name: string): string | undefined {
 /**
  * Reads all sources and checks them.
  *
- * @throws {ConfigError} for the first thing that is wrong, in one line.
+ * @throws {ConfigError} with a line for each setting that is wrong; for what is wrong with a source as a
+ * whole, or with settings beside others, one line.
  */
 export function loadConfig(
   sources: ConfigSources,
@@ -55,13 +58,24 @@ export function loadConfig(
   const fromStdin = sources.stdin ? readConfigStdin() : [];
   const file = sources.configFile === null ? null : Deno.realPathSync(sources.configFile);
   const config = new Config({}, file);
-  for (const d of [...fromFile, ...fromStdin]) config.load(d.name, d.words, "file", d.where);
+  const errors: ConfigError[] = [];
+  const load = (name: string, words: readonly string[], source: Source, where: string) => {
+    try {
+      config.load(name, words, source, where);
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      errors.push(error);
+    }
+  };
+  for (const d of [...fromFile, ...fromStdin]) load(d.name, d.words, "file", d.where);
   for (const { name } of [...Object.values(SETTINGS), ...INERT_SETTINGS]) {
     const variable = environmentName(name);
     const value = environment(variable);
-    if (value !== undefined) config.load(name, [value], "environment", variable);
+    if (value !== undefined) load(name, [value], "environment", variable);
   }
-  for (const d of sources.directives) config.load(d.name, d.words, "command line", d.where);
+  for (const d of sources.directives) load(d.name, d.words, "command line", d.where);
+  if (errors.length === 1) throw errors[0];
+  if (errors.length > 1) throw new ConfigError(errors.map(({ message }) => message).join("\n"));
   checkTogether(config);
   addWarnings(config);
   return config;
@@ -81,6 +95,7 @@ function checkTogether(config: Config): void {
     if (config.sourceOf("databases") === "default") config.assign("databases", 1);
     else {
       conflict(
+        config,
         "databases",
         String(config.databases),
         "with replication-dialect kevy, allowed is 1",
@@ -91,24 +106,27 @@ function checkTogether(config: Config): void {
   // With port 0 the replication ports are picked with it.
   if (config.replicationPortBase > last) {
     conflict(
-      "replication-port-base",
+      config,
+      "replicationPortBase",
       String(config.replicationPortBase),
       `with shards ${shards}, allowed is a port up to ${last}`,
     );
   }
   if (config.replicationPortBase === 0 && port !== 0 && port + REPLICATION_PORT_OFFSET > last) {
     conflict(
+      config,
       "port",
       String(port),
       `with shards ${shards} and no replication-port-base, allowed is a port up to ` +
         `${last - REPLICATION_PORT_OFFSET}; or set replication-port-base`,
     );
   }
-  const least = ARENA_BYTES_MIN * shards;
+  const least = Math.max(ARENA_SIZE_MIN, ARENA_BYTES_MIN * shards);
   const most = ARENA_BYTES_MAX * shards;
   if (arenaBytes < least || arenaBytes > most) {
     conflict(
-      "arena-size",
+      config,
+      "arenaBytes",
       formatBytes(arenaBytes),
       `with shards ${shards}, allowed is a size between ${formatBytes(least)} and ` +
         formatBytes(most),
@@ -116,8 +134,11 @@ function checkTogether(config: Config): void {
   }
 }
 
-function conflict(name: string, value: string, why: string): never {
-  throw new ConfigError(`setting '${name}' cannot be '${shown(value)}': ${why}`);
+function conflict(config: Config, field: keyof ConfigValues, value: string, why: string): never {
+  const { name } = SETTINGS[field];
+  throw new ConfigError(
+    `setting '${name}' cannot be '${shown(value)}' (${config.whereOf(field)}): ${why}`,
+  );
 }
 
 function addWarnings(config: Config): void {

@@ -51,7 +51,7 @@ export function integer(
 ): Kind<number> {
   return {
     words: "one",
-    allowed: allowedRange("an integer", range.min, range.max),
+    allowed: allowedRange("an integer", range.min, range.max, String),
     parse([word]) {
       const n = parseInteger(word);
       if (n === null) return { refused: "argument couldn't be parsed into an integer" };
@@ -70,7 +70,7 @@ export function bytes(
 ): Kind<number> {
   return {
     words: "one",
-    allowed: allowedRange("a size such as 100mb or 2gb", range.min, range.max),
+    allowed: allowedRange("a size such as 100mb or 2gb", range.min, range.max, formatBytes),
     parse([word]) {
       const n = parseBytes(word);
       if (n === null) return { refused: "argument must be a memory value" };
@@ -187,10 +187,11 @@ export function text(
   };
 }
 
-/** A list of words; a single empty word is the empty list. */
+/** A list of words; a single empty word is the empty list, which `none` refuses where it is given. */
 export function wordList(
   o: {
     readonly allowed: string;
+    readonly none?: string;
     readonly max: number;
     readonly tooMany: string;
     readonly check?: (word: string) => string | null;
@@ -201,6 +202,7 @@ export function wordList(
     allowed: o.allowed,
     parse(words) {
       const value = words.length === 1 && words[0] === "" ? [] : words;
+      if (value.length === 0 && o.none !== undefined) return { refused: o.none };
       if (value.length > o.max) return { refused: o.tooMany };
       for (const word of value) {
         const refused = o.check === undefined ? null : o.check(word);
@@ -277,9 +279,17 @@ function inRange(n: bigint, min: number | bigint, max: number | bigint): Parsed<
 
 const MAX_SAFE = BigInt(Number.MAX_SAFE_INTEGER);
 
-function allowedRange(what: string, min: number | bigint, max: number | bigint): string {
+function allowedRange(
+  what: string,
+  min: number | bigint,
+  max: number | bigint,
+  format: (value: number) => string,
+): string {
+  const least = format(Number(min));
   // An upper bound that is merely the width of Redis's C type tells a person nothing.
-  return max >= INT_MAX ? `${what} of at least ${min}` : `${what} between ${min} and ${max}`;
+  return max >= INT_MAX
+    ? `${what} of at least ${least}`
+    : `${what} between ${least} and ${format(Number(max))}`;
 }
 
 function plainLine<T>(format: (value: T) => string): (name: string, value: T) => string[] {

@@ -13,6 +13,9 @@ const memory = section("memory");
 const snapshot = section("snapshot");
 const encoding = section("encodings");
 
+/** Least `arena-size`, whatever the number of shards. */
+export const ARENA_SIZE_MIN = 16_777_216;
+
 /** Memory, snapshots, encodings. */
 export const DATA_SETTINGS: SettingTable<DataValues> = {
   maxMemoryBytes: memory(
@@ -62,7 +65,7 @@ export const DATA_SETTINGS: SettingTable<DataValues> = {
   ),
   arenaBytes: memory(
     "arena-size",
-    bytes({ min: 16_777_216, max: 16_384 * 1_073_741_824 }),
+    bytes({ min: ARENA_SIZE_MIN, max: 16_384 * 1_073_741_824 }),
     4_294_967_296,
     "address space reserved for the data of all shards; costs nothing until used",
     RESTART,

@@ -31,20 +31,23 @@ const SIGNAL_FLAGS = ["save", "nosave", "now", "force"] as const;
 
 /** Addresses `bind` takes, Redis's CONFIG_BINDADDR_MAX. */
 const BIND_ADDRESSES_MAX = 16;
+const BIND_ALLOWED = `1 to ${BIND_ADDRESSES_MAX} addresses`;
 
 /** Listening, clients, security, process, log, observation. */
 export const SERVING_SETTINGS: SettingTable<ServingValues> = {
   bind: network(
     "bind",
     wordList({
-      allowed: `up to ${BIND_ADDRESSES_MAX} addresses`,
+      allowed: BIND_ALLOWED,
+      none: `it must listen somewhere: allowed is ${BIND_ALLOWED}`,
       max: BIND_ADDRESSES_MAX,
       tooMany: "Too many bind addresses specified.",
       check: (word) =>
         word === "" || word === "-" ? "Failed to bind to specified addresses." : null,
     }),
     ["127.0.0.1"],
-    "addresses to listen on; '-' before one excuses its absence; * is every IPv4 address",
+    "addresses to listen on; '-' before one excuses that it is absent or not permitted; * is every " +
+      "IPv4 address",
   ),
   port: network("port", integer(PORT), 6379, "port for clients; 0 picks a free one"),
   protectedMode: network(
@@ -134,7 +137,13 @@ export const SERVING_SETTINGS: SettingTable<ServingValues> = {
     10,
     "background cycles per second, 1 to 500",
   ),
-  pidFile: general("pidfile", text(), "", "file that holds the process id while running", RESTART),
+  pidFile: general(
+    "pidfile",
+    text(),
+    "",
+    "file that holds the process id while running; a relative path counts from dir",
+    RESTART,
+  ),
   shutdownOnSigint: general(
     "shutdown-on-sigint",
     someOf("default", SIGNAL_FLAGS),
@@ -164,7 +173,7 @@ export const SERVING_SETTINGS: SettingTable<ServingValues> = {
     "logfile",
     text({ emptyCounts: true }),
     "",
-    "file for the log; empty: standard error",
+    "file for the log, a relative path counts from dir; empty: standard error",
     RESTART,
   ),
   logFormat: logging("log-format", oneOf(["text", "json"]), "text", "form of a log line", RESTART),

@@ -61,9 +61,11 @@ Deno.test("a bad variable is refused under its own name", () => {
 Deno.test("settings that do not fit together are refused in one line", () => {
   const rows: [args: string[], says: string][] = [
     [["--replication-port-base", "65530", "--shards", "7"], "allowed is a port up to 65529"],
+    [["--port", "60000"], "'port' cannot be '60000' (command line): with shards 1"],
     [["--port", "60000"], "or set replication-port-base"],
-    [["--arena-size", "32gb"], "between 1mb and 8gb"],
+    [["--arena-size", "32gb"], "between 16mb and 8gb"],
     [["--arena-size", "16mb", "--shards", "100"], "between 100mb and 800gb"],
+    [["--arena-size", "1mb"], "of at least 16mb"],
   ];
   for (const [args, says] of rows) {
     const { message } = assertThrows(() => load(args), ConfigError);
@@ -72,6 +74,60 @@ Deno.test("settings that do not fit together are refused in one line", () => {
   }
   assertEquals(load(["--replication-port-base", "65529", "--shards", "7"]).shards, 7);
   assertEquals(load(["--port", "0"]).port, 0);
+});
+
+Deno.test("what does not fit together names the file and the line, or the variable", () => {
+  withFile("shards 2\narena-size 32gb\n", (path) => {
+    const { message } = assertThrows(() => load([path]), ConfigError);
+    assertStringIncludes(message, `'arena-size' cannot be '32gb' (${path} line 2): with shards 2`);
+  });
+  const { message } = assertThrows(
+    () => load([], { SHOAL_REPLICATION_DIALECT: "kevy", SHOAL_DATABASES: "4" }),
+    ConfigError,
+  );
+  assertStringIncludes(message, "'databases' cannot be '4' (SHOAL_DATABASES): ");
+});
+
+Deno.test("all settings that are refused are named at once, a line for each", () => {
+  withFile("daemonize yes\nport 7000\nsupervised systemd\nuser a on\n", (path) => {
+    const { message } = assertThrows(
+      () => load([path, "--hz", "x"], { SHOAL_TIMEOUT: "soon" }),
+      ConfigError,
+    );
+    const places = ["line 1", "line 3", "line 4", "SHOAL_TIMEOUT", "command line"];
+    const lines = message.split("\n");
+    assertEquals(lines.length, places.length, message);
+    for (const [i, place] of places.entries()) assertStringIncludes(lines[i], place);
+  });
+});
+
+Deno.test("a permission of Deno given as a setting is told where it goes", () => {
+  const rows: [args: string[], command: string][] = [
+    [["--allow-net=0.0.0.0"], "deno run -q -P=server --no-prompt --allow-net=0.0.0.0 main.ts"],
+    [["--allow-read", "/x"], "deno run -q -P=server --no-prompt --allow-read=/x main.ts"],
+    [["--deny-write"], "deno run -q -P=server --no-prompt --deny-write main.ts"],
+  ];
+  for (const [args, command] of rows) {
+    const { message } = assertThrows(() => load(args), ConfigError);
+    assertStringIncludes(
+      message,
+      "a permission of Deno, not a setting: see Permissions in the README",
+    );
+    assert(message.endsWith(command), message);
+  }
+});
+
+Deno.test("an empty bind is refused, at the start and at run time", () => {
+  for (const args of [["--bind", ""], ["--bind="]]) {
+    const { message } = assertThrows(() => load(args), ConfigError);
+    assertStringIncludes(
+      message,
+      "'bind' cannot be '' (command line): allowed is 1 to 16 addresses",
+    );
+  }
+  const config = load([]);
+  assertStringIncludes(config.set([["bind", ""]], true) ?? "", "allowed is 1 to 16 addresses");
+  assertEquals(config.bind, ["127.0.0.1"]);
 });
 
 Deno.test("the replication port base follows the client port unless it is set", () => {
