@@ -7,7 +7,7 @@
 
 import { type Clock, SYSTEM_CLOCK } from "../base/clock.ts";
 import { Gate } from "../base/gate.ts";
-import { explainFailure } from "../base/permissions.ts";
+import { explainFailure, explainRefusedPlaces } from "../base/permissions.ts";
 import { CommandTable } from "../commands/registry.ts";
 import type { Call } from "../commands/call.ts";
 import type { Session } from "../commands/session.ts";
@@ -24,6 +24,7 @@ import type { Storage } from "../persistence/storage.ts";
 import { Background } from "../shard/background.ts";
 import { Node } from "../shard/node.ts";
 import { Replication } from "../shard/replication.ts";
+import { type BindAddress, bindAddresses, sortByPermission } from "./bind_addresses.ts";
 import { BlockedClients } from "./blocked_clients.ts";
 import { Clients } from "./clients.ts";
 import { allCommands } from "./command_set.ts";
@@ -63,6 +64,9 @@ export class StartError extends Error {
   /** Tells it from other errors. */
   override readonly name = "StartError";
 }
+
+/** Another has a port that nobody asked for: another one will do. */
+class PickedPortTaken extends StartError {}
 
 /** See the module's text. */
 export class Server implements ExecutionObserver {
@@ -247,34 +251,59 @@ export class Server implements ExecutionObserver {
 
   /** Binds the client port and a replication port per shard. */
   #listen(): void {
-    const { config } = this;
-    const attempts = config.port === 0 ? PICK_ATTEMPTS : 1;
+    const addresses = this.#permitted(this.#portsToBind());
     for (let attempt = 1;; attempt++) {
       try {
-        this.#bind(attempt);
+        this.#bind(addresses, attempt);
         return;
       } catch (error) {
         this.#unbind();
-        const taken = error instanceof Deno.errors.AddrInUse;
-        if (taken && attempt < attempts) continue;
+        if (error instanceof PickedPortTaken && attempt < PICK_ATTEMPTS) continue;
         throw error;
       }
     }
   }
 
-  #bind(attempt: number): void {
+  /** The ports that the settings name, and 0 where they leave the choice to us. */
+  #portsToBind(): number[] {
     const { config } = this;
-    this.port = this.#bindClients(config.bind, config.port);
+    if (config.port === 0 && config.replicationPortBase === 0) return [0];
+    const base = replicationPortBase(config, config.port);
+    return [config.port, ...this.node.shards.map(({ index }) => base + index)];
+  }
+
+  /**
+   * The addresses of `bind` that the permissions let us use at all `ports`; what is left out is told.
+   *
+   * @throws {StartError} naming every place that is refused.
+   */
+  #permitted(ports: readonly number[]): readonly BindAddress[] {
+    const { bind } = this.config;
+    const { permitted, leftOut, refused } = sortByPermission(bindAddresses(bind), ports);
+    if (refused.length > 0) throw new StartError(explainRefusedPlaces(refused));
+    for (const places of leftOut) {
+      const reason = explainRefusedPlaces(places);
+      this.log.warning("an address of bind is left out", { address: places[0].host, reason });
+    }
+    return permitted;
+  }
+
+  #bind(addresses: readonly BindAddress[], attempt: number): void {
+    const { config } = this;
+    this.port = this.#bindClients(addresses, config.port);
     this.#portSetting = config.port;
     this.replicationPortBase = replicationPortBase(config, this.port);
-    if (config.port === 0 && config.replicationPortBase === 0) {
+    const isPicked = config.port === 0 && config.replicationPortBase === 0;
+    if (isPicked) {
       const fits = this.replicationPortBase + config.shards <= PORTS;
       // Ports above the one that the system picked may be taken by connections, or not exist.
       if (attempt > 1 || !fits) this.replicationPortBase = quietPort(config.shards);
     }
     for (const shard of this.node.shards) {
       const port = this.replicationPortBase + shard.index;
-      this.#onEach(config.bind, port, (hostname) => {
+      // The system may also have picked, for clients, a port that was named for replicas.
+      const mayBeOther = isPicked || (config.port === 0 && port === this.port);
+      onEach(addresses, port, mayBeOther, (hostname) => {
         this.replication.listen(shard, hostname, port);
         return port;
       });
@@ -286,18 +315,23 @@ export class Server implements ExecutionObserver {
    * named. Gives the port, which the first address picks if it is 0. When it throws, nothing has
    * changed.
    */
-  #bindClients(bind: readonly string[], port: number): number {
-    const { tcpBacklog } = this.config;
+  #bindClients(addresses: readonly BindAddress[], port: number): number {
+    const { config: { bind, tcpBacklog } } = this;
     const named = new Map<string, Deno.TcpListener>();
     const opened: Deno.TcpListener[] = [];
     try {
-      const bound = this.#onEach(bind, port, (hostname, at) => {
+      const bound = onEach(addresses, port, port === 0, (hostname, at) => {
         const open = this.#listeners.get(`${hostname} ${at}`);
         const listener = open ?? Deno.listen({ hostname, port: at, tcpBacklog });
         if (open === undefined) opened.push(listener);
         named.set(`${hostname} ${listener.addr.port}`, listener);
         return listener.addr.port;
       });
+      if (named.size === 0) {
+        throw new StartError(
+          `nowhere to listen: no address of 'bind' is there and permitted: ${bind.join(" ")}`,
+        );
+      }
       for (const [name, listener] of this.#listeners) if (!named.has(name)) listener.close();
       this.#listeners = named;
       for (const listener of opened) void this.clients.accept(listener);
@@ -308,25 +342,6 @@ export class Server implements ExecutionObserver {
     }
   }
 
-  /** Calls `listen` for each address of `bind`; one with a leading `-` may not be there. */
-  #onEach(
-    bind: readonly string[],
-    port: number,
-    listen: (hostname: string, port: number) => number,
-  ): number {
-    for (const address of bind) {
-      const optional = address.startsWith("-");
-      const hostname = bindName(optional ? address.slice(1) : address);
-      try {
-        port = listen(hostname, port);
-      } catch (error) {
-        if (optional && error instanceof Deno.errors.AddrNotAvailable) continue;
-        throw this.#listenError(error, hostname, port);
-      }
-    }
-    return port;
-  }
-
   /**
    * CONFIG SET port or bind: clients that are connected stay. Replication ports stay where they are, and
    * so does a port that was picked for a setting of 0 which is still there.
@@ -334,8 +349,9 @@ export class Server implements ExecutionObserver {
   #rebind(): string | null {
     const { config } = this;
     const moves = config.port !== this.#portSetting;
+    const port = moves ? config.port : this.port;
     try {
-      this.port = this.#bindClients(config.bind, moves ? config.port : this.port);
+      this.port = this.#bindClients(this.#permitted([port]), port);
       this.#portSetting = config.port;
       this.log.notice("listens anew", { port: this.port, bind: config.bind.join(" ") });
       return null;
@@ -345,13 +361,6 @@ export class Server implements ExecutionObserver {
         ? "Unable to listen on this port. Check server logs."
         : "Failed to bind to specified addresses.";
     }
-  }
-
-  #listenError(error: unknown, hostname: string, port: number): Error {
-    if (error instanceof Deno.errors.AddrInUse && this.config.port === 0) return error;
-    return new StartError(explainFailure(error, { to: "listen", host: hostname, port }), {
-      cause: error,
-    });
   }
 
   #unbind(): void {
@@ -641,11 +650,35 @@ function quietPort(shards: number): number {
   return QUIET_PORT_FIRST + Math.floor(Math.random() * (QUIET_PORTS - shards));
 }
 
-/** What `Deno.listen` wants for an address of `bind`. */
-function bindName(address: string): string {
-  if (address === "*") return "0.0.0.0";
-  if (address === "::*") return "::";
-  return address;
+/** Whether this machine does not have an address, or its kind of addresses at all. */
+function isAbsent(error: unknown): boolean {
+  if (error instanceof Deno.errors.AddrNotAvailable) return true;
+  return error instanceof Error && "code" in error && error.code === "EAFNOSUPPORT";
+}
+
+/**
+ * Calls `listen` for each address, where 0 is a port that the first picks for all; gives the port. Those
+ * that are optional may not be there. `isPicked` says that nobody asked for just this port.
+ *
+ * @throws {StartError} naming the address and the port, one that was picked and is taken as such.
+ */
+function onEach(
+  addresses: readonly BindAddress[],
+  port: number,
+  isPicked: boolean,
+  listen: (hostname: string, port: number) => number,
+): number {
+  for (const { hostname, isOptional } of addresses) {
+    try {
+      port = listen(hostname, port);
+    } catch (error) {
+      if (isOptional && isAbsent(error)) continue;
+      const isTaken = isPicked && error instanceof Deno.errors.AddrInUse;
+      const line = explainFailure(error, { to: "listen", host: hostname, port });
+      throw new (isTaken ? PickedPortTaken : StartError)(line, { cause: error });
+    }
+  }
+  return port;
 }
 
 /** Duration from which the slow log or the latency monitor wants to hear of a command; -1: never. */

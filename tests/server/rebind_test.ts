@@ -64,3 +64,16 @@ Deno.test("CONFIG SET port 0 picks a port, which a later change of bind keeps", 
   await using other = await Client.connect(picked);
   assertEquals(await other.line("PING"), "PONG");
 });
+
+Deno.test("CONFIG SET bind to nowhere is refused, and what was open stays", async () => {
+  await using server = await TestServer.start();
+  await using client = await server.connect();
+  assertMatch(
+    String(await client.ask("CONFIG", "SET", "bind", "")),
+    /allowed is 1 to 16 addresses/,
+  );
+  assertMatch(String(await client.ask("CONFIG", "SET", "bind", "-::1")), /Failed to bind/);
+  assertMatch(server.log.join("\n"), /nowhere to listen: no address of 'bind' .*: -::1/);
+  await using other = await server.connect();
+  assertEquals(await other.line("PING"), "PONG");
+});
