@@ -16,7 +16,8 @@ import type { ConfigSources } from "../server/config_sources.ts";
 
 /** What is to be done. */
 export type Invocation =
-  | { readonly do: "help" }
+  /** `about`: names of settings; without it all there is. */
+  | { readonly do: "help"; readonly about?: readonly string[] }
   | { readonly do: "version" }
   | { readonly do: "check"; readonly request: CheckRequest }
   | { readonly do: "serve"; readonly sources: ConfigSources };
@@ -39,7 +40,7 @@ const FIX = "--fix";
 export function parseArguments(argv: readonly string[]): Invocation {
   const args = [...argv];
   const first = args[0] ?? "";
-  if (first === "help" || first === "-h") return { do: "help" };
+  if (first === "help" || first === "-h") return help(args.slice(1));
   if (first === "version" || first === "-v") return { do: "version" };
   const what = CHECKS.get(first);
   if (what !== undefined) return { do: "check", request: readCheck(first, what, args.slice(1)) };
@@ -56,11 +57,16 @@ export function parseArguments(argv: readonly string[]): Invocation {
   if (trailing) args.pop();
   const directives = readOptions(args);
   for (const { name, words } of directives) {
-    if (words.length > 0) continue;
-    if (name === "help") return { do: "help" };
-    if (name === "version") return { do: "version" };
+    if (name === "help") return help(words);
+    if (name === "version" && words.length === 0) return { do: "version" };
   }
   return { do: "serve", sources: { configFile, stdin: leading || trailing, directives } };
+}
+
+/** Help about settings, which may be written as the options that they are. */
+function help(names: readonly string[]): Invocation {
+  if (names.length === 0) return { do: "help" };
+  return { do: "help", about: names.map((name) => name.replace(/^--/, "")) };
 }
 
 function readCheck(

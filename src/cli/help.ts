@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { ConfigError, nearest, shown } from "../server/config_error.ts";
 import { environmentName } from "../server/config_sources.ts";
 import type { Setting } from "../server/setting.ts";
 import { SETTINGS } from "../server/settings.ts";
@@ -18,7 +19,7 @@ usage:
   shoal -                    read the config from standard input
   shoal check-aof [--fix] FILE   what is in an append-only file or a manifest, where it breaks
   shoal check-rdb FILE           the same of a snapshot
-  shoal --help | --version
+  shoal --help [setting ...] | --version
 
 examples:
   shoal --port 7000 --shards 2
@@ -29,30 +30,58 @@ Settings come from the config file (in the form of redis.conf), then from variab
 ${environmentName("port")} and ${
   environmentName("replication-port-base")
 }, then from the command line; a later one wins.
+A variable that is no setting's goes unseen: the sandbox lets each be read by its name, not listed.
 Sizes take k m g (powers of 1000) and kb mb gb (powers of 1024). An option that is yes or no
 means yes without a value.
 `;
 
-/** The whole text, ending with a line feed. */
-export function helpText(): string {
+/**
+ * The text, ending with a line feed: all of it, or what there is to say about the settings named.
+ *
+ * @throws {ConfigError} for a name that is no setting's.
+ */
+export function helpText(about: readonly string[] = []): string {
+  if (about.length > 0) return about.map(helpAbout).join("\n");
   let out = USAGE;
   for (const [heading, settings] of sections()) {
     out += `\n${heading}:\n`;
-    for (const setting of settings) {
-      const left = `  --${setting.name} ${defaultOf(setting)}`;
-      const right = setting.about + (setting.change === "live" ? "" : ` [${setting.change}]`);
-      out += left.length < NAME_WIDTH
-        ? left.padEnd(NAME_WIDTH)
-        : `${left}\n${" ".repeat(NAME_WIDTH)}`;
-      out += wrap(right, NAME_WIDTH);
-    }
+    for (const setting of settings) out += row(setting);
   }
   out += "\nEach is shown with its default. [restart]: not changed by CONFIG SET. " +
     "[protected]: changed by\nCONFIG SET where enable-protected-configs allows it.\n";
   out +=
     "\nRedis's other directives are accepted without effect where that is harmless; the log names\n" +
-    "those that were given.\n";
+    "those that were given another value than Redis's default.\n";
   return out;
+}
+
+function row(setting: Setting): string {
+  const left = `  --${setting.name} ${defaultOf(setting)}`;
+  const right = setting.about + (setting.change === "live" ? "" : ` [${setting.change}]`);
+  const start = left.length < NAME_WIDTH
+    ? left.padEnd(NAME_WIDTH)
+    : `${left}\n${" ".repeat(NAME_WIDTH)}`;
+  return start + wrap(right, NAME_WIDTH);
+}
+
+function helpAbout(name: string): string {
+  const folded = name.toLowerCase();
+  const all: Setting[] = [...Object.values(SETTINGS), ...INERT_SETTINGS];
+  const setting = all.find((one) => one.name === folded || one.alias === folded);
+  if (setting === undefined) {
+    const near = nearest(folded, all.map((one) => one.name));
+    const hint = near === null ? "" : `did you mean '${near}'? `;
+    throw new ConfigError(
+      `there is no setting '${shown(name)}': ${hint}allowed are those that --help alone lists`,
+    );
+  }
+  const indent = " ".repeat(NAME_WIDTH);
+  const more = [
+    `allowed: ${setting.kind.allowed}`,
+    `variable: ${environmentName(setting.name)}`,
+    ...(setting.alias === undefined ? [] : [`also called: ${setting.alias}`]),
+  ];
+  return row(setting) + more.map((line) => indent + wrap(line, NAME_WIDTH)).join("");
 }
 
 /** The settings in Markdown: a heading and a table a section, then those without effect. */

@@ -22,7 +22,7 @@ export const EXIT_OK = 0;
 /** The exit code of a start that failed, or of an end that was forced. */
 export const EXIT_FAILED = 1;
 
-/** What an operator can mend; the message is one line and says all there is to say. */
+/** What an operator can mend; the message says all there is to say, a line for each thing. */
 const OPERATORS = [
   ConfigError,
   StartError,
@@ -39,7 +39,7 @@ export async function run(args: readonly string[]): Promise<number> {
     const invocation = parseArguments(args);
     switch (invocation.do) {
       case "help":
-        out.write(helpText().trimEnd());
+        out.write(helpText(invocation.about).trimEnd());
         return EXIT_OK;
       case "version":
         out.write(versionLine());
@@ -57,10 +57,12 @@ export async function run(args: readonly string[]): Promise<number> {
   }
 }
 
-/** One line for what the operator can mend; for our own bugs everything that helps to find them. */
+/** A line for each thing that the operator can mend; for our own bugs everything that helps to find them. */
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  if (OPERATORS.some((kind) => error instanceof kind)) return error.message;
+  if (OPERATORS.some((kind) => error instanceof kind)) {
+    return error.message.replaceAll("\n", "\nshoal: ");
+  }
   const isSystems = "code" in error || error instanceof Deno.errors.NotCapable;
   if (isSystems || error.constructor === Error) return reasonOf(error);
   return `this is a bug: ${error.stack ?? error.message}`;

@@ -5,7 +5,8 @@
  */
 
 import { SYSTEM_CLOCK } from "../base/clock.ts";
-import { explainRefusal } from "../base/permissions.ts";
+import { DataDirectoryError } from "../base/data_directory.ts";
+import { explainFailure, explainRefusal } from "../base/permissions.ts";
 import { SHOAL_VERSION } from "../base/version.ts";
 import { Log } from "../observability/log.ts";
 import { FileSink, LogFileError, type LogSink, StreamSink } from "../observability/log_sink.ts";
@@ -14,6 +15,7 @@ import type { Config } from "../server/config.ts";
 import { type ConfigSources, loadConfig, processEnvironment } from "../server/config_sources.ts";
 import { useDataDirectory } from "../server/persistence.ts";
 import { Server, StartError } from "../server/server.ts";
+import { explainRefusedWorker, mayLoadWorker } from "../snapshot/worker_source.ts";
 import { logBugs } from "./bugs.ts";
 import { StopSignals } from "./stop_signals.ts";
 
@@ -29,11 +31,11 @@ const POLL_INTERVAL_DEFAULT = 61;
  */
 export async function serve(sources: ConfigSources): Promise<number> {
   const config = loadConfig(sources);
-  useDataDirectory(config);
+  if (!mayLoadWorker()) throw new StartError(explainRefusedWorker());
   const log = new Log({
     level: config.logLevel,
     format: config.logFormat,
-    sink: logSink(config),
+    sink: prepareFiles(config),
     clock: SYSTEM_CLOCK,
   });
   const forgetBugs = logBugs(log);
@@ -82,6 +84,27 @@ function pollInterval(): number {
   return Number.isInteger(value) && value > 0 ? value : POLL_INTERVAL_DEFAULT;
 }
 
+/**
+ * Sees to the data directory and opens the log.
+ *
+ * @throws what either throws; where neither can be used, one error with a line for each.
+ */
+function prepareFiles(config: Config): LogSink {
+  try {
+    useDataDirectory(config);
+  } catch (error) {
+    if (error instanceof DataDirectoryError && config.logFile.startsWith("/")) {
+      try {
+        logSink(config);
+      } catch (other) {
+        if (other instanceof Error) throw new StartError(`${error.message}\n${other.message}`);
+      }
+    }
+    throw error;
+  }
+  return logSink(config);
+}
+
 /** A relative log file lies in the data directory, where Redis puts it too. */
 function logSink(config: Config): LogSink {
   const { logFile, dir } = config;
@@ -115,7 +138,7 @@ function writePidFile(config: Config, log: Log): () => void {
   try {
     Deno.writeTextFileSync(path, `${Deno.pid}\n`);
   } catch (error) {
-    const reason = explainRefusal(error, { to: "write", path }) ?? String(error);
+    const reason = explainFailure(error, { to: "write", path });
     log.warning("the pid file was not written", { path, reason });
     return () => {};
   }

@@ -1,7 +1,8 @@
 /**
  * Signals: the first SIGTERM or SIGINT stops in order, as `shutdown-on-sigterm` and
- * `shutdown-on-sigint` say; another one meanwhile ends the process at once. SIGHUP is left without effect (as
- * in Redis): a log file is opened for each line, so there is nothing to reopen.
+ * `shutdown-on-sigint` say; another one meanwhile ends the process at once. Where the last snapshot
+ * cannot be written the server goes on, and the next signal tries again (as in Redis). SIGHUP is left
+ * without effect (as in Redis): a log file is opened for each line, so there is nothing to reopen.
  *
  * @module
  */
@@ -74,7 +75,10 @@ export class StopSignals {
     const options = stopOptions(signal === "SIGINT" ? shutdownOnSigint : shutdownOnSigterm);
     try {
       if (await server.stop(options)) return;
-      this.#log.warning("still serving: SHUTDOWN NOSAVE stops without a save", { signal });
+      this.#log.warning(
+        "still serving: another signal tries again, SHUTDOWN NOSAVE ends without a save",
+        { signal },
+      );
     } catch (error) {
       this.#log.warning("the stop failed", { error });
     }

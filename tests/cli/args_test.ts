@@ -47,6 +47,9 @@ Deno.test("help and version are answered wherever they stand", () => {
   ) {
     assertEquals(parseArguments(args), { do: "help" });
   }
+  for (const args of [["--help", "port", "hz"], ["help", "port", "--hz"], ["-h", "port", "hz"]]) {
+    assertEquals(parseArguments(args), { do: "help", about: ["port", "hz"] });
+  }
   for (const args of [["--version"], ["-v"], ["version"]]) {
     assertEquals(parseArguments(args), { do: "version" });
   }

@@ -1,6 +1,7 @@
-import { assert, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { helpText, settingsMarkdown } from "../../src/cli/help.ts";
 import { versionLine } from "../../src/cli/version.ts";
+import { ConfigError } from "../../src/server/config_error.ts";
 import { SETTINGS } from "../../src/server/settings.ts";
 import { INERT_SETTINGS } from "../../src/server/settings_inert.ts";
 
@@ -11,6 +12,18 @@ Deno.test("help names every setting with its default, in lines that fit a termin
   assertStringIncludes(help, "--proto-max-bulk-len 512mb");
   for (const line of help.split("\n")) assert(line.length <= 100, line);
   assert(help.endsWith("\n"));
+});
+
+Deno.test("help about settings shows these alone, under any of their names", () => {
+  const help = helpText(["port", "SLAVE-priority", "io-threads"]);
+  for (const name of ["port 6379", "replica-priority 100", "io-threads 1"]) {
+    assertStringIncludes(help, `  --${name} `);
+  }
+  assertStringIncludes(help, "allowed: an integer between 0 and 65535");
+  assertStringIncludes(help, "variable: SHOAL_REPLICA_PRIORITY");
+  assert(!help.includes("usage:") && !help.includes("--bind"), help);
+  const { message } = assertThrows(() => helpText(["prot"]), ConfigError);
+  assertStringIncludes(message, "'prot': did you mean 'port'?");
 });
 
 Deno.test("the Markdown table has a row for every setting", () => {

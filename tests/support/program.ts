@@ -18,13 +18,18 @@ export class Program {
   readonly #reader: ReadableStreamDefaultReader<string>;
   #stdout = "";
 
-  constructor(dir: string, args: readonly string[], env: Record<string, string> = {}) {
-    const src = new URL("src", PROJECT).pathname;
+  /** `readable` is what it may read beside `dir`. */
+  constructor(
+    dir: string,
+    args: readonly string[],
+    env: Record<string, string> = {},
+    readable: readonly string[] = [new URL("src", PROJECT).pathname],
+  ) {
     this.#child = new Deno.Command(Deno.execPath(), {
       args: [
         ...["run", "-q", "--no-prompt", "--no-remote", "--allow-net=127.0.0.1"],
         ...[
-          `--allow-read=${dir},${src}`,
+          `--allow-read=${[dir, ...readable].join(",")}`,
           `--allow-write=${dir}`,
           "--allow-env=SHOAL_*,DENO_TOKIO_EVENT_INTERVAL",
         ],
