@@ -1,14 +1,15 @@
 #!/bin/sh
 # Makes dist/shoal: one file with the program, its snapshot worker, the runtime and the permissions.
 #
-#   sh compile.sh [--target TRIPLE] [--output FILE] [--self-extracting] [--gzip] [--allow-KIND[=LIST]]...
+#   sh compile.sh [--target TRIPLE] [--output FILE] [--self-extracting] [--gzip]
+#     [--allow-KIND[=LIST]]... [--deny-KIND[=LIST]]...
 #
 # `deno compile` makes it where Deno's runtime can be downloaded (or DENORT_BIN names one). Where it
 # cannot, the file is a self-extracting one instead: a shell stub before a tar of {deno, app/main.js,
 # app/worker.ts}, unpacked once into the user's cache. The last line says which of the two was made.
 #
 # The permissions are the set "server" of deno.json. An --allow-KIND given here replaces the set's
-# entry of that kind, for instance:
+# entry of that kind, a --deny-KIND takes away from it, for instance:
 #
 #   sh compile.sh --allow-net=0.0.0.0:6379,10.0.0.0/8 --allow-read=/var/lib/shoal --allow-write=/var/lib/shoal
 #
@@ -24,7 +25,7 @@ fail() {
   exit 1
 }
 
-target='' output='' self_extracting=no gzip=no allowed=''
+target='' output='' self_extracting=no gzip=no permissions=''
 while [ $# -gt 0 ]; do
   case $1 in
     --target) [ $# -gt 1 ] || fail '--target needs a value'; target=$2; shift ;;
@@ -33,9 +34,9 @@ while [ $# -gt 0 ]; do
     --output=*) output=${1#*=} ;;
     --self-extracting) self_extracting=yes ;;
     --gzip) gzip=yes ;;
-    --allow-*' '*) fail "a permission must not contain a space: '$1'" ;;
-    --allow-*) allowed="$allowed $1" ;;
-    *) fail "unknown argument '$1'; allowed are --target, --output, --self-extracting, --gzip, --allow-KIND" ;;
+    --allow-*' '* | --deny-*' '*) fail "a permission must not contain a space: '$1'" ;;
+    --allow-* | --deny-*) permissions="$permissions $1" ;;
+    *) fail "unknown argument '$1'; allowed are --target, --output, --self-extracting, --gzip, --allow-KIND, --deny-KIND" ;;
   esac
   shift
 done
@@ -67,11 +68,11 @@ sha256() {
 permission_flags() {
   set -f # an entry may end in a star; callers run this in a subshell
   # shellcheck disable=SC2086
-  "$deno" run -q --no-config --allow-read=deno.json - "$1" $allowed << 'END'
+  "$deno" run -q --no-config --allow-read=deno.json - "$1" $permissions << 'END'
 const [sourcePath, ...given] = Deno.args;
 const set: Record<string, string[] | boolean> =
   JSON.parse(Deno.readTextFileSync("deno.json")).permissions.server;
-const kindOf = (flag: string): string => flag.slice("--allow-".length).split("=")[0];
+const kindOf = (flag: string): string | null => /^--allow-([^=]+)/.exec(flag)?.[1] ?? null;
 const flags: string[] = [];
 for (const [kind, value] of Object.entries(set)) {
   if (value === false || given.some((flag) => kindOf(flag) === kind)) continue;
@@ -108,7 +109,8 @@ if [ "$self_extracting" = no ]; then
   elif grep -q 'Setting up base binary\|denort' "$work/compile.log"; then
     why="Deno's runtime for $target cannot be downloaded"
     echo "compile.sh: deno compile failed: $why" >&2
-    sed 's/^/    /' "$work/compile.log" >&2
+    # Deno's causes say it all; the backtrace behind them names nothing.
+    sed -e '/^Stack backtrace:/,$d' -e '/^$/d' -e 's/^/    /' "$work/compile.log" >&2
     self_extracting=yes
   else
     cat "$work/compile.log" >&2

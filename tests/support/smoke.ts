@@ -65,6 +65,12 @@ class Program {
     return status.signal === null ? status.code : null;
   }
 
+  /** Waits for a start that fails; what it said. */
+  async refusal(): Promise<string> {
+    await within(this.#child.status, `${this.name}: did not end`);
+    return await this.#stderr;
+  }
+
   /** Ends it whatever it does, and returns all it printed. */
   async bury(): Promise<string> {
     try {
@@ -198,6 +204,19 @@ try {
       `the ${program.name} made ./data and nothing else`,
       () => Promise.resolve(made),
       "data",
+    );
+  }
+  const refusals: [name: string, arg: string, says: string][] = [
+    ["permission", "--allow-net=0.0.0.0", "not a setting: see Permissions in the README"],
+    ["listener", "--bind=0.0.0.0", "not permitted to listen on 0.0.0.0:6379 and 0.0.0.0:16379"],
+  ];
+  for (const [name, arg, says] of refusals) {
+    const said = await start(name, arg).refusal();
+    await fact(
+      `${arg}: it says why it does not start, and how to build it anew`,
+      () =>
+        Promise.resolve(said.includes(says) && said.includes("sh compile.sh --allow-net=0.0.0.0")),
+      true,
     );
   }
 } catch (error) {
