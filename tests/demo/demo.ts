@@ -1,5 +1,5 @@
 /**
- * `deno task demo`: replication in under twenty seconds, on real servers. A primary with two shards, a
+ * `deno task demo`: replication in some ten seconds, on real servers. A primary with two shards, a
  * replica, live writes; the link is cut and the replica resumes; the backlog is overrun and a snapshot
  * is shipped; at the end both hold the same. Exits with 1 when any of it did not happen.
  *
