@@ -205,14 +205,11 @@ export class Applier {
 
   /**
    * Applies the frames of a unit, one after another, to the shards of `open`; null when all went well.
-   * Who follows us gets them as a unit too. A unit for which there is no room is not begun.
+   * Who follows us gets them as a unit too. One that fails within is applied in part: nothing can say
+   * beforehand whether there is room, since what it writes may replace what it wrote.
    */
   applyUnit(place: FramePlace, frames: RequestQueue): ApplyFailure | null {
     const { shards } = this.#target!;
-    if (place.shards === shards.length) {
-      const { arena } = shards[place.shard].keys;
-      if (!arena.hasRoom(frames.bytes + frames.count * FRAME_SLACK_BYTES)) return NO_MEMORY;
-    }
     for (let i = 0; i < shards.length; i++) shards[i].effects.beginUnit();
     let failure: ApplyFailure | null = null;
     if (this.#monitors.isOn) this.#show(place, MULTI.buf, MULTI);
