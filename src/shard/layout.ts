@@ -1,5 +1,6 @@
 /**
- * Asks an upstream, over its client port, how it is laid out (`REPLCONF LAYOUT`).
+ * Asks an upstream, over its client port, how it is laid out (`REPLCONF LAYOUT`); and how a node is asked
+ * anything there.
  *
  * @module
  */
@@ -40,13 +41,7 @@ export async function askLayout(
   auth: { readonly user: string; readonly password: string },
 ): Promise<Layout> {
   const parser = new ReplyParser();
-  if (auth.password !== "") {
-    const words = auth.user === "" ? ["AUTH", auth.password] : ["AUTH", auth.user, auth.password];
-    const answer = await ask(conn, parser, words);
-    if (answer instanceof ReplyError) {
-      throw new LayoutError(`upstream refuses masterauth: ${answer.message}`);
-    }
-  }
+  await authenticate(conn, parser, auth);
   const answer = await ask(conn, parser, ["REPLCONF", "LAYOUT"]);
   if (answer instanceof ReplyError && answer.message.startsWith("NOAUTH")) {
     throw new LayoutError("upstream wants a password: set masterauth");
@@ -54,7 +49,34 @@ export async function askLayout(
   return readLayout(answer);
 }
 
-async function ask(conn: Deno.Conn, parser: ReplyParser, words: string[]): Promise<Reply> {
+/**
+ * Says the password, where there is one, on a connection that was just made.
+ *
+ * @throws {LayoutError} when it is refused.
+ */
+export async function authenticate(
+  conn: Deno.Conn,
+  parser: ReplyParser,
+  auth: { readonly user: string; readonly password: string },
+): Promise<void> {
+  if (auth.password === "") return;
+  const words = auth.user === "" ? ["AUTH", auth.password] : ["AUTH", auth.user, auth.password];
+  const answer = await ask(conn, parser, words);
+  if (answer instanceof ReplyError) {
+    throw new LayoutError(`upstream refuses masterauth: ${answer.message}`);
+  }
+}
+
+/**
+ * Sends a command and gives its reply; `parser` is the connection's.
+ *
+ * @throws {LayoutError} when there is none, or one that is too long.
+ */
+export async function ask(
+  conn: Deno.Conn,
+  parser: ReplyParser,
+  words: readonly string[],
+): Promise<Reply> {
   const request = ascii(
     `*${words.length}\r\n` +
       words.map((word) => `$${ascii(word).length}\r\n${word}\r\n`).join(""),
