@@ -101,6 +101,9 @@ export interface StreamPlace {
 /** The capability of a replica that goes on with frames in another history's numbers. */
 export const RENUMBER_CAPABILITY = "renumber";
 
+/** The capability of a replica that its primary can ask to take its place (FAILOVER). */
+export const FAILOVER_CAPABILITY = "failover";
+
 /** v2's answer to a handshake. */
 export function encodeAckV2(place: StreamPlace): Uint8Array<ArrayBuffer> {
   const { offset, history, shard, shards, continues, db = -1 } = place;

@@ -32,6 +32,7 @@ import { authCommands } from "./commands_auth.ts";
 import { clientCommands } from "./commands_client.ts";
 import { configCommands } from "./commands_config.ts";
 import { debugCommands } from "./commands_debug.ts";
+import { failoverCommands } from "./commands_failover.ts";
 import { monitorCommands } from "./commands_monitor.ts";
 import { persistenceCommands } from "./commands_persistence.ts";
 import { replicationCommands } from "./commands_replication.ts";
@@ -79,6 +80,7 @@ export function allCommands(server: Server): CommandSpec[] {
     ...monitorCommands(server),
     ...persistenceCommands(server),
     ...replicationCommands(server),
+    ...failoverCommands(server),
     ...slowCommands(server),
     ...transactionCommands(server),
   ];

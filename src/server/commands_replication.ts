@@ -12,6 +12,7 @@ import type { ArgumentDoc, CommandSpec } from "../commands/registry.ts";
 import { ERR_NOT_POSITIVE, ERR_SYNTAX } from "../resp/errors.ts";
 import type { ReplyWriter } from "../resp/reply_writer.ts";
 import { ADMIN_ANYTIME, integerArgument, timeoutArgument, utf8, word } from "./command_parts.ts";
+import { answerQuestion, answerRequest } from "./promotion_answers.ts";
 import type { Server } from "./server.ts";
 import { Wait } from "./wait.ts";
 
@@ -38,9 +39,7 @@ const ERR_WAITAOF_OFF = ascii(
 );
 const ERR_NUMLOCAL = ascii("ERR value is out of range, value must between 0 and 1");
 const ERR_NO_CLUSTER = ascii("ERR This instance has cluster support disabled");
-const ERR_ROLE_CHANGED = ascii(
-  "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
-);
+const ERR_FAILING_OVER = ascii("ERR REPLICAOF not allowed while failing over.");
 const SAME_MASTER = ascii("OK Already connected to specified master");
 
 /** The replication commands of `server`. */
@@ -74,11 +73,11 @@ export function replicationCommands(server: Server): CommandSpec[] {
   function replicaOf(call: Call): void {
     const { reply, session } = call;
     const { replication } = server;
+    if (server.failover.state !== "no-failover") return reply.error(ERR_FAILING_OVER);
     if (word(call, 1) === "NO" && word(call, 2) === "ONE") {
       if (replication.isFollowing) {
         log.notice("REPLICAOF NO ONE by a client", { client: session.id, peer: session.peer });
-        replication.unfollow();
-        config.assign("replicaOf", null);
+        server.unfollow();
       }
       return reply.ok();
     }
@@ -99,9 +98,7 @@ export function replicationCommands(server: Server): CommandSpec[] {
       peer: session.peer,
       upstream: `${host}:${port}`,
     });
-    replication.follow(host, port);
-    server.clients.endWaits(ERR_ROLE_CHANGED);
-    config.assign("replicaOf", { host, port });
+    server.follow(host, port);
     reply.ok();
   }
 
@@ -186,6 +183,9 @@ export function replicationCommands(server: Server): CommandSpec[] {
       session.isReplica = true;
       return layout(call);
     }
+    const option = argc > 2 ? word(call, 1) : "";
+    if (option === "FAILOVER" && argc === 3) return answerQuestion(call, server);
+    if (option === "PROMOTE") return answerRequest(call, server);
     if (argc % 2 === 0) return reply.error(ERR_SYNTAX);
     for (let i = 1; i < argc; i += 2) {
       switch (word(call, i)) {

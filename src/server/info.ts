@@ -36,7 +36,7 @@ export function infoSections(server: Server, stats: StatBaseline): InfoSection[]
     shown("Replication", () => {
       const { config, replication } = server;
       const good = replication.goodReplicas(config.minReplicasMaxLagSeconds);
-      return replicationLines(replication.status(), config, good);
+      return replicationLines(replication.status(), config, good, server.failover.state);
     }),
     shown("CPU", cpuLines),
     shown("Modules", () => []),

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { FailoverState } from "../shard/failover.ts";
 import type {
   BacklogStatus,
   LinkStatus,
@@ -33,6 +34,7 @@ export function replicationLines(
   status: ReplicationStatus,
   settings: ReplicationInfoSettings,
   goodReplicas: number,
+  failover: FailoverState,
 ): InfoLine[] {
   const { upstream, replicas, backlog } = status;
   const lines: InfoLine[] = [["role", upstream === null ? "master" : "slave"]];
@@ -46,7 +48,7 @@ export function replicationLines(
     lines.push([`slave${i}`, pairs(Object.entries(fields))]);
   });
   lines.push(
-    ["master_failover_state", "no-failover"],
+    ["master_failover_state", failover],
     ["master_replid", status.nodeId],
     ["master_replid2", NO_ID],
     ["master_repl_offset", status.sequence],

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { ascii } from "../base/ascii.ts";
 import { type Clock, SYSTEM_CLOCK } from "../base/clock.ts";
 import { Gate } from "../base/gate.ts";
 import { explainFailure, explainRefusedPlaces } from "../base/permissions.ts";
@@ -22,7 +23,9 @@ import { DataLocks } from "../persistence/data_lock.ts";
 import { DISK } from "../persistence/disk.ts";
 import type { Storage } from "../persistence/storage.ts";
 import { Background } from "../shard/background.ts";
+import { Failover } from "../shard/failover.ts";
 import { Node } from "../shard/node.ts";
+import { PromotionTickets } from "../shard/promotion.ts";
 import { Replication } from "../shard/replication.ts";
 import { type BindAddress, bindAddresses, sortByPermission } from "./bind_addresses.ts";
 import { BlockedClients } from "./blocked_clients.ts";
@@ -58,6 +61,10 @@ const QUIET_PORT_FIRST = 10_240;
 const QUIET_PORTS = 22_528;
 /** Tries to find a free run of ports when the system picks the client port. */
 const PICK_ATTEMPTS = 50;
+
+const ERR_ROLE_CHANGED = ascii(
+  "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
+);
 
 /** A start that failed for a reason that the operator can mend; the message is one line. */
 export class StartError extends Error {
@@ -104,6 +111,10 @@ export class Server implements ExecutionObserver {
   readonly persistence: Persistence;
   /** Replicas and upstream. */
   readonly replication: Replication;
+  /** A replica that is to take our place. */
+  readonly failover: Failover;
+  /** What our upstream needs to have us take its place. */
+  readonly promotionTickets: PromotionTickets = new PromotionTickets();
   /** Slow commands. */
   readonly slowlog: SlowLog;
   /** Latency events. */
@@ -190,6 +201,15 @@ export class Server implements ExecutionObserver {
       clientPort: () => this.port,
       isLoading: () => (this.executor.guards & GUARD_LOADING) !== 0,
       guardsChanged: () => this.updateGuards(),
+    });
+    this.failover = new Failover({
+      node: this.node,
+      replication: this.replication,
+      settings: config,
+      log,
+      clock: this.clock,
+      holdWrites: () => this.clients.holdWrites(),
+      followPromoted: (host, port) => this.follow(host, port),
     });
     this.executor.memory.attach({
       gate: this.gate,
@@ -445,6 +465,19 @@ export class Server implements ExecutionObserver {
     }
   }
 
+  /** Becomes a replica, or one of another node: what clients wait for may never come now. */
+  follow(host: string, port: number): void {
+    this.replication.follow(host, port);
+    this.clients.endWaits(ERR_ROLE_CHANGED);
+    this.config.assign("replicaOf", { host, port });
+  }
+
+  /** Becomes a primary. */
+  unfollow(): void {
+    this.replication.unfollow();
+    this.config.assign("replicaOf", null);
+  }
+
   /** Works out what is refused now. */
   updateGuards(): void {
     const { config, executor, replication } = this;
@@ -529,6 +562,7 @@ export class Server implements ExecutionObserver {
     attempt(() => this.#measure(now, nowMs));
     attempt(() => this.background.start(() => this.clock.nowMs()));
     attempt(() => this.replication.tick());
+    attempt(() => this.failover.tick());
     attempt(() => this.persistence.appendOnly.tick());
     if (now - this.#lastSweepMs >= 1000) {
       this.#lastSweepMs = now;
@@ -596,6 +630,7 @@ export class Server implements ExecutionObserver {
     log.notice("stopping", { save: String(options.save ?? "as configured") });
     // Writes are held, not refused, until it is clear that the server stops.
     const letWrite = this.clients.holdWrites();
+    await this.failover.end("this node stops");
     if (!options.now && !this.replication.isFollowing) {
       let isAborted = false;
       this.#abortStop = () => isAborted = true;

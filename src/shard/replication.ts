@@ -12,6 +12,7 @@ import type { KeyspaceEvents } from "../commands/keyspace_events.ts";
 import type { CommandTable } from "../commands/registry.ts";
 import type { Log } from "../observability/log.ts";
 import type { ReplicaLink } from "../replication/replica_link.ts";
+import { FAILOVER_CAPABILITY } from "../replication/wire.ts";
 import type { SnapshotWorkerPool } from "../snapshot/worker_pool.ts";
 import { type AdmissionSettings, whyNotPermitted } from "./admission.ts";
 import type { FrameWatcher } from "./applier.ts";
@@ -75,12 +76,30 @@ interface Waiter extends Wanted {
   readonly reached: () => void;
 }
 
+/** A replica of ours, as FAILOVER looks at it. */
+export interface Candidate {
+  /** Its node's id. */
+  readonly id: string;
+  /** Address that it is told of by. */
+  readonly host: string;
+  /** Its client port; 0 when it told none. */
+  readonly port: number;
+  /** Whether all its links stream. */
+  readonly isOnline: boolean;
+  /** Whether it can be asked to take our place. */
+  readonly isAble: boolean;
+  /** Node sequence that it surely has; -1 for nothing. */
+  readonly sequence: number;
+}
+
 /** See the module's text. */
 export class Replication {
   /** Counters, primary side. */
   readonly stats = new SyncStats();
   /** Each shard as a primary. */
   readonly primaries: readonly Primary[];
+  /** Called when a replica may have confirmed more, or left, besides those who wait; or null. */
+  whenProgressed: (() => void) | null = null;
   readonly #host: ReplicationHost;
   #follower: Follower | null = null;
   /** Whether the follower, if there is one, has yet to be started: see `suspend`. */
@@ -243,6 +262,7 @@ export class Replication {
   }
 
   #progressed(): void {
+    this.whenProgressed?.();
     if (this.#waiters.size === 0) return;
     let reached: number[] | null = null;
     let synced: number[] | null = null;
@@ -293,6 +313,23 @@ export class Replication {
       least = Math.min(least, Math.max(0, link.reachedSequence));
     }
     return least;
+  }
+
+  /** The replicas among whom FAILOVER chooses, in order of their links. */
+  candidates(): Candidate[] {
+    return Array.from(this.#linksByReplica(), ([name, links]) => {
+      const claim = links[0].claim!;
+      const port = claim.listeningPort ?? 0;
+      return {
+        id: claim.version === 2 ? claim.id : name,
+        host: claim.announcedHost ?? links[0].peerHost,
+        port,
+        isOnline: phaseOf(links, this.primaries.length) === "online",
+        isAble: port > 0 && claim.capabilities.includes(FAILOVER_CAPABILITY),
+        // Who has confirmed nothing may not have loaded its snapshot yet.
+        sequence: links.some((link) => link.reachedSequence < 0) ? -1 : this.#reached(links),
+      };
+    });
   }
 
   /** Waits until every replica has everything, at most `limitMs`, or until it is called off. */

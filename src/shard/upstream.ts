@@ -29,7 +29,7 @@ import {
   type UpstreamError,
   UpstreamLink,
 } from "../replication/upstream_link.ts";
-import { RENUMBER_CAPABILITY } from "../replication/wire.ts";
+import { FAILOVER_CAPABILITY, RENUMBER_CAPABILITY } from "../replication/wire.ts";
 import type { Applier, FramePlace } from "./applier.ts";
 import { type Durability, SafeOffset, SyncedOffset } from "./durability.ts";
 import { HELD_BACK, HeldUnit, NOT_HELD } from "./held_unit.ts";
@@ -287,7 +287,7 @@ export class UpstreamRunner {
         history: knows ? position.history : null,
         listeningPort,
         announcedHost,
-        capabilities: ["rdb", RENUMBER_CAPABILITY],
+        capabilities: ["rdb", RENUMBER_CAPABILITY, FAILOVER_CAPABILITY],
         ...(password === "" || version === 1 ? {} : { password }),
         timeoutMs: Math.ceil(host.timeoutMs()),
       },

@@ -57,7 +57,7 @@ const UPSTREAM: UpstreamStatus = {
 
 /** The lines as text, without the heading. */
 function text(status: ReplicationStatus, settings = SETTINGS): string[] {
-  const lines = () => replicationLines(status, settings, 1);
+  const lines = () => replicationLines(status, settings, 1, "no-failover");
   return infoText([{ title: "R", byDefault: true, lines }], []).split("\r\n").slice(1, -1);
 }
 
