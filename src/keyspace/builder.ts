@@ -1,5 +1,5 @@
 /**
- * Builds values of any type in one keyspace, an element at a time: what loads snapshots, RESTORE and
+ * Builds values of any type in one keyspace, an element (or a piece of a long string) at a time: what loads snapshots, RESTORE and
  * copies between arenas have in common. A value is linked to its key when it is complete; until then
  * nobody sees it, and it can be given up.
  *
@@ -10,6 +10,7 @@
 
 import type { Int64 } from "../base/int64.ts";
 import type { ReadMemory } from "../memory/arena.ts";
+import { CHUNK_BYTES } from "../memory/blob.ts";
 import { Elements } from "./elements.ts";
 import {
   FORM_PACK,
@@ -19,6 +20,7 @@ import {
   TYPE_LIST,
   TYPE_SET,
   TYPE_STREAM,
+  TYPE_STRING,
   TYPE_ZSET,
 } from "./entry.ts";
 import { Hashes } from "./hash.ts";
@@ -31,6 +33,7 @@ import { StreamId } from "./stream_id.ts";
 import { STREAM_NAME_BYTES_MAX } from "./stream_names.ts";
 import { StreamNodes } from "./stream_nodes.ts";
 import { ConsumerReader, GroupReader, PendingReader, StreamReader } from "./stream_reader.ts";
+import { StringDraft } from "./string_draft.ts";
 import { Zsets } from "./zset.ts";
 
 /** Why a value cannot be stored. */
@@ -83,6 +86,7 @@ export class ValueBuilder {
   /** Where values are built. */
   readonly keys: Keyspace;
   readonly #refuse: (why: BuildRefusal, bytes: number) => never;
+  readonly #strings: StringDraft;
   readonly #lists: Lists;
   readonly #sets: Sets;
   readonly #zsets: Zsets;
@@ -98,6 +102,7 @@ export class ValueBuilder {
   ) {
     this.keys = keys;
     this.#refuse = refuse;
+    this.#strings = new StringDraft(keys.blobs);
     this.#lists = new Lists(keys);
     this.#sets = new Sets(keys);
     this.#zsets = new Zsets(keys);
@@ -105,7 +110,7 @@ export class ValueBuilder {
     this.#streams = new Streams(keys);
   }
 
-  /** A value of `type` begins, for a key of that many bytes. */
+  /** A value of `type` begins, for a key of that many bytes: for a string, one that comes in pieces. */
   begin(type: number, keyBytes: number): void {
     this.abort();
     if (keyBytes > KEY_BYTES_MAX) this.#refuse("keyTooLong", keyBytes);
@@ -114,8 +119,10 @@ export class ValueBuilder {
     this.#type = type;
   }
 
-  #kind(type: number): Lists | Sets | Zsets | Hashes | Streams {
+  #kind(type: number): StringDraft | Lists | Sets | Zsets | Hashes | Streams {
     switch (type) {
+      case TYPE_STRING:
+        return this.#strings;
       case TYPE_LIST:
         return this.#lists;
       case TYPE_SET:
@@ -140,6 +147,12 @@ export class ValueBuilder {
 
   #checkName(bytes: number): void {
     if (bytes > STREAM_NAME_BYTES_MAX) this.#refuse("nameTooLong", bytes);
+  }
+
+  /** The next bytes of a string, which has more than fit into an entry (`INLINE_BYTES_MAX`) in the end. */
+  stringPiece(u8: Uint8Array, start: number, stop: number): void {
+    this.#need(stop - start + CHUNK_BYTES);
+    this.#strings.append(u8, start, stop);
   }
 
   /** The next item of a list. */
@@ -378,7 +391,8 @@ export class ValueBuilder {
     const { keys } = this;
     const type = this.#type;
     try {
-      this.#need(ke - ks);
+      this.#need(ke - ks + (type === TYPE_STRING ? CHUNK_BYTES : 0));
+      if (type === TYPE_STRING) this.#strings.end();
     } catch (error) {
       this.abort();
       throw error;

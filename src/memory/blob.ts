@@ -199,6 +199,33 @@ export class Blobs {
     return root;
   }
 
+  /**
+   * Writes `src[start..stop)` behind the blob's bytes. The last chunk is a whole one meanwhile, so that
+   * many short pieces copy none of what is there; `trim` ends that. Returns the root.
+   */
+  append(root: number, src: Uint8Array, start: number, stop: number): number {
+    const before = this.byteLength(root);
+    const length = before + stop - start;
+    root = this.#extend(root, chunksOf(length) * CHUNK_BYTES);
+    this.#i32[root * 2 + B_LENGTH] = length;
+    return this.write(root, before, src, start, stop);
+  }
+
+  /** Makes the last chunk as large as it has to be, after `append`. Returns the root. */
+  trim(root: number): number {
+    const length = this.byteLength(root);
+    if (length === 0) return root;
+    root = this.#arena.own(root);
+    const last = chunksOf(length) - 1;
+    const bytes = length - last * CHUNK_BYTES;
+    const chunk = this.#chunk(root, last);
+    const fresh = this.#arena.allocate(bytes);
+    this.#copyPayload(chunk, fresh, bytes);
+    this.#arena.release(chunk);
+    this.#setChunk(root, last, fresh);
+    return root;
+  }
+
   /** Copies the blob's bytes `[from, to)` to `out` at `at`. */
   read(root: number, from: number, to: number, out: Uint8Array, at: number): void {
     while (from < to) {

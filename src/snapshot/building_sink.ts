@@ -1,6 +1,6 @@
 /**
- * What sinks that store values share: the elements of a value go to a builder of the keyspace that
- * its key belongs to, or nowhere.
+ * What sinks that store values share: the elements of a value, and the pieces of a long string, go to
+ * a builder of the keyspace that its key belongs to, or nowhere.
  *
  * @module
  */
@@ -61,6 +61,11 @@ export abstract class BuildingSink implements SnapshotSink {
     this.expireAtMs = expireAtMs;
     this.#builder = this.builderOf();
     this.#builder?.begin(type, bytes);
+  }
+
+  /** See `SnapshotSink`. */
+  stringPiece(u8: Uint8Array, start: number, stop: number): void {
+    this.#builder?.stringPiece(u8, start, stop);
   }
 
   /** See `SnapshotSink`. */

@@ -144,7 +144,8 @@ export function restoreDump(
   const bodyStop = stop - FOOTER_BYTES;
   if (start === bodyStop) return DUMP_BAD_VALUE;
   const type = payload[start];
-  const reader = new RdbValueReaders(stringBytesMax).of(type);
+  // The payload is there as a whole, and so is a string.
+  const reader = new RdbValueReaders(stringBytesMax, Infinity).of(type);
   if (reader === undefined) {
     return rdbTypeName(type) === undefined ? DUMP_BAD_VALUE : DUMP_UNSUPPORTED_TYPE;
   }

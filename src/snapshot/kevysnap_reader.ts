@@ -9,6 +9,7 @@
 
 import { latin1 } from "../base/ascii.ts";
 import { invariant } from "../base/invariant.ts";
+import { TYPE_STRING } from "../keyspace/entry.ts";
 import { copyBytes, littleEndian64, roundUp } from "./bytes.ts";
 import { KevySnapError } from "./errors.ts";
 import {
@@ -23,7 +24,8 @@ import {
   KEVYSNAP_VERSION_MIN,
   KEVYSNAP_VERSION_REMAINING_TTL,
 } from "./kevysnap_format.ts";
-import { KevySnapValueReader, wantBytes } from "./kevysnap_values.ts";
+import { KevySnapValueReader, readBytes, wantBytes } from "./kevysnap_values.ts";
+import { givePiece, LONG_STRING_BYTES } from "./long_string.ts";
 import { PushInput, type UnitParser } from "./push_input.ts";
 import { STRING_BYTES_MAX } from "./rdb_decode.ts";
 import { VALUE_COMPLETE, VALUE_INCOMPLETE } from "./rdb_value.ts";
@@ -35,9 +37,11 @@ export interface KevySnapReaderOptions {
   readonly nowMs: number;
   /** Longest key, string or element, in bytes (default `STRING_BYTES_MAX`). */
   readonly stringBytesMax?: number;
+  /** Strings of more bytes are given to the sink in pieces (default `LONG_STRING_BYTES`). */
+  readonly longStringBytes?: number;
 }
 
-const HEADER = 0, RECORD = 1, STRING = 2, OTHER = 3, FINISHED = 4;
+const HEADER = 0, RECORD = 1, STRING = 2, LONG_STRING = 3, OTHER = 4, FINISHED = 5;
 
 /** A key buffer above this is given back after its key. */
 const KEPT_KEY_BYTES_MAX = 64 * 1024;
@@ -52,12 +56,15 @@ export class KevySnapReader implements UnitParser {
   readonly #sink: SnapshotSink;
   readonly #options: KevySnapReaderOptions;
   readonly #stringBytesMax: number;
+  readonly #longStringBytes: number;
   readonly #input: PushInput = new PushInput(this);
   readonly #value: KevySnapValueReader;
   #state = HEADER;
   #key: Uint8Array = new Uint8Array(256);
   #keyBytes = 0;
   #expireAtMs = -1;
+  /** Bytes to come of a long string. */
+  #left = 0;
   #failed = false;
 
   /** A reader of one image into `sink`. */
@@ -65,6 +72,7 @@ export class KevySnapReader implements UnitParser {
     this.#sink = sink;
     this.#options = options;
     this.#stringBytesMax = options.stringBytesMax ?? STRING_BYTES_MAX;
+    this.#longStringBytes = options.longStringBytes ?? LONG_STRING_BYTES;
     this.#value = new KevySnapValueReader(this.#stringBytesMax);
   }
 
@@ -109,7 +117,7 @@ export class KevySnapReader implements UnitParser {
 
   /** The image breaks off: what the sink has of a value in parts is worth nothing. */
   #abortValue(): void {
-    if (this.#state === OTHER) this.#sink.abortCollection();
+    if (this.#state === OTHER || this.#state === LONG_STRING) this.#sink.abortCollection();
     this.#state = RECORD;
   }
 
@@ -128,6 +136,8 @@ export class KevySnapReader implements UnitParser {
         return this.#record();
       case STRING:
         return this.#string();
+      case LONG_STRING:
+        return this.#longString();
       case OTHER:
         switch (this.#value.step(this.#input, this.#sink)) {
           case VALUE_INCOMPLETE:
@@ -208,11 +218,27 @@ export class KevySnapReader implements UnitParser {
 
   #string(): boolean {
     const input = this.#input;
-    const bytes = wantBytes(input, this.#stringBytesMax);
+    const bytes = readBytes(input, this.#stringBytesMax);
     if (bytes < 0) return false;
+    if (bytes > this.#longStringBytes) {
+      this.#left = bytes;
+      this.#next(LONG_STRING);
+      this.#sink.beginCollection(TYPE_STRING, this.#key, 0, this.#keyBytes, this.#expireAtMs);
+      return true;
+    }
+    if (!input.want(bytes)) return false;
     const stop = input.at + bytes;
     this.#sink.string(this.#key, 0, this.#keyBytes, input.buf, input.at, stop, this.#expireAtMs);
     input.at = stop;
+    this.keys++;
+    return this.#next(RECORD);
+  }
+
+  #longString(): boolean {
+    const input = this.#input;
+    this.#left = givePiece(input, this.#left, this.#sink);
+    if (this.#left > 0) return input.want(1);
+    this.#sink.endCollection();
     this.keys++;
     return this.#next(RECORD);
   }

@@ -297,6 +297,12 @@ function corrupt(input: PushInput, found: string): never {
  * when they are not. Throws `KevySnapError` on a length above `bytesMax`.
  */
 export function wantBytes(input: PushInput, bytesMax: number): number {
+  const bytes = readBytes(input, bytesMax);
+  return bytes >= 0 && input.want(bytes) ? bytes : -1;
+}
+
+/** Reads the length of a field, which need not be there itself; -1 when the length is not all there. */
+export function readBytes(input: PushInput, bytesMax: number): number {
   if (!input.want(4)) return -1;
   const bytes = littleEndian32(input.buf, input.at) >>> 0;
   if (bytes > bytesMax) {
@@ -304,5 +310,5 @@ export function wantBytes(input: PushInput, bytesMax: number): number {
     throw new KevySnapError("tooLarge", input.offset, found);
   }
   input.at += 4;
-  return input.want(bytes) ? bytes : -1;
+  return bytes;
 }

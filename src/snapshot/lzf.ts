@@ -170,3 +170,100 @@ export function lzfDecompress(
   }
   return out === dstStop;
 }
+
+/** Bytes that an `LzfExpander` gives at once, at most. */
+const PIECE_BYTES_MAX = 65_536;
+
+/**
+ * Expands a run that comes in pieces, and gives what it makes in pieces: it holds one of them and as
+ * much of what was made before as a reference reaches back. One run at a time.
+ */
+export class LzfExpander {
+  /** What was made last. */
+  #out: Uint8Array = new Uint8Array(0);
+  /** Where in `#out` the bytes begin that were not given, and where they end. */
+  #from = 0;
+  #to = 0;
+  /** Bytes of the run to come. */
+  #inLeft = 0;
+  /** Bytes to be made of them. */
+  #outLeft = 0;
+
+  /** Bytes of memory held. */
+  get heldBytes(): number {
+    return this.#out.length;
+  }
+
+  /** Bytes of the run that were not read. */
+  get left(): number {
+    return this.#inLeft;
+  }
+
+  /** A run of `compressed` bytes begins, which are to make `bytes`. */
+  begin(compressed: number, bytes: number): void {
+    if (this.#out.length === 0) this.#out = new Uint8Array(DISTANCE_MAX + PIECE_BYTES_MAX);
+    this.#from = this.#to = 0;
+    this.#inLeft = compressed;
+    this.#outLeft = bytes;
+  }
+
+  /**
+   * Reads whole tokens of `src[start..stop)`, where the run goes on; what lies behind its end is left
+   * alone. `give` is told of bytes whenever a piece is full, and of the rest at the run's end. Returns
+   * the position behind the last token read, which need not be `stop`: see `lzfTokenBytes`. -1 if the
+   * run is unsound, as `lzfDecompress` has it.
+   */
+  expand(
+    src: Uint8Array,
+    start: number,
+    stop: number,
+    give: (u8: Uint8Array, start: number, stop: number) => void,
+  ): number {
+    const out = this.#out;
+    const runStop = start + this.#inLeft;
+    const end = Math.min(stop, runStop);
+    let at = start, to = this.#to, outLeft = this.#outLeft;
+    while (at < end) {
+      const control = src[at];
+      const tokenBytes = lzfTokenBytes(control);
+      if (at + tokenBytes > end) {
+        if (at + tokenBytes > runStop) return -1;
+        break;
+      }
+      const count = control < LITERALS_MAX
+        ? control + 1
+        : tokenBytes === 3
+        ? 9 + src[at + 1]
+        : (control >> 5) + 2;
+      if (count > outLeft) return -1;
+      if (to + count > out.length) {
+        give(out, this.#from, to);
+        out.copyWithin(0, to - DISTANCE_MAX, to);
+        this.#from = to = DISTANCE_MAX;
+      }
+      if (control < LITERALS_MAX) {
+        for (let i = at + 1; i < at + tokenBytes; i++) out[to++] = src[i];
+      } else {
+        let ref = to - 1 - (((control & 31) << 8) | src[at + tokenBytes - 1]);
+        if (ref < 0) return -1;
+        for (let i = count; i > 0; i--) out[to++] = out[ref++];
+      }
+      outLeft -= count;
+      at += tokenBytes;
+    }
+    this.#inLeft = runStop - at;
+    this.#outLeft = outLeft;
+    this.#to = to;
+    if (this.#inLeft > 0) return at;
+    if (outLeft > 0) return -1;
+    give(out, this.#from, to);
+    this.#from = to;
+    return at;
+  }
+}
+
+/** Bytes of the token that begins with `control`. */
+export function lzfTokenBytes(control: number): number {
+  if (control < LITERALS_MAX) return control + 2;
+  return control >> 5 === 7 ? 3 : 2;
+}

@@ -21,6 +21,13 @@ export const LENGTH_INCOMPLETE: number = -1;
  */
 export const STRING_BYTES_MAX: number = 2 ** 31 - 1;
 
+/** `readLongHead`: the string is no long one. */
+export const HEAD_SHORT = 0;
+/** `readLongHead`: a long string follows as it is. */
+export const HEAD_PLAIN = 1;
+/** `readLongHead`: a long string follows, compressed. */
+export const HEAD_COMPRESSED = 2;
+
 /** An expansion buffer above this is given back after its string. */
 const KEPT_BYTES_MAX = 1024 * 1024;
 
@@ -37,6 +44,11 @@ export class RdbStrings {
   high = 0;
   /** Its lower 32 bits, unsigned. */
   low = 0;
+
+  /** Bytes of the string whose head was read. */
+  bytes = 0;
+  /** How many it takes in the input if it is compressed. */
+  compressedBytes = 0;
 
   readonly #bytesMax: number;
   readonly #digits = new Uint8Array(17);
@@ -118,6 +130,29 @@ export class RdbStrings {
   }
 
   /**
+   * Reads the head of a string of more than `above` bytes, and leaves its body: `HEAD_PLAIN`, or
+   * `HEAD_COMPRESSED`; then `bytes` and `compressedBytes` say how long it is. `HEAD_SHORT` for any
+   * other string, of which nothing is read then; or `LENGTH_INCOMPLETE`.
+   */
+  readLongHead(input: PushInput, above: number): number {
+    if (!input.want(1)) return LENGTH_INCOMPLETE;
+    const at = input.at;
+    const first = input.buf[at];
+    if (first < ENC_INT8) {
+      const bytes = this.readLength(input);
+      if (bytes < 0) return LENGTH_INCOMPLETE;
+      this.#checkBytes(input, bytes);
+      this.bytes = bytes;
+      if (bytes > above) return HEAD_PLAIN;
+    } else if (first === ENC_LZF) {
+      if (!this.#readCompressedHead(input)) return LENGTH_INCOMPLETE;
+      if (this.bytes > above) return HEAD_COMPRESSED;
+    }
+    input.at = at;
+    return HEAD_SHORT;
+  }
+
+  /**
    * Reads a string's head and leaves its body, to be passed over: the bytes of the body, or
    * `LENGTH_INCOMPLETE`.
    */
@@ -156,7 +191,8 @@ export class RdbStrings {
     return true;
   }
 
-  #readCompressed(input: PushInput): boolean {
+  /** Reads the mark and the two lengths of a compressed string; false when they are not all there. */
+  #readCompressedHead(input: PushInput): boolean {
     const offset = input.offset;
     input.at++;
     const compressed = this.readLength(input);
@@ -169,13 +205,22 @@ export class RdbStrings {
       const found = `${compressed} compressed bytes cannot stand for ${bytes}`;
       throw new RdbError("corrupt", offset, found);
     }
+    this.bytes = bytes;
+    this.compressedBytes = compressed;
+    return true;
+  }
+
+  #readCompressed(input: PushInput): boolean {
+    const offset = input.offset;
+    if (!this.#readCompressedHead(input)) return false;
+    const { bytes, compressedBytes: compressed } = this;
     if (!input.want(compressed)) return false;
     if (this.#expanded.length < bytes || this.#expanded.length > KEPT_BYTES_MAX) {
       this.#expanded = new Uint8Array(bytes > KEPT_BYTES_MAX ? bytes : roundUp(bytes));
     }
     const stop = input.at + compressed;
     if (!lzfDecompress(input.buf, input.at, stop, this.#expanded, 0, bytes)) {
-      throw new RdbError("corrupt", offset, `${compressed} bytes of LZF that make no ${bytes}`);
+      throw badCompression(offset, compressed, bytes);
     }
     input.at = stop;
     this.buf = this.#expanded;
@@ -183,6 +228,11 @@ export class RdbStrings {
     this.stop = bytes;
     return true;
   }
+}
+
+/** The error for a compressed string at `offset` that is not what its lengths say. */
+export function badCompression(offset: number, compressed: number, bytes: number): RdbError {
+  return new RdbError("corrupt", offset, `${compressed} bytes of LZF that make no ${bytes}`);
 }
 
 /** Bytes of an integer whose mark was just read. */

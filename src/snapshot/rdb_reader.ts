@@ -1,7 +1,8 @@
 /**
  * Reads an RDB image that arrives in pieces of any size, and feeds a sink.
  *
- * Memory: one string and one key of the image at a time, as far as they have arrived. Work: each
+ * Memory: one string of up to `LONG_STRING_BYTES` or one element, and one key of the image at a time, as
+ * far as they have arrived. Work: each
  * `push` reads what it was given, so the caller sets the slice by the size of what it pushes. The
  * checksum is known at the very end: what the sink was given before that must not count until
  * `finished` is true.
@@ -19,6 +20,7 @@ import { invariant } from "../base/invariant.ts";
 import { copyBytes, littleEndian32, littleEndian64, roundUp } from "./bytes.ts";
 import { Crc64, CRC64_BYTES } from "./crc64.ts";
 import { quoteBytes, RdbError, RdbTypeError } from "./errors.ts";
+import { LONG_STRING_BYTES } from "./long_string.ts";
 import { PushInput, type UnitParser } from "./push_input.ts";
 import { hexByte, RdbStrings, STRING_BYTES_MAX } from "./rdb_decode.ts";
 import {
@@ -35,7 +37,6 @@ import {
   OP_SELECTDB,
   OP_SLOT_INFO,
   RDB_HEADER_BYTES,
-  RDB_TYPE_STRING,
   RDB_VERSION_CHECKSUM,
   RDB_VERSION_MAX,
   RDB_VERSION_MIN,
@@ -55,6 +56,8 @@ import type { SnapshotSink } from "./sink.ts";
 export interface RdbReaderOptions {
   /** Longest key or string, in bytes (default `STRING_BYTES_MAX`). */
   readonly stringBytesMax?: number;
+  /** Strings of more bytes are given to the sink in pieces (default `LONG_STRING_BYTES`). */
+  readonly longStringBytes?: number;
   /** Compare the checksum (`rdbchecksum`; default true). An image may also carry none. */
   readonly checksum?: boolean;
   /** Told of what was passed over, with its position in the image. */
@@ -102,7 +105,8 @@ export class RdbReader implements UnitParser {
     this.#warn = options.onWarning ?? (() => {});
     const stringBytesMax = options.stringBytesMax ?? STRING_BYTES_MAX;
     this.#strings = new RdbStrings(stringBytesMax);
-    this.#readers = new RdbValueReaders(stringBytesMax);
+    const longStringBytes = options.longStringBytes ?? LONG_STRING_BYTES;
+    this.#readers = new RdbValueReaders(stringBytesMax, longStringBytes);
   }
 
   /** Whether the whole image was read and its checksum was right. */
@@ -147,7 +151,7 @@ export class RdbReader implements UnitParser {
 
   /** The image breaks off: what the sink has of a value in parts is worth nothing. */
   #abortValue(): void {
-    if (this.#state === VALUE && this.#entry.type !== RDB_TYPE_STRING) this.#sink.abortCollection();
+    if (this.#state === VALUE) this.#sink.abortCollection();
     this.#state = OPCODE;
   }
 

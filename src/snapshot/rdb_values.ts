@@ -42,13 +42,17 @@ import { ZsetValueReader } from "./rdb_value_zset.ts";
 export class RdbValueReaders {
   /** Holds the second string of elements that have two. */
   readonly #second: RdbStrings;
+  readonly #string: StringValueReader;
   readonly #readers: (RdbValueReader | undefined)[] = [];
 
-  /** Readers that take strings of at most `stringBytesMax` bytes. */
-  constructor(stringBytesMax: number) {
+  /**
+   * Readers that take strings of at most `stringBytesMax` bytes. A value that is a string of more than
+   * `longBytes` bytes is given in pieces.
+   */
+  constructor(stringBytesMax: number, longBytes: number) {
     const second = this.#second = new RdbStrings(stringBytesMax);
     const readers = this.#readers;
-    readers[RDB_TYPE_STRING] = new StringValueReader();
+    readers[RDB_TYPE_STRING] = this.#string = new StringValueReader(longBytes);
     readers[RDB_TYPE_LIST] = new ListValueReader();
     readers[RDB_TYPE_SET] = new SetValueReader();
     readers[RDB_TYPE_ZSET] = readers[RDB_TYPE_ZSET_TEXT] = new ZsetValueReader();
@@ -82,6 +86,6 @@ export class RdbValueReaders {
 
   /** Bytes of memory held for expanding. */
   get heldBytes(): number {
-    return this.#second.heldBytes;
+    return this.#second.heldBytes + this.#string.heldBytes;
   }
 }

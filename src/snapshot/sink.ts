@@ -1,8 +1,9 @@
 /**
  * What a decoder feeds: the shard implements it over a fresh keyspace, tests over an array.
  *
- * A string comes whole. A value of any other type comes as `beginCollection`, its elements one by
- * one, and `endCollection`; until then it may break off, which `abortCollection` says.
+ * A string comes whole, unless it is a long one (`LONG_STRING_BYTES`). That, and a value of any other
+ * type, comes as `beginCollection`, its pieces or elements one by one, and `endCollection`; until then
+ * it may break off, which `abortCollection` says.
  *
  * @module
  */
@@ -39,7 +40,10 @@ export interface SnapshotSink {
     valueStop: number,
     expireAtMs: number,
   ): void;
-  /** A value of `type` (`TYPE_LIST`, ...) begins; key and deadline as of a string. */
+  /**
+   * A value of `type` (`TYPE_LIST`, ..., `TYPE_STRING` for a long string) begins; key and deadline as
+   * of a string.
+   */
   beginCollection(
     type: number,
     key: Uint8Array,
@@ -47,6 +51,8 @@ export interface SnapshotSink {
     keyStop: number,
     expireAtMs: number,
   ): void;
+  /** The next bytes of a long string, in order; how many is the decoder's to say, and at least one. */
+  stringPiece(u8: Uint8Array, start: number, stop: number): void;
   /** The next item of a list, head first. */
   listItem(u8: Uint8Array, start: number, stop: number): void;
   /** A member of a set. */
@@ -123,6 +129,9 @@ export interface SnapshotSink {
   streamGroupEnd(): boolean;
   /** The value is complete. */
   endCollection(): void;
-  /** The image broke off, or the value has no elements: what came of it is worth nothing. */
+  /**
+   * The image broke off, or the value has no elements: what came of it is worth nothing. May be said
+   * when no value has begun.
+   */
   abortCollection(): void;
 }

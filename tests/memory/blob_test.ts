@@ -26,6 +26,14 @@ Deno.test("a blob behaves like an array of bytes, and a frozen one holds still",
       const stop = Math.min(bytes.length, model.length - offset);
       root = blobs.write(root, offset, bytes, 0, stop);
       model.set(bytes.subarray(0, stop), offset);
+    } else if (dice < 6 && model.length < 2_000_000) {
+      const bytes = random.bytes(1 + random.below(40_000));
+      const larger = new Uint8Array(model.length + bytes.length);
+      larger.set(model);
+      larger.set(bytes, model.length);
+      model = larger;
+      root = blobs.append(root, bytes, 0, bytes.length);
+      if (random.below(2) === 0) root = blobs.trim(root);
     } else if (dice < 8 && model.length < 2_000_000) {
       const larger = new Uint8Array(model.length + random.below(60_000));
       larger.set(model);
@@ -79,6 +87,60 @@ Deno.test("a blob of hundreds of megabytes has two levels of index and grows acr
   blobs.read(root, border * 2, border * 2 + 3, out, 0);
   assertEquals(out, new Uint8Array(3), "grown bytes are zero");
   assertEquals(blobs.memoryBytes(root), arena.usedBytes);
+  blobs.release(root);
+  assertEquals(arena.usedBytes, 0);
+});
+
+Deno.test("a blob made of pieces takes what one made at once takes, of every length", () => {
+  const seed = testSeed(6);
+  const random = new Random(seed);
+  const arena = new Arena(64 * 2 ** 20);
+  const blobs = new Blobs(arena);
+  const content = random.bytes(3 * CHUNK_BYTES + 10);
+  for (const chunks of [0, 1, 2, 3]) {
+    for (const more of [-1, 0, 1, 9]) {
+      const length = chunks * CHUNK_BYTES + more;
+      if (length < 0) continue;
+      for (const step of [1_000, CHUNK_BYTES - 1, CHUNK_BYTES, 2 * CHUNK_BYTES + 1, 65_536]) {
+        const where = `seed ${seed}: ${length} bytes in steps of ${step}`;
+        const whole = blobs.write(blobs.create(length), 0, content, 0, length);
+        const wholeBytes = arena.usedBytes;
+        let root = blobs.create(0);
+        for (let at = 0; at < length; at += step) {
+          root = blobs.append(root, content, at, Math.min(length, at + step));
+          // However far it is, it has no more room than for a chunk.
+          assert(blobs.memoryBytes(root) < at + step + 2 * CHUNK_BYTES, where);
+        }
+        root = blobs.trim(root);
+        assertEquals(contentOf(blobs, root), content.slice(0, length), where);
+        assertEquals(blobs.memoryBytes(root), wholeBytes, where);
+        assertEquals(arena.usedBytes, 2 * wholeBytes, where);
+        blobs.release(whole);
+        blobs.release(root);
+        assertEquals(arena.usedBytes, 0, where);
+      }
+    }
+  }
+});
+
+Deno.test("a blob made of pieces grows across the border of one level of index", () => {
+  const arena = new Arena(128 * 2 ** 20);
+  const blobs = new Blobs(arena);
+  const piece = new Uint8Array(65_536);
+  const length = 2_100 * CHUNK_BYTES + 5;
+  let root = blobs.create(0);
+  for (let at = 0, n = 0; at < length; n++) {
+    const bytes = Math.min(piece.length, length - at);
+    root = blobs.append(root, piece.fill(n), 0, bytes);
+    at += bytes;
+  }
+  root = blobs.trim(root);
+  const out = new Uint8Array(1);
+  for (let at = 0; at < length; at += 9_973) {
+    blobs.read(root, at, at + 1, out, 0);
+    assertEquals(out[0], Math.floor(at / piece.length) & 255, `byte ${at}`);
+  }
+  assertEquals(arena.usedBytes, blobs.memoryBytes(root));
   blobs.release(root);
   assertEquals(arena.usedBytes, 0);
 });

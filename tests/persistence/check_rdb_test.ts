@@ -26,6 +26,7 @@ const PENDING = [ID, littleEndian(0, 8), length(1)];
 
 const SOUND: readonly Entry[] = [
   [0, "string", [string("v")]],
+  [0, "long", [string(LONG)]],
   [1, "list", [length(2), string("a"), string("a")]],
   [2, "set", [length(2), string("a"), string("b")]],
   [15, "stream", stream("g", [length(1), ...PENDING, length(1), ...CONSUMER, length(1), ID])],
@@ -50,6 +51,7 @@ const FAULTS: readonly (readonly [fault: string, entry: Entry])[] = [
   ],
   ["a member or field of 70000 bytes, longer", [2, "k", [length(1), string(LONG)]]],
   ["it has a key of 70000 bytes, longer", [0, LONG, [string("v")]]],
+  ["it has a key of 70000 bytes, longer", [0, LONG, [string(LONG)]]],
   ["it has a key of 70000 bytes, longer", [1, LONG, [length(1), string("v")]]],
 ];
 

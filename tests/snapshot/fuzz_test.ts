@@ -121,6 +121,8 @@ Deno.test("25,000 mutated RDB images give nothing but RdbError, in bounded memor
     parts,
   ];
   fuzz(101, originals, () => new RdbReader(new NoSink()), RdbError);
+  // Strings in pieces, plain and compressed.
+  fuzz(106, originals, () => new RdbReader(new NoSink(), { longStringBytes: 60 }), RdbError);
 });
 
 Deno.test("25,000 mutated KEVYSNAP images give nothing but KevySnapError, in bounded memory", () => {

@@ -247,6 +247,34 @@ Deno.test("a KEVYSNAP image is the same at every chunk size, and equals what was
   }
 });
 
+Deno.test("long strings of a KEVYSNAP image come in pieces, the same at every split", () => {
+  const items = [item("a", "b", 7), item("long", "x".repeat(41)), item("c", "y".repeat(40))];
+  const image = write(items);
+  for (let cut = 0; cut <= image.length; cut++) {
+    const sink = new MemorySink();
+    const reader = new KevySnapReader(sink, { nowMs: NOW, longStringBytes: 40 });
+    reader.push(image, 0, cut);
+    reader.push(image, cut);
+    assertEquals([reader.finished, reader.keys, sink.inPieces], [true, 3, 1], `cut ${cut}`);
+    assertSameItems(sink.items, items, `cut ${cut}`);
+  }
+  for (const [length, inPieces] of [[65_536, 0], [65_537, 1]]) {
+    const long = [item("k", new Random(3).bytes(length))];
+    const sink = read(write(long), 1000);
+    assertSameItems(sink.items, long, `${length} bytes`);
+    assertEquals(sink.inPieces, inPieces);
+  }
+});
+
+Deno.test("a long string of a KEVYSNAP image that breaks off is aborted", () => {
+  const image = write([item("k", "x".repeat(100))]);
+  const sink = new MemorySink();
+  const reader = new KevySnapReader(sink, { nowMs: NOW, longStringBytes: 40 });
+  reader.push(image, 0, image.length - 10);
+  assertThrows(() => reader.end(), KevySnapError, "ends here");
+  assertEquals([sink.items.length, sink.aborted], [0, 1]);
+});
+
 Deno.test("keys outside database 0 cannot be written as KEVYSNAP, and that is said", () => {
   const items = [item("a", "b"), item("c", "d", -1, 3)];
   const text = "KEVYSNAP holds database 0 only, and database 3 has 1 keys";

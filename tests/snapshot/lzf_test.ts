@@ -1,7 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
 import { ascii } from "../../src/base/ascii.ts";
-import { LZF_EXPANSION_MAX, lzfCompress, lzfDecompress } from "../../src/snapshot/lzf.ts";
-import { hex, Random } from "./support.ts";
+import {
+  LZF_EXPANSION_MAX,
+  lzfCompress,
+  lzfDecompress,
+  LzfExpander,
+  lzfTokenBytes,
+} from "../../src/snapshot/lzf.ts";
+import { concat, hex, Random } from "./support.ts";
 
 function roundTrip(input: Uint8Array, where: string): number {
   const guard = 8;
@@ -114,4 +120,81 @@ Deno.test("lzf survives 100,000 mutated inputs inside its room", () => {
       if (out[i] !== 0x33 || out[708 + i] !== 0x33) throw new Error(`seed ${seed} round ${round}`);
     }
   }
+});
+
+/** What an expander makes of a run given in pieces that end at `cuts`; null if the run is unsound. */
+function expanded(run: Uint8Array, bytes: number, cuts: Iterable<number>): Uint8Array | null {
+  const expander = new LzfExpander();
+  expander.begin(run.length, bytes);
+  const parts: Uint8Array[] = [];
+  let at = 0;
+  for (const cut of [...cuts, run.length]) {
+    if (cut < at) continue;
+    at = expander.expand(run, at, cut, (u8, start, stop) => parts.push(u8.slice(start, stop)));
+    if (at < 0) return null;
+    assertEquals(expander.left, run.length - at);
+    if (at === cut) continue;
+    assert(cut < run.length && at + lzfTokenBytes(run[at]) > cut, "only a token in part is left");
+  }
+  return concat(parts);
+}
+
+Deno.test("lzf expands a run in pieces as it does the whole, at every split", () => {
+  const random = new Random(9);
+  for (const plain of [random.repetitive(900), random.bytes(300), new Uint8Array(3000)]) {
+    const room = new Uint8Array(plain.length * 2);
+    const run = room.subarray(0, lzfCompress(plain, 0, plain.length, room, 0, room.length));
+    for (let cut = 0; cut <= run.length; cut++) {
+      assertEquals(expanded(run, plain.length, [cut]), plain, `cut ${cut}`);
+    }
+    const everywhere = Array.from(run, (_, i) => i);
+    assertEquals(expanded(run, plain.length, everywhere), plain);
+  }
+});
+
+Deno.test("lzf expands runs far longer than what it holds, and holds no more for it", () => {
+  const random = new Random(10);
+  for (const plain of [random.repetitive(400_000), new Uint8Array(5_000_000).fill(7)]) {
+    const room = new Uint8Array(plain.length * 2);
+    const run = room.subarray(0, lzfCompress(plain, 0, plain.length, room, 0, room.length));
+    for (const step of [1, 100, 4096, 65_536, run.length]) {
+      const cuts: number[] = [];
+      for (let cut = step; cut < run.length; cut += step) cuts.push(cut);
+      const made = expanded(run, plain.length, cuts)!;
+      assertEquals(made.length, plain.length);
+      assert(made.every((byte, i) => byte === plain[i]), `steps of ${step}`);
+    }
+    const expander = new LzfExpander();
+    expander.begin(run.length, plain.length);
+    let longest = 0;
+    expander.expand(run, 0, run.length, (_u8, start, stop) => {
+      longest = Math.max(longest, stop - start);
+    });
+    assert(longest <= 100_000 && expander.heldBytes <= 100_000, `${longest} bytes at once`);
+  }
+});
+
+Deno.test("lzf finds 100,000 mutated runs as sound in pieces as whole, and makes the same of them", () => {
+  const seed = 11;
+  const random = new Random(seed);
+  const plain = random.repetitive(60);
+  const room = new Uint8Array(200);
+  const run = room.slice(0, lzfCompress(plain, 0, plain.length, room, 0, room.length));
+  let sound = 0;
+  for (let round = 0; round < 100_000; round++) {
+    const mutated = run.slice(0, run.length - random.below(3) * random.below(2));
+    if (random.below(8) > 0) mutated[random.below(mutated.length)] = random.next();
+    const bytes = plain.length + (random.below(4) === 0 ? random.below(9) - 4 : 0);
+    const whole = new Uint8Array(bytes);
+    const isSound = lzfDecompress(mutated, 0, mutated.length, whole, 0, bytes);
+    const cuts = [random.below(mutated.length), random.below(mutated.length)].sort((a, b) => a - b);
+    const made = expanded(mutated, bytes, cuts);
+    if ((made !== null) !== isSound) throw new Error(`seed ${seed} round ${round}: ${isSound}`);
+    if (!isSound) continue;
+    sound++;
+    if (!made!.every((byte, i) => byte === whole[i])) {
+      throw new Error(`seed ${seed} round ${round}`);
+    }
+  }
+  assert(sound > 1000 && sound < 99_000, `${sound} were sound`);
 });

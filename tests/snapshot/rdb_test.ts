@@ -130,6 +130,78 @@ Deno.test("an RDB image is read the same when it is split in two anywhere", () =
   }
 });
 
+Deno.test("long strings come in pieces, plain and compressed, the same at every split", () => {
+  const items = TABLE.filter((i) => i.value.length < 300);
+  const longStringBytes = 40;
+  const long = items.filter((i) => i.value.length > longStringBytes).length;
+  for (const compress of [true, false]) {
+    const image = write(items, { ...PLAIN, compress, aux: [["a", "b"]] });
+    for (let cut = 0; cut <= image.length; cut++) {
+      const sink = new MemorySink();
+      const reader = new RdbReader(sink, { longStringBytes });
+      assertEquals(reader.push(image, 0, cut), cut, `cut ${cut}`);
+      assertEquals(reader.push(image, cut), image.length - cut, `cut ${cut}`);
+      assert(reader.finished, `cut ${cut}`);
+      assertEquals([sink.inPieces, sink.aborted], [long, 0], `cut ${cut}`);
+      assertEquals(reader.keys, items.length, `cut ${cut}`);
+      assertSameItems(sink.items, items, `cut ${cut}`);
+    }
+    for (const pushBytes of [1, 2, 3, 5, 16, 255]) {
+      const sink = read(image, { longStringBytes }, pushBytes);
+      assertSameItems(sink.items, items, `push ${pushBytes}`);
+    }
+  }
+});
+
+Deno.test("a string as long as the limit comes whole, one byte more in pieces", () => {
+  for (const compress of [true, false]) {
+    const items = [65_536, 65_537].map((n) => item(`${n}`, new Random(n).repetitive(n)));
+    const sink = read(write(items, { ...PLAIN, compress }), {}, 1000);
+    assertSameItems(sink.items, items, `compress ${compress}`);
+    assertEquals([sink.inPieces, sink.pieces.reduce((sum, p) => sum + p.length, 0)], [1, 65_537]);
+  }
+});
+
+Deno.test("a long string takes no memory of the reader, however long", () => {
+  const random = new Random(22);
+  const compressible = random.repetitive(1 << 20);
+  for (const value of [random.bytes(3 << 20), compressible]) {
+    const image = write([item("k", value)]);
+    const sink = new MemorySink();
+    const reader = new RdbReader(sink);
+    let heldBytes = 0;
+    for (let at = 0; at < image.length; at += 10_000) {
+      reader.push(image, at, Math.min(image.length, at + 10_000));
+      heldBytes = Math.max(heldBytes, reader.heldBytes);
+    }
+    assertSameItems(sink.items, [item("k", value)], "long");
+    assert(heldBytes < 150_000, `${heldBytes} bytes`);
+  }
+});
+
+Deno.test("a long string that breaks off, or whose compression is unsound, is aborted", () => {
+  const value = new Random(23).repetitive(1000);
+  const whole = write([item("k", value)]);
+  const options = { longStringBytes: 100 };
+  const begun = whole.length - 9;
+  for (const bytes of [20, 100, begun - 1]) {
+    const sink = new MemorySink();
+    const reader = new RdbReader(sink, options);
+    reader.push(whole, 0, bytes);
+    assertEquals(assertThrows(() => reader.end(), RdbError).fault, "truncated");
+    assertEquals([sink.items.length, sink.aborted], [0, 1], `${bytes} bytes`);
+  }
+  const head = [ascii("REDIS0010"), hex("fe00 00 016b c3")];
+  const at = 9 + 5;
+  for (const run of ["03 4080 056161", "04 4080 00612001", "02 4080 0061"]) {
+    const sink = new MemorySink();
+    const reader = new RdbReader(sink, options);
+    const image = concat([...head, hex(run), new Uint8Array(40)]);
+    const error = assertThrows(() => reader.push(image), RdbError, "bytes of LZF that make no 128");
+    assertEquals([error.fault, error.byteOffset, sink.aborted], ["corrupt", at, 1], run);
+  }
+});
+
 Deno.test("a value above the limit of compression is written as it is, in pieces", () => {
   const value = new Uint8Array(3 << 20).fill(97);
   const image = write([item("big", value), item("after", "1")]);
@@ -302,7 +374,7 @@ Deno.test("a string as long as one can be stored is read, and takes memory as it
   const rows: [what: string, bytes: string][] = [
     ["a key", "00 80 7fffffff"],
     ["a value", "00 016b 80 7fffffff"],
-    ["LZF that makes one", "00 016b c3 80 40000000 80 7fffffff"],
+    ["LZF that makes one", `00 016b c3 80 40000000 80 7fffffff ${"1f" + "00".repeat(32)}`],
     ["an item of a list", "01 016b 01 80 7fffffff"],
     ["a hash's value", "04 016b 01 0166 80 7fffffff"],
     ["a stream's node", `13 016b 01 10 ${"00".repeat(15)}01 80 7fffffff`],

@@ -213,6 +213,35 @@ testWithRedis("files that redis-server wrote are read at every push size", async
   }
 });
 
+testWithRedis("long strings are read from redis-server's files, compressed ones too", async () => {
+  // Redis compresses strings of any length, we up to 1 MiB.
+  const random = new Random(55);
+  const items = [
+    item("text", random.repetitive(3_000_000)),
+    item("zeros", new Uint8Array(20_000_000)),
+    item("noise", random.bytes(300_000)),
+  ];
+  await withTempDir(async (dir) => {
+    await withRedis(["--dir", dir], async (redis) => {
+      await fill(redis, items);
+      assertEquals(await redis.run("SAVE"), "+OK\r\n");
+    });
+    const image = await Deno.readFile(`${dir}/dump.rdb`);
+    assert(image.length < 3_000_000, "compressed");
+    for (const pushBytes of [777, 65_536]) {
+      const sink = new MemorySink();
+      const reader = new RdbReader(sink);
+      for (let at = 0; at < image.length; at += pushBytes) {
+        reader.push(image, at, Math.min(image.length, at + pushBytes));
+        assert(reader.heldBytes < 200_000, `${reader.heldBytes} bytes`);
+      }
+      reader.end();
+      assertSameItems(sink.items, items, `push ${pushBytes}`);
+      assertEquals(sink.inPieces, items.length);
+    }
+  });
+});
+
 testWithRedis("DUMP and RESTORE pass values to redis-server and back", async () => {
   const items = everyKind(54).filter((i) => i.db !== 9);
   await withRedis([], async (redis) => {

@@ -3,10 +3,16 @@
  * `FrozenEntries`, a sink that remembers, values as plain data.
  */
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { ascii, latin1 } from "../../src/base/ascii.ts";
 import type { Int64 } from "../../src/base/int64.ts";
-import { TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_ZSET } from "../../src/keyspace/entry.ts";
+import {
+  TYPE_HASH,
+  TYPE_LIST,
+  TYPE_SET,
+  TYPE_STRING,
+  TYPE_ZSET,
+} from "../../src/keyspace/entry.ts";
 import type { StreamFacts } from "../../src/keyspace/stream.ts";
 import type { StreamId } from "../../src/keyspace/stream_id.ts";
 import { NodeReader } from "../../src/keyspace/stream_node_reader.ts";
@@ -184,6 +190,11 @@ export class MemorySink implements SnapshotSink {
   readonly collections: Collection[] = [];
   /** Values that broke off. */
   aborted = 0;
+  /** Strings that came in pieces. */
+  inPieces = 0;
+  /** The pieces of the one at hand, or the last. */
+  pieces: Uint8Array[] = [];
+  #key = new Uint8Array(0);
   #open: Omit<Collection, "content"> | null = null;
   #elements: unknown[] = [];
   #names = new Set<string>();
@@ -223,7 +234,15 @@ export class MemorySink implements SnapshotSink {
     });
   }
 
+  stringPiece(u8: Uint8Array, start: number, stop: number): void {
+    assert(stop > start, "a piece has a byte");
+    assertEquals(this.#open?.type, TYPE_STRING, "a piece is one of a string");
+    this.pieces.push(u8.slice(start, stop));
+  }
+
   beginCollection(type: number, key: Uint8Array, start: number, stop: number, ms: number): void {
+    this.pieces = [];
+    this.#key = key.slice(start, stop);
     this.#open = { db: this.#db, key: latin1(key, start, stop), type, expireAtMs: ms };
     this.#elements = [];
     this.#names = new Set();
@@ -381,6 +400,13 @@ export class MemorySink implements SnapshotSink {
   endCollection(): void {
     const open = this.#open!;
     const elements = this.#elements;
+    if (open.type === TYPE_STRING) {
+      const { db, expireAtMs } = open;
+      this.items.push({ db, key: this.#key, value: concat(this.pieces), expireAtMs });
+      this.inPieces++;
+      this.#open = null;
+      return;
+    }
     let content: unknown = this.#stream;
     if (open.type === TYPE_LIST) content = elements;
     if (open.type === TYPE_SET) content = elements.map(String).sort();

@@ -1,5 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import { TYPE_HASH } from "../../src/keyspace/entry.ts";
+import { ascii } from "../../src/base/ascii.ts";
+import { NO_DEADLINE, TYPE_HASH, TYPE_STRING } from "../../src/keyspace/entry.ts";
+import type { Keyspace } from "../../src/keyspace/keyspace.ts";
 import { openEntries } from "../../src/snapshot/entries.ts";
 import { KevySnapReader } from "../../src/snapshot/kevysnap_reader.ts";
 import { KevySnapWriter } from "../../src/snapshot/kevysnap.ts";
@@ -122,4 +124,79 @@ Deno.test("a value that breaks off leaves nothing behind, wherever it does", () 
     while (target.reclaim());
     assertEquals(target.arena.usedBytes, 0, `cut at ${stop}, seed ${SEED}`);
   }
+});
+
+/** Lengths of strings around the limit, and around chunks of a blob. */
+const LONG_BYTES = [65_536, 65_537, 5 * 16_376 - 1, 5 * 16_376, 5 * 16_376 + 1, 400_001];
+
+function storeStrings(keys: Keyspace, random: Random, repeat: number): Map<string, Uint8Array> {
+  const values = new Map<string, Uint8Array>();
+  for (const bytes of LONG_BYTES) {
+    for (let nth = 0; nth < repeat; nth++) {
+      const name = ascii(`${bytes} ${nth}`);
+      const value = nth % 2 === 0 ? random.bytes(bytes) : random.repetitive(bytes);
+      keys.peek(0, name, 0, name.length);
+      keys.storeString(0, 0, name, 0, name.length, value, 0, bytes, nth === 1 ? 7e12 : NO_DEADLINE);
+      values.set(`${bytes} ${nth}`, value);
+    }
+  }
+  return values;
+}
+
+Deno.test(`long strings come back into a keyspace, in as much memory as they had, seed ${SEED}`, () => {
+  const keys = newKeyspace();
+  const values = storeStrings(keys, new Random(SEED + 5), 2);
+  const image = imageOf(keys.freeze());
+  keys.thaw();
+  for (const pushBytes of [1000, 65_536, image.length]) {
+    const target = newKeyspace();
+    // Something is there already, and a view is opened in the middle.
+    storeStrings(target, new Random(SEED + 6), 1);
+    const reader = new RdbReader(new KeyspaceSink(target));
+    for (let at = 0; at < image.length; at += pushBytes) {
+      if (at === 3 * pushBytes) target.freeze();
+      reader.push(image, at, Math.min(image.length, at + pushBytes));
+    }
+    assert(reader.finished);
+    if (target.arena.isFrozen) target.thaw();
+    while (target.reclaim());
+    assertEquals(target.size(0), values.size);
+    for (const [name, value] of values) {
+      const where = `${name}, pushes of ${pushBytes}`;
+      const key = ascii(name);
+      const a = target.peek(0, key, 0, key.length);
+      assertEquals([target.typeOf(a), target.stringBytes(a)], [TYPE_STRING, value.length], where);
+      assertEquals(target.deadlineOf(a), keys.deadlineOf(keys.peek(0, key, 0, key.length)), where);
+      const out = new Uint8Array(value.length);
+      target.readString(a, 0, out.length, out, 0);
+      assert(out.every((byte, i) => byte === value[i]), where);
+    }
+    while (target.arena.sweepDeferred(1000));
+    assertEquals(target.arena.usedBytes, keys.arena.usedBytes, `pushes of ${pushBytes}`);
+  }
+});
+
+Deno.test("a long string that breaks off leaves nothing behind, wherever it does", () => {
+  const random = new Random(SEED + 7);
+  const keys = newKeyspace();
+  storeStrings(keys, random, 1);
+  const image = imageOf(keys.freeze());
+  keys.thaw();
+  const target = newKeyspace();
+  let inTheMiddle = 0;
+  for (let round = 0; round < 60; round++) {
+    const stop = 1 + random.below(image.length - 1);
+    const reader = new RdbReader(new KeyspaceSink(target));
+    for (let at = 0; at < stop; at += 30_000) reader.push(image, at, Math.min(stop, at + 30_000));
+    target.flush(0);
+    while (target.reclaim());
+    if (target.arena.usedBytes > 20_000) inTheMiddle++;
+    try {
+      reader.end();
+    } catch {
+      // It is truncated.
+    }
+    assertEquals(target.arena.usedBytes, 0, `cut at ${stop}, seed ${SEED}`);
+  }
+  assert(inTheMiddle > 20, `${inTheMiddle} were cut in the middle of a string`);
 });
