@@ -42,6 +42,7 @@ import type { ShipReason } from "./resume.ts";
 import { HeartbeatPace } from "./heartbeat_pace.ts";
 import { CHUNK_FLIGHT, CONTROL_FLIGHT, FRAMES_FLIGHT, NO_FLIGHT, Outbox } from "./outbox.ts";
 import { SequenceMarks } from "./sequence_marks.ts";
+import { Silence } from "./silence.ts";
 import { QUEUED_CHUNK_BYTES_MAX, ShipQueue } from "./ship_queue.ts";
 import { slotKey } from "./slots.ts";
 import {
@@ -154,6 +155,14 @@ export class ReplicaLink {
   readonly #input = new ReplicaInput();
   #state: LinkState = { at: "handshakePending" };
   readonly #out = new Outbox();
+  /** Of signs of life, and of the socket's taking what it is given. */
+  readonly #silence: Silence;
+  readonly #progress: Silence;
+  /**
+   * When a chunk was last taken. That is a sign of life, too: a replica that loads takes what it can,
+   * and may have no time to speak.
+   */
+  #chunkMs: number;
   readonly #pace: HeartbeatPace;
   /** Whether the frame at hand is written in part, by a view that had to end inside it. */
   #inFrame = false;
@@ -180,7 +189,9 @@ export class ReplicaLink {
     this.#settings = o.settings ?? DEFAULT_LINK_SETTINGS;
     this.peer = o.peer;
     this.peerHost = o.peerHost;
-    this.#openedMs = this.readMs = o.nowMs;
+    this.#openedMs = this.readMs = this.#chunkMs = o.nowMs;
+    this.#silence = new Silence(o.nowMs);
+    this.#progress = new Silence(o.nowMs);
     this.#pace = new HeartbeatPace(o.nowMs);
   }
 
@@ -473,6 +484,7 @@ export class ReplicaLink {
       case FRAMES_FLIGHT:
         return this.#framesWritten(bytes, done);
       case CHUNK_FLIGHT:
+        if (bytes > 0) this.#chunkMs = nowMs;
         if (done) this.#ship?.shift();
         if (this.#state.at === "snapshotShipping") this.#state.sentBytes += bytes;
         return;
@@ -480,7 +492,8 @@ export class ReplicaLink {
   }
 
   /**
-   * Deadlines and heartbeats; the shard calls it every 100 ms or so. `LINK_CLOSED`: this call closed
+   * Deadlines and heartbeats; the shard calls it every 100 ms or so, and what counts when it comes late,
+   * `silence.ts` says. `LINK_CLOSED`: this call closed
    * the link, and a write that is under way must be broken off unless the pump is to say a refusal.
    */
   tick(nowMs: number): number {
@@ -488,16 +501,18 @@ export class ReplicaLink {
     const { handshakeTimeoutMs, timeoutMs } = this.#settings;
     if (state.at === "closed") return LINK_NOTHING;
     if (this.claim === null) {
-      if (nowMs - this.#openedMs < handshakeTimeoutMs) return LINK_NOTHING;
+      if (!this.#silence.isOver(nowMs, this.#openedMs, handshakeTimeoutMs)) return LINK_NOTHING;
       this.reject(reject("TooSlow", `no handshake within ${handshakeTimeoutMs} ms`));
       return LINK_CLOSED;
     }
-    if (this.#out.flight !== NO_FLIGHT && nowMs - this.#out.progressMs >= timeoutMs) {
+    const { flight, progressMs } = this.#out;
+    const takenMs = flight === NO_FLIGHT ? nowMs : progressMs;
+    if (this.#progress.isOver(nowMs, takenMs, timeoutMs)) {
       this.close("NoProgress", `nothing was taken for ${timeoutMs} ms`);
       return LINK_CLOSED;
     }
     if (this.claim.version === 1) return LINK_NOTHING;
-    if (nowMs - this.readMs >= timeoutMs) {
+    if (this.#silence.isOver(nowMs, Math.max(this.readMs, this.#chunkMs), timeoutMs)) {
       this.close("SilentReplica", `nothing was heard for ${timeoutMs} ms`);
       return LINK_CLOSED;
     }

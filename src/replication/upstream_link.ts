@@ -18,6 +18,7 @@
 import { invariant } from "../base/invariant.ts";
 import type { RequestLimits } from "../resp/request_parser.ts";
 import { SequenceMarks } from "./sequence_marks.ts";
+import { Silence } from "./silence.ts";
 import {
   ACK,
   DECODE_FAILED,
@@ -65,7 +66,7 @@ export type UpstreamError =
   | "WrongShard"
   /** A heartbeat names another history than the ACK did. */
   | "HistoryChanged"
-  /** Nothing was heard for `repl-timeout`. */
+  /** Nothing was heard for `repl-timeout`, of which time that we did not run is no part. */
   | "SilentPrimary"
   /** The primary ended the connection, or the socket failed. */
   | "PeerClosed"
@@ -141,6 +142,7 @@ export class UpstreamLink {
 
   readonly #expects: { shard: number; shards: number } | null;
   readonly #timeoutMs: () => number;
+  readonly #silence: Silence;
   #state: UpstreamState = { at: "awaitingAck" };
   /** Everything before it is applied, in the primary's history; 0 while that cannot be said. */
   #appliedOffset = 0;
@@ -157,6 +159,7 @@ export class UpstreamLink {
     this.#expects = o.expects;
     this.#timeoutMs = o.timeoutMs;
     this.readMs = this.#ackMs = o.nowMs;
+    this.#silence = new Silence(o.nowMs);
     this.decoder = new StreamDecoder(o.limits ?? DEFAULT_DECODER_LIMITS);
   }
 
@@ -268,7 +271,10 @@ export class UpstreamLink {
     return encodeReplicaAck(offset, synced);
   }
 
-  /** Deadlines; gives whether the link failed now. A timer calls it every 100 ms or so. */
+  /**
+   * Deadlines; gives whether the link failed now. A timer calls it every 100 ms or so; how it counts
+   * when it comes late, `silence.ts` says.
+   */
   tick(nowMs: number): boolean {
     const state = this.#state;
     if (state.at === "failed") return false;
@@ -279,7 +285,7 @@ export class UpstreamLink {
         timeoutMs = Math.max(timeoutMs, V1_SNAPSHOT_SILENCE_MS);
       }
     }
-    if (nowMs - this.readMs < timeoutMs) return false;
+    if (!this.#silence.isOver(nowMs, this.readMs, timeoutMs)) return false;
     this.#fail("SilentPrimary", `nothing was heard for ${timeoutMs} ms`);
     return true;
   }

@@ -416,3 +416,83 @@ Deno.test("a ship gives way to writes when the arena is full", async () => {
 function bytes(text: string): Uint8Array {
   return Uint8Array.from(text, (c) => c.charCodeAt(0));
 }
+
+/** A string that is one value of the image, of noise. */
+function setLong(node: TestNode, key: string, pieces: number): void {
+  const piece = new Random(7).bytes(MiB);
+  for (let i = 0; i < pieces; i++) node.run("SETRANGE", key, String(i * MiB), piece);
+}
+
+/** Does nothing else for that long, as a long step or a busy machine would have it. */
+function standStill(ms: number): void {
+  const stopMs = performance.now() + ms;
+  while (performance.now() < stopMs);
+}
+
+Deno.test("a ship given up in the middle of a long string gives its memory back", async () => {
+  await using primary = TestNode.start();
+  await using replica = TestNode.start();
+  await using proxy = new Proxy(primary.base, 1);
+  primary.announcedBase = proxy.port;
+  setLong(primary, "long", 48);
+  replica.run("SET", "mine", "kept");
+  const usedBytes = replica.node.usedBytes();
+  proxy.downBytesPerSecond = 20 * MiB;
+  replica.follow(primary);
+  // Stored as it comes: a part of it is in the arena, and no key.
+  await until(
+    "much of it is stored",
+    () => replica.node.usedBytes() > usedBytes + 8 * MiB,
+    () => replica.tail(),
+  );
+  assertEquals([replica.size, replica.get("mine")], [1, "kept"]);
+  proxy.refuse(true);
+  proxy.cut();
+  await until("memory is back", () => replica.node.usedBytes() === usedBytes);
+  assertEquals([replica.size, replica.get("mine")], [1, "kept"]);
+  proxy.downBytesPerSecond = Infinity;
+  proxy.refuse(false);
+  await linked(replica);
+  await inStep(primary, replica);
+  assertEquals(primary.differsFrom(replica), "");
+});
+
+Deno.test("a string of 100 MB is shipped at once though a second of silence ends a link", async () => {
+  const settings = { replTimeoutSeconds: 1, rdbCompression: false };
+  await using primary = TestNode.start(settings);
+  await using replica = TestNode.start(settings);
+  setLong(primary, "long", 100);
+  primary.run("SET", "after", "it");
+  replica.follow(primary);
+  await linked(replica);
+  await inStep(primary, replica);
+  assertEquals(primary.differsFrom(replica), "");
+  assert(!replica.hasLogged("link failed"), replica.tail());
+  assertEquals(primary.replication.stats.fullAborted, 0);
+  // What lies in the sockets when both have stood still is not silence.
+  for (let round = 0; round < 3; round++) {
+    standStill(1_500);
+    primary.run("APPEND", "long", "more");
+    await inStep(primary, replica);
+  }
+  assertEquals(primary.differsFrom(replica), "");
+  assert(!replica.hasLogged("link failed"), replica.tail());
+});
+
+Deno.test("nodes that stand still in the middle of a ship go on with it", async () => {
+  const settings = { replTimeoutSeconds: 1, rdbCompression: false };
+  await using primary = TestNode.start(settings);
+  await using replica = TestNode.start(settings);
+  setLong(primary, "long", 60);
+  const { usedBytes } = replica.node.shards[0].keys.arena;
+  replica.follow(primary);
+  for (const part of [10, 30]) {
+    await until("it is under way", () => replica.node.usedBytes() > usedBytes + part * MiB);
+    standStill(1_500);
+  }
+  await linked(replica);
+  await inStep(primary, replica);
+  assertEquals(primary.differsFrom(replica), "");
+  assert(!replica.hasLogged("link failed"), replica.tail());
+  assertEquals(primary.replication.stats.fullAborted, 0);
+});

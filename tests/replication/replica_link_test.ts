@@ -30,6 +30,7 @@ import {
   HISTORY_B,
   pumpAll,
   request,
+  tickUntil,
 } from "./support.ts";
 import { latin1 } from "../../src/base/ascii.ts";
 
@@ -521,14 +522,15 @@ Deno.test("heartbeats suit our own timeout, and a replica that is quiet for its 
   assertEquals(pumpAll(link, 500), ping(0, 0) + "+GETACK\r\n");
   assertEquals(pumpAll(link, 501), "");
   send(link, encodeReplicaAck(0), 510);
+  assertEquals(link.tick(749), LINK_NOTHING);
   assertEquals(pumpAll(link, 750), ping(0, 0));
-  assertEquals(link.tick(1509), LINK_WAKE);
+  assertEquals(tickUntil(link, 750, 1509, LINK_NOTHING, LINK_WAKE), LINK_WAKE);
   assertEquals(link.tick(1510), LINK_CLOSED);
 });
 
 Deno.test("a v2 replica that is silent, or takes nothing, is closed by name", () => {
   const [, silent] = streaming();
-  assertEquals(silent.tick(4999), LINK_WAKE);
+  assertEquals(tickUntil(silent, 0, 4999, LINK_NOTHING, LINK_WAKE), LINK_WAKE);
   assertEquals(silent.tick(5000), LINK_CLOSED);
   assert(silent.state.at === "closed" && silent.state.because === "SilentReplica");
 
@@ -538,9 +540,55 @@ Deno.test("a v2 replica that is silent, or takes nothing, is closed by name", ()
   assertEquals(stuck.nextOutput(3000), OUTPUT_BYTES);
   send(stuck, encodeReplicaAck(7), 7000);
   stuck.written(1, 4000);
-  assertEquals(stuck.tick(8999), LINK_WAKE);
+  assertEquals(stuck.tick(4000), LINK_WAKE);
+  assertEquals(tickUntil(stuck, 4000, 8999, LINK_WAKE), LINK_WAKE);
   assertEquals(stuck.tick(9000), LINK_CLOSED);
   assert(stuck.state.at === "closed" && stuck.state.because === "NoProgress");
+});
+
+Deno.test("time in which we stood still is neither the replica's silence nor its standing still", () => {
+  const [source, link] = streaming();
+  source.append("E");
+  assertEquals(link.nextOutput(0), OUTPUT_BYTES);
+  assertEquals(link.tick(50), LINK_NOTHING);
+  // What it took and said meanwhile is seen after the tick that comes late.
+  assertEquals(link.tick(60_000), LINK_WAKE);
+  link.written(link.output.length, 60_001);
+  send(link, encodeReplicaAck(7), 60_001);
+  assertEquals(tickUntil(link, 60_001, 65_000, LINK_NOTHING, LINK_WAKE), LINK_WAKE);
+  assertEquals(link.tick(65_001), LINK_CLOSED);
+
+  const late = acceptedLink(new FakeSource());
+  assertEquals(late.tick(60_000), LINK_NOTHING);
+  assertEquals(send(late, request("REPLICATE", "FROM", "0", "ID", "r"), 60_001), LINK_CLAIM);
+});
+
+Deno.test("a replica that takes chunks may be silent, and is given up a timeout after the last", () => {
+  const [, link] = shipping();
+  const take = (nowMs: number) => {
+    offer(link, "x".repeat(100));
+    pumpAll(link, nowMs);
+  };
+  for (let nowMs = 100; nowMs <= 20_000; nowMs += 100) {
+    assert(link.tick(nowMs) !== LINK_CLOSED, `${nowMs} ms`);
+    take(nowMs);
+  }
+  link.endShip();
+  pumpAll(link, 20_000);
+  assertEquals(link.state.at, "streaming");
+  assertEquals(tickUntil(link, 20_000, 24_999, LINK_NOTHING, LINK_WAKE), LINK_WAKE);
+  assertEquals(link.tick(25_000), LINK_CLOSED);
+  assert(link.state.at === "closed" && link.state.because === "SilentReplica");
+});
+
+Deno.test("heartbeats that a replica takes during a ship are no sign of its life", () => {
+  const [, link] = shipping();
+  for (let nowMs = 100; nowMs < 5000; nowMs += 100) {
+    assert(link.tick(nowMs) !== LINK_CLOSED, `${nowMs} ms`);
+    pumpAll(link, nowMs);
+  }
+  assertEquals(link.tick(5000), LINK_CLOSED);
+  assert(link.state.at === "closed" && link.state.because === "SilentReplica");
 });
 
 Deno.test("an idle v1 link is never closed for silence, a stuck one is", () => {
@@ -550,7 +598,7 @@ Deno.test("an idle v1 link is never closed for silence, a stuck one is", () => {
   assertEquals(link.tick(1e9), LINK_NOTHING);
   source.append("E");
   link.nextOutput(1e9);
-  assertEquals(link.tick(1e9 + 5000), LINK_CLOSED);
+  assertEquals(tickUntil(link, 1e9, 1e9 + 5000, LINK_NOTHING), LINK_CLOSED);
 });
 
 Deno.test("chunks are asked for as far as repl-output-limit has room for them, as it is now", () => {
@@ -638,7 +686,7 @@ Deno.test("a v2 replica that waits for a freeze gets heartbeats before its ACK",
   assertEquals(pumpAll(link, 1000), ping(7, 4));
   assertEquals(link.state.at, "handshakePending");
   send(link, encodeReplicaAck(0), 1000);
-  assertEquals(link.tick(5999), LINK_WAKE);
+  assertEquals(tickUntil(link, 1000, 5999, LINK_NOTHING, LINK_WAKE), LINK_WAKE);
   assertEquals(link.tick(6000), LINK_CLOSED);
 });
 

@@ -31,6 +31,20 @@ export function bytes(text: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(text, (c) => c.charCodeAt(0));
 }
 
+/** Ticks a link every 100 ms after `fromMs`, and at `toMs`, as long as it answers `usual`. The last answer. */
+export function tickUntil<T>(
+  link: { tick(nowMs: number): T },
+  fromMs: number,
+  toMs: number,
+  ...usual: T[]
+): T {
+  for (let nowMs = fromMs + 100; nowMs < toMs; nowMs += 100) {
+    const answer = link.tick(nowMs);
+    if (!usual.includes(answer)) throw new Error(`${answer} at ${nowMs} ms`);
+  }
+  return link.tick(toMs);
+}
+
 export function hex(text: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16));
 }

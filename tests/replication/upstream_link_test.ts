@@ -17,7 +17,7 @@ import {
   type UpstreamOptions,
 } from "../../src/replication/upstream_link.ts";
 import type { HandshakeClaim } from "../../src/replication/wire.ts";
-import { bytes, everySplit, fixtureBytes, HISTORY_A, HISTORY_B } from "./support.ts";
+import { bytes, everySplit, fixtureBytes, HISTORY_A, HISTORY_B, tickUntil } from "./support.ts";
 
 const CLAIM: HandshakeClaim = {
   version: 2,
@@ -335,7 +335,7 @@ Deno.test("nothing is confirmed before a resume is certain, nor during a ship", 
 
 Deno.test("a silent primary is noticed; v1 may be silent while it streams", () => {
   const { link } = new Follower();
-  assertEquals(link.tick(4999), false);
+  assertEquals(tickUntil(link, 0, 4999, false), false);
   assertEquals(link.tick(5000), true);
   assert(link.state.at === "failed" && link.state.error === "SilentPrimary");
   assertEquals(link.tick(6000), false);
@@ -345,7 +345,7 @@ Deno.test("a silent primary is noticed; v1 may be silent while it streams", () =
   assert(!v1.link.ackDue(1e9));
   assertEquals(v1.link.tick(1e9), false);
   v1.read("+SNAPSHOT\r\n", 1e9);
-  assertEquals(v1.link.tick(1e9 + 59_999), false);
+  assertEquals(tickUntil(v1.link, 1e9, 1e9 + 59_999, false), false);
   assertEquals(v1.link.tick(1e9 + 60_000), true);
 });
 
@@ -354,13 +354,29 @@ Deno.test("the timeout of a link that there is, and the pace that it asks for, a
   const follower = new Follower({ timeoutMs: () => timeoutMs });
   const { link } = follower;
   follower.read(ack(5) + ping(5, 0));
-  assertEquals([link.tick(5000), link.ackDue(500)], [false, false]);
+  assertEquals([tickUntil(link, 0, 1100, false), link.ackDue(500)], [false, false]);
   timeoutMs = 1200;
   assertEquals([link.ackDue(399), link.ackDue(400)], [false, true]);
   assertEquals(link.tick(1199), false);
   timeoutMs = 2000;
-  assertEquals(link.tick(1999), false);
+  assertEquals(tickUntil(link, 1199, 1999, false), false);
   assertEquals(link.tick(2000), true);
+});
+
+Deno.test("time in which we stood still is not the primary's silence", () => {
+  const stalled = new Follower();
+  stalled.read(ack(5) + ping(5, 1), 10);
+  assertEquals(stalled.link.tick(100), false);
+  // What it said meanwhile is read after the tick that comes late.
+  assertEquals(stalled.link.tick(60_000), false);
+  stalled.read(ping(5, 1), 60_001);
+  assertEquals(tickUntil(stalled.link, 60_001, 65_000, false), false);
+  assertEquals(stalled.link.tick(65_001), true);
+
+  const dead = new Follower();
+  assertEquals(dead.link.tick(60_000), false);
+  assertEquals(tickUntil(dead.link, 60_000, 63_749, false), false);
+  assertEquals(dead.link.tick(63_750), true);
 });
 
 Deno.test("kevy's captured streams are followed to their ends", () => {
