@@ -61,6 +61,9 @@ export interface SessionMonitor {
   leave(): void;
 }
 
+/** Writes bytes to a client's socket and resolves when they are taken; rejects when it is closed. */
+export type SocketWriter = (bytes: Uint8Array) => Promise<void>;
+
 /** Why a session does not run its next request yet. */
 export interface Suspension {
   /** Unix ms at which `expired` is called instead of waiting on; Infinity for never. */
@@ -71,6 +74,11 @@ export interface Suspension {
   failed(reply: ReplyWriter, line: Uint8Array): void;
   /** The client left, or was killed, while waiting. */
   abandoned?(): void;
+  /**
+   * All replies before have been written, and until the wait ends nothing but what `write` is given is
+   * sent to the client. Called once. One write at a time.
+   */
+  lent?(write: SocketWriter): void;
   /** Whether `CLIENT UNBLOCK` may end it, as though it had taken too long. */
   readonly unblockable: boolean;
 }
@@ -129,6 +137,10 @@ export class Session {
   isReplica = false;
   /** The port that a peer announced with `REPLCONF LISTENING-PORT`. */
   announcedPort = 0;
+  /** Whether it wants an image and no frames behind it (`REPLCONF RDB-ONLY 1`). */
+  rdbOnly = false;
+  /** Whether it takes an image whose length is not told before (`REPLCONF CAPA EOF`). */
+  takesEndMark = false;
   /** What it has said since MULTI; null outside a transaction. */
   transaction: Transaction | null = null;
   /** What it watches (WATCH); null while it never did. */
@@ -255,6 +267,8 @@ export class Session {
     this.noEvict = false;
     this.noTouch = false;
     this.readOnly = false;
+    this.rdbOnly = false;
+    this.takesEndMark = false;
     this.endTransaction();
     this.reply.resp3 = false;
     this.subscriptions?.leave();

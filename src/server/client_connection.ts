@@ -131,6 +131,8 @@ export class ClientConnection {
   #repliesFrom = -1;
   /** The write of pushes that is under way, or null. There is never another beside it. */
   #pushing: Promise<void> | null = null;
+  /** Whether the socket is lent to what the session waits for. */
+  #isLent = false;
   /** Whether the host has been asked for `sendPushes`. */
   #isSendDue = false;
   /** When a sweep found more unsent bytes than the soft limit, or 0. */
@@ -349,7 +351,8 @@ export class ClientConnection {
    */
   sendPushes(): void {
     this.#isSendDue = false;
-    if (this.#closed || this.#writeStop > 0 || this.session.reply.at === 0) return;
+    if (this.#closed || this.#isLent) return;
+    if (this.#writeStop > 0 || this.session.reply.at === 0) return;
     const sending = this.#sendAll();
     if (this.#writeStop > 0) this.#pushing = sending;
   }
@@ -557,6 +560,11 @@ export class ClientConnection {
       timer = setTimeout(() => session.resume((reply) => suspension.expired(reply)), waitMs);
     }
     try {
+      if (suspension?.lent !== undefined) {
+        this.#isLent = true;
+        while (this.#pushing !== null) await this.#pushing;
+        suspension.lent((bytes) => this.#write(bytes));
+      }
       while (true) {
         if (this.#earlyRead === null) {
           if (this.#used === this.#buf.length) await this.#makeRoom();
@@ -571,9 +579,18 @@ export class ClientConnection {
         session.pendingBytes += n;
       }
     } finally {
+      this.#isLent = false;
       clearTimeout(timer);
       session.wake = null;
       host.held.delete(wake);
+    }
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    for (let sent = 0; sent < bytes.length;) {
+      const n = await this.#conn.write(sent === 0 ? bytes : bytes.subarray(sent));
+      sent += n;
+      this.session.wroteBytes += n;
     }
   }
 }

@@ -29,6 +29,7 @@ import { STRING_COMMANDS } from "../commands/strings.ts";
 import { subscribeCommands } from "../commands/subscribe.ts";
 import { ZSET_COMMANDS } from "../commands/zsets.ts";
 import { authCommands } from "./commands_auth.ts";
+import { backupCommands } from "./commands_backup.ts";
 import { clientCommands } from "./commands_client.ts";
 import { configCommands } from "./commands_config.ts";
 import { debugCommands } from "./commands_debug.ts";
@@ -73,6 +74,7 @@ export function allCommands(server: Server): CommandSpec[] {
     ...publishCommands(server.pubsub),
     ...introspectionCommands(() => server.table),
     ...authCommands(server),
+    ...backupCommands(server),
     ...clientCommands(server),
     ...configCommands(server, stats),
     ...debugCommands(server),

@@ -38,6 +38,7 @@ const ERR_WAITAOF_OFF = ascii(
   "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
 );
 const ERR_NUMLOCAL = ascii("ERR value is out of range, value must between 0 and 1");
+const ERR_RDB_ONLY = ascii("ERR value is out of range, value must between 0 and 1");
 const ERR_NO_CLUSTER = ascii("ERR This instance has cluster support disabled");
 const ERR_FAILING_OVER = ascii("ERR REPLICAOF not allowed while failing over.");
 const SAME_MASTER = ascii("OK Already connected to specified master");
@@ -204,7 +205,15 @@ export function replicationCommands(server: Server): CommandSpec[] {
           }
           break;
         case "CAPA":
+          if (word(call, i + 1) === "EOF") session.takesEndMark = true;
           break;
+        case "RDB-ONLY": {
+          const rdbOnly = integerArgument(call, i + 1);
+          if (Number.isNaN(rdbOnly)) return;
+          if (rdbOnly < 0 || rdbOnly > 1) return reply.error(ERR_RDB_ONLY);
+          session.rdbOnly = rdbOnly === 1;
+          break;
+        }
         case "ACK":
         case "GETACK":
           return; // between a primary and a replica, and never answered

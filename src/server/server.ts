@@ -27,6 +27,7 @@ import { Failover } from "../shard/failover.ts";
 import { Node } from "../shard/node.ts";
 import { PromotionTickets } from "../shard/promotion.ts";
 import { Replication } from "../shard/replication.ts";
+import { Backups } from "./backup.ts";
 import { type BindAddress, bindAddresses, sortByPermission } from "./bind_addresses.ts";
 import { BlockedClients } from "./blocked_clients.ts";
 import { Clients } from "./clients.ts";
@@ -109,6 +110,8 @@ export class Server implements ExecutionObserver {
   readonly background: Background;
   /** Files. */
   readonly persistence: Persistence;
+  /** Images that are sent to clients. */
+  readonly backups: Backups = new Backups(this);
   /** Replicas and upstream. */
   readonly replication: Replication;
   /** A replica that is to take our place. */

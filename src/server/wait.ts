@@ -5,7 +5,7 @@
  */
 
 import type { Call } from "../commands/call.ts";
-import type { Session, Suspension } from "../commands/session.ts";
+import type { Session, SocketWriter, Suspension } from "../commands/session.ts";
 import type { ReplyWriter } from "../resp/reply_writer.ts";
 
 /** Longest delay that a timer of the runtime can have, in ms; a longer one would end at once. */
@@ -19,6 +19,8 @@ export interface WaitOptions {
   readonly expired?: (reply: ReplyWriter) => void;
   /** The client left meanwhile. */
   readonly abandoned?: () => void;
+  /** The client's socket is the wait's own until that ends, for what is no reply. */
+  readonly lent?: (write: SocketWriter) => void;
 }
 
 /** Hears of error replies that come late. */
@@ -66,6 +68,11 @@ export class Wait implements Suspension {
   /** See `Suspension`. */
   abandoned(): void {
     this.#options.abandoned?.();
+  }
+
+  /** See `Suspension`. */
+  lent(write: SocketWriter): void {
+    this.#options.lent?.(write);
   }
 
   /** Whether the client still waits for this. */

@@ -56,6 +56,12 @@ export class Crc64 {
     this.high = 0;
   }
 
+  /** Goes on behind the bytes whose value is `hex`, as `hex()` gives it. */
+  resume(hex: string): void {
+    this.high = parseInt(hex.slice(0, 8), 16) | 0;
+    this.low = parseInt(hex.slice(8), 16) | 0;
+  }
+
   /** Takes in `buf[start..stop)`; how the bytes are cut into calls makes no difference. */
   update(buf: Uint8Array, start: number, stop: number): void {
     let low = this.low, high = this.high, i = start;

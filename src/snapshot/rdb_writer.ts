@@ -3,7 +3,8 @@
  * workers: `worker.ts` calls it and sends the chunks.
  *
  * The image: header, AUX facts, then for each database that has keys SELECTDB, RESIZEDB and its
- * entries, then EOF and CRC-64. Entries whose deadline has passed are written like all others: the
+ * entries, then EOF and CRC-64. Several views can make one image: each writer then writes a part of it,
+ * and a database may be selected in each. Entries whose deadline has passed are written like all others: the
  * view is the truth of one instant, and loading decides.
  *
  * A string's entry that fits what is left of the chunk is encoded straight into it. The others go the
@@ -39,6 +40,16 @@ import {
 } from "./rdb_format.ts";
 import type { ValueEncoder } from "./value_encoder.ts";
 
+/** Which part of an image of several views a writer writes. */
+export interface RdbPart {
+  /** Whether the head of the image is in it. */
+  readonly isFirst: boolean;
+  /** Whether the end of the image is in it. */
+  readonly isLast: boolean;
+  /** What `checksum()` of the part before it is; "" for the first. */
+  readonly checksumBefore: string;
+}
+
 /** What an RDB image is to be like. */
 export interface RdbWriterOptions {
   /** Compress strings above 20 bytes (`rdbcompression`). */
@@ -47,6 +58,8 @@ export interface RdbWriterOptions {
   readonly checksum: boolean;
   /** Facts about the image, name and value, written first and in this order. */
   readonly aux: readonly (readonly [name: string, value: string])[];
+  /** The part to write; absent: the whole image. */
+  readonly part?: RdbPart;
 }
 
 /** The facts that redis-server writes at the head of its own files, in its order. */
@@ -104,6 +117,10 @@ export class RdbWriter extends PullWriter {
     this.#options = options;
     this.#collections = new RdbCollections(entries.memory, options.compress);
     this.#wholeBytesMax = options.compress ? COMPRESSED_VALUE_BYTES_MAX : WHOLE_BYTES_MIN;
+    const { part } = options;
+    if (part === undefined || part.isFirst) return;
+    this.#stage = ENTRIES;
+    this.#crc.resume(part.checksumBefore);
   }
 
   /** The checksum of the bytes so far, 16 hexadecimal digits; zeros where none is computed. */
@@ -187,6 +204,10 @@ export class RdbWriter extends PullWriter {
     let stage = HEAD;
     for (;;) {
       if (!entries.next()) {
+        if (this.#options.part?.isLast === false) {
+          stage = DONE;
+          break;
+        }
         this.#scratch[0] = OP_EOF;
         this.pend(this.#scratch, 0, 1);
         stage = CHECKSUM;

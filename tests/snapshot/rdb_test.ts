@@ -413,3 +413,24 @@ Deno.test("redis's facts about a file are those of redis-server", () => {
     ["aof-base", "0"],
   ]);
 });
+
+Deno.test("parts written one after another are one image, whose checksum is that of all bytes", () => {
+  const aux = [["fact", "value"]] as const;
+  const parts = [TABLE.slice(0, 7), [], TABLE.slice(7), []];
+  for (const chunkBytes of [7, 4_096]) {
+    for (const checksum of [true, false]) {
+      let checksumBefore = "";
+      const images = parts.map((items, i) => {
+        const part = { isFirst: i === 0, isLast: i === parts.length - 1, checksumBefore };
+        const options = { ...PLAIN, aux, checksum, part };
+        const writer = new RdbWriter(new FakeEntries(items), options);
+        const image = pullAll(writer, chunkBytes);
+        checksumBefore = writer.checksum();
+        return image;
+      });
+      const sink = read(concat(images));
+      assertSameItems(sink.items, TABLE, `chunks of ${chunkBytes}`);
+      assertEquals(sink.facts, [["fact", "value"]]);
+    }
+  }
+});
