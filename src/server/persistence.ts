@@ -33,7 +33,10 @@ import { Loading, type LoadingHost, type LoadTotals, PROGRESS_LOG_MS } from "./l
 import { ShardHold } from "./shard_hold.ts";
 import { formatUpstreamPositions } from "./upstream_facts.ts";
 
-/** Milliseconds after a failed background save before save points ask for another, as in Redis. */
+/**
+ * Milliseconds after a failed background save before another begins by itself: because save points ask
+ * for it, as in Redis, or because writes are refused until one succeeds.
+ */
 export const RETRY_MS = 5_000;
 
 /**
@@ -352,6 +355,13 @@ export class Persistence {
     return this.#saving !== null;
   }
 
+  /** Whether writes are refused since the last save failed. */
+  get refusesWrites(): boolean {
+    const { stopWritesOnBgsaveError, save } = this.#host.config;
+    // Without save points nobody counts on a save (as in Redis).
+    return this.lastSaveFailed && stopWritesOnBgsaveError && save.length > 0;
+  }
+
   /** How far it is, or null. */
   get saveProgress(): SaveProgress | null {
     return this.#job?.progress ?? null;
@@ -412,6 +422,8 @@ export class Persistence {
     this.#tellSave(clock.monotonicMs());
     if (this.isSaving || this.#isLoading) return;
     if (this.lastSaveFailed && nowUnixMs - this.#lastTryUnixMs <= RETRY_MS) return;
+    // While they are, no change brings a save point nearer.
+    if (this.refusesWrites && this.startBackgroundSave()) return;
     const dirty = node.dirty();
     const sinceMs = nowUnixMs - this.lastSaveUnixMs;
     // Keys that FLUSHALL took do not come back after a crash (Redis saves before it replies).

@@ -493,9 +493,7 @@ export class Server implements ExecutionObserver {
       if (config.replicaReadOnly) guards |= GUARD_READONLY;
       if (!config.replicaServeStaleData && !replication.isLinkUp) guards |= GUARD_STALE;
     }
-    // Without save points nobody counts on a save (as in Redis).
-    const countsOnSaves = config.stopWritesOnBgsaveError && config.save.length > 0;
-    if (countsOnSaves && this.persistence.lastSaveFailed) guards |= GUARD_MISCONF;
+    if (this.persistence.refusesWrites) guards |= GUARD_MISCONF;
     const { failure } = this.persistence.appendOnly;
     if (failure !== null) {
       guards |= GUARD_APPEND_ONLY;

@@ -94,6 +94,45 @@ Deno.test("a failed save refuses writes and is tried again after five seconds", 
   assertEquals(await server.info("rdb_last_bgsave_status"), "ok");
 });
 
+Deno.test("while a failed save has writes refused, saves are tried until one works", async () => {
+  let isFull = false;
+  const storage: Storage = Object.assign(Object.create(DISK), {
+    create: (path: string) =>
+      isFull ? Promise.reject(new Error("No space left on device")) : DISK.create(path),
+  });
+  for (
+    const [settings, retries] of [
+      [{ save: "3600 1000" }, true],
+      [{ save: "3600 1000", "stop-writes-on-bgsave-error": "no" }, false],
+      [{ save: "" }, false],
+    ] as const
+  ) {
+    isFull = false;
+    await using server = await TestServer.start(settings, { storage });
+    isFull = true;
+    const { persistence } = server.server;
+    await write(server, 1);
+    assertEquals(await server.ask("BGSAVE"), "Background saving started");
+    await notSaving(server);
+    assertEquals(persistence.lastSaveFailed, true);
+    assertEquals(String(await server.ask("SET", "k", "v")).startsWith("-MISCONF "), retries);
+    persistence.tick(Date.now() + RETRY_MS - 1_000);
+    assertEquals(persistence.isSaving, false, "too early");
+    later(server, RETRY_MS / 1000 + 1);
+    assertEquals(persistence.isSaving, retries, "no save point is due");
+    await notSaving(server);
+    assertEquals(persistence.lastSaveFailed, true, "there is still no room");
+    isFull = false;
+    later(server, RETRY_MS / 1000 + 1);
+    await notSaving(server);
+    assertEquals(persistence.lastSaveFailed, !retries);
+    assertEquals(await server.ask("SET", "k", "v"), "OK");
+    if (!retries) continue;
+    later(server, 600);
+    assertEquals(persistence.isSaving, false, "it has worked");
+  }
+});
+
 Deno.test("SAVE, BGSAVE and LASTSAVE", async () => {
   await using server = await TestServer.start({ shards: "2" });
   const { persistence } = server.server;
