@@ -82,6 +82,10 @@ class Disk implements Storage {
     return Deno.rename(from, to);
   }
 
+  link(from: string, to: string): Promise<void> {
+    return Deno.link(from, to);
+  }
+
   remove(path: string): Promise<void> {
     return Deno.remove(path);
   }

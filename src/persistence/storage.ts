@@ -55,6 +55,8 @@ export interface Storage {
   append(path: string): Promise<StorageFile>;
   /** Gives a file another name, in the place of whatever has it. */
   rename(from: string, to: string): Promise<void>;
+  /** Gives a file one more name; `AlreadyExists` when that is taken. */
+  link(from: string, to: string): Promise<void>;
   /** Takes a file's name away. */
   remove(path: string): Promise<void>;
   /** Removes an empty directory. */

@@ -45,6 +45,8 @@ export interface AofLoadingHost extends ReplayHost {
     /** Whether a torn tail is cut off instead of stopping the start. */
     readonly aofLoadTruncated: boolean;
   };
+  /** Takes the paths of bases of which not all was loaded. */
+  readonly partlyLoaded: Set<string>;
 }
 
 /** What the files of one shard came to. */
@@ -248,8 +250,10 @@ export class AofLoading {
         this.#loadedBytes += bytes;
         this.keys = before + sink.loaded;
       },
-      onWarning: (warning, byte) =>
-        log.warning("not all of a file was loaded", { path, byte, warning }),
+      onWarning: (warning, byte) => {
+        this.#host.partlyLoaded.add(path);
+        log.warning("not all of a file was loaded", { path, byte, warning });
+      },
       cancelled: () => this.#cancelled,
     });
     this.keys = before + sink.loaded;

@@ -81,6 +81,8 @@ export class Loading {
   replaces: readonly PlainFileId[] = [];
   /** Saves whose files the data come from, with those they superseded: the next save removes them. */
   readonly saves = new Set<string>();
+  /** Paths of files of which not all was loaded: nothing may take their place before they are kept. */
+  readonly partlyLoaded = new Set<string>();
   /** When the loaded save was made, Unix ms; the next one must say a later time. */
   savedAtMs = 0;
   readonly #host: LoadingHost;
@@ -221,8 +223,10 @@ export class Loading {
       gate,
       checksum: config.rdbChecksum,
       nowMs: clock.nowMs(),
-      onWarning: (path, warning, byteOffset) =>
-        log.warning("not all of a file was loaded", { path, byte: byteOffset, warning }),
+      onWarning: (path, warning, byteOffset) => {
+        this.partlyLoaded.add(path);
+        log.warning("not all of a file was loaded", { path, byte: byteOffset, warning });
+      },
     });
     try {
       await load.run();
@@ -239,6 +243,12 @@ export class Loading {
       bytes: loadedBytes,
       seconds: seconds.toFixed(3),
     });
+    for (const { path } of files) {
+      if (!this.partlyLoaded.has(path)) continue;
+      log.notice("a file of which not all was loaded will be kept aside by the next save", {
+        path,
+      });
+    }
   }
 
   async #tidy(decision: Decision): Promise<void> {

@@ -10,6 +10,9 @@ import { checkDataDirectory } from "../base/data_directory.ts";
 import { invariant } from "../base/invariant.ts";
 import { findSets, findSingleFile, keepAside } from "../persistence/aof_directory.ts";
 import type { AofSet } from "../persistence/aof_set.ts";
+import { snapshotFileName } from "../persistence/file_names.ts";
+import { keepPartlyLoaded } from "../persistence/keep_aside.ts";
+import { LoadError } from "../persistence/load_error.ts";
 import {
   type LoadProgress,
   refuseDirectoryInPlace,
@@ -287,6 +290,7 @@ export class Persistence {
       return await this.appendOnly.create();
     }
     const loaded = await this.#replay(sets);
+    if (single === null) await this.#keepBases(); // a single file is kept aside anyway
     const goesOn = single === null && sets.length === node.shards.length;
     if (goesOn) return await this.appendOnly.resume(loaded);
     await this.appendOnly.create();
@@ -295,11 +299,27 @@ export class Persistence {
     log.notice("a file that was loaded is kept aside", { name });
   }
 
+  /** Rewrites remove the bases that were loaded; what those have beyond that is kept. */
+  async #keepBases(): Promise<void> {
+    const { partlyLoaded } = this.#loading;
+    for (const path of partlyLoaded) {
+      try {
+        await this.#keep(path, this.#host.config.dir);
+      } catch (error) {
+        throw new LoadError(error instanceof Error ? error.message : String(error), {
+          cause: error,
+        });
+      }
+    }
+    partlyLoaded.clear();
+  }
+
   async #replay(sets: readonly AofSet[]): Promise<LoadedSet[]> {
     const { storage, config, node, table, log, gate, clock } = this.#host;
     const nowMs = () => clock.nowMs();
     const beganMs = clock.monotonicMs();
-    const options = { storage, node, table, log, gate, config, nowMs };
+    const { partlyLoaded } = this.#loading;
+    const options = { storage, node, table, log, gate, config, nowMs, partlyLoaded };
     const loading = this.#aofLoading = new AofLoading(options);
     try {
       const loaded = await this.#loading.framesAtStart(() => loading.run(sets));
@@ -473,6 +493,7 @@ export class Persistence {
     const saveId = newSaveId();
     try {
       await this.#host.lockData();
+      await this.#keepPartlyLoaded(dir, dbFilename, shards);
       await this.#hold.take();
       const dirty = this.#freeze(saveId, dir, dbFilename);
       this.#succeeded(await this.#job!.run(), dirty);
@@ -494,6 +515,30 @@ export class Persistence {
     if (failed === null) this.#loading.replaces = [];
     else log.warning("the data directory was not put in order", { reason: failed });
     return null;
+  }
+
+  /** Keeps what a save would write over, although it has more than was loaded of it. */
+  async #keepPartlyLoaded(dir: string, dbFilename: string, shards: number): Promise<void> {
+    const { partlyLoaded } = this.#loading;
+    for (let shard = 0; partlyLoaded.size > 0 && shard < shards; shard++) {
+      const path = `${dir}/${snapshotFileName(dbFilename, shard, shards)}`;
+      if (!partlyLoaded.has(path)) continue;
+      try {
+        await this.#keep(path, dir);
+      } catch (error) {
+        throw new SaveError(error instanceof Error ? error.message : String(error), {
+          cause: error,
+        });
+      }
+      partlyLoaded.delete(path);
+    }
+  }
+
+  async #keep(path: string, dir: string): Promise<void> {
+    const name = await keepPartlyLoaded(this.#host.storage, path, dir);
+    if (name === null) return;
+    const { log } = this.#host;
+    log.notice("a file of which not all was loaded is kept aside", { path, name });
   }
 
   /** Once for each file, however many saves find it. */

@@ -1,11 +1,13 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { latin1 } from "../../src/base/ascii.ts";
+import { ascii, latin1 } from "../../src/base/ascii.ts";
 import { LoadError } from "../../src/persistence/load_error.ts";
 import { LoadCancelled } from "../../src/persistence/rdb_load.ts";
 import { decideResume } from "../../src/replication/resume.ts";
 import type { Shard } from "../../src/shard/shard.ts";
 import { Random, testSeed } from "../support/random.ts";
-import { item } from "../snapshot/support.ts";
+import { SharedPool } from "../support/power_crash.ts";
+import { PowerStorage } from "../support/power_storage.ts";
+import { concat, item } from "../snapshot/support.ts";
 import { assertSameContent, type Content, DataNode, filesIn, image, withDir } from "./support.ts";
 
 const HISTORY = "a".repeat(40);
@@ -357,6 +359,109 @@ Deno.test("files that Redis wrote load, and are kept aside once a save has repla
     assertSameContent(node.content(), content, "loaded from the save");
     await save(node);
     assertEquals(node.files(), ["dump-0.rdb", "dump-1.rdb", "dump.rdb.loaded"]);
+  });
+});
+
+/** An image with a library of functions, which is passed over with a warning. */
+function imageWithFunction(items: Parameters<typeof image>[1]): Uint8Array<ArrayBuffer> {
+  const plain = image([], items);
+  const library = ascii("#!lua name=f");
+  plain.fill(0, plain.length - 8); // no checksum
+  const head = "REDIS0010".length;
+  return concat([
+    plain.subarray(0, head),
+    Uint8Array.of(245, library.length),
+    library,
+    plain.subarray(head),
+  ]);
+}
+
+Deno.test("a file of Redis that has more than was loaded is kept when a save takes its name", async () => {
+  await withDir(async (dir) => {
+    const path = `${dir}/dump.rdb`;
+    const bytes = imageWithFunction([item("a", "1")]);
+    Deno.writeFileSync(path, bytes);
+    for (let round = 0; round < 2; round++) {
+      await using node = await DataNode.open(dir);
+      assertEquals([...node.content().keys()], ["0 a"]);
+      const told = node.lines.filter((line) => line.includes("kept aside by the next save"));
+      assertEquals(told.length, round === 0 ? 1 : 0, node.lines.join("\n"));
+      await save(node);
+      await save(node);
+      assertEquals(node.files(), ["dump.rdb", "dump.rdb.loaded"]);
+      assertEquals(Deno.readFileSync(`${dir}/dump.rdb.loaded`), bytes);
+    }
+    // Another such file is kept beside it; the same one, which a crash left, only once.
+    const other = imageWithFunction([item("a", "2")]);
+    for (const [file, kept] of [[bytes, []], [other, ["dump.rdb.loaded-2"]]] as const) {
+      Deno.writeFileSync(path, file);
+      await using node = await DataNode.open(dir);
+      await save(node);
+      assertEquals(node.files(), ["dump.rdb", "dump.rdb.loaded", ...kept]);
+    }
+    assertEquals(Deno.readFileSync(`${dir}/dump.rdb.loaded-2`), other);
+  });
+});
+
+Deno.test("a file of Redis that has more than was loaded is not lost to a disk that fails", async () => {
+  await withDir(async (dir) => {
+    const bytes = imageWithFunction([item("a", "1")]);
+    const workers = new SharedPool();
+    const isThere = (storage: PowerStorage, name: string): boolean => {
+      try {
+        const found = storage.contentOf(`${dir}/${name}`);
+        return found.length === bytes.length && found.every((byte, i) => byte === bytes[i]);
+      } catch {
+        return false;
+      }
+    };
+    for (const how of ["power", "fault"]) {
+      for (let at = 1, isOver = false; !isOver; at++) {
+        const storage = new PowerStorage(new Random(testSeed(81) + at));
+        storage.addDirectory(dir);
+        storage.addFile(`${dir}/dump.rdb`, bytes);
+        const node = await DataNode.open(dir, {}, storage, workers);
+        const first = storage.operations + at;
+        if (how === "power") storage.powerLossAt = first;
+        else {
+          storage.fault = (operation, path, count) =>
+            count === first ? new Error(`${operation} ${path} fails`) : null;
+        }
+        const isSaved = await node.persistence.save();
+        isOver = storage.operations < first;
+        await node.close();
+        storage.powerLossAt = Infinity;
+        storage.fault = () => null;
+        const left = how === "power" && !isOver ? storage.afterPowerLoss() : storage;
+        const kept = isThere(left, "dump.rdb.loaded");
+        assert(kept || isThere(left, "dump.rdb"), `${how} at ${at}`);
+        if (isSaved) assert(kept, `${how} at ${at}: saved over it`);
+        await using again = await DataNode.open(dir, {}, left, workers);
+        assertEquals([...again.content().keys()], ["0 a"], `${how} at ${at}`);
+      }
+    }
+    workers.end();
+  });
+});
+
+Deno.test("the base of an append-only file that has more than was loaded is kept", async () => {
+  await withDir(async (dir) => {
+    const bytes = imageWithFunction([item("a", "1")]);
+    const made = `${dir}/appendonlydir`;
+    Deno.mkdirSync(made);
+    Deno.writeFileSync(`${made}/appendonly.aof.1.base.rdb`, bytes);
+    Deno.writeTextFileSync(`${made}/appendonly.aof.1.incr.aof`, "");
+    Deno.writeTextFileSync(
+      `${made}/appendonly.aof.manifest`,
+      "file appendonly.aof.1.base.rdb seq 1 type b\nfile appendonly.aof.1.incr.aof seq 1 type i\n",
+    );
+    for (const shards of [1, 1, 2]) {
+      await using node = await DataNode.open(dir, { appendOnly: true, shards });
+      assertEquals([...node.content().keys()], ["0 a"]);
+      const kept = filesIn(dir).filter((name) => name.includes(".loaded"));
+      assertEquals(kept, ["appendonly.aof.1.base.rdb.loaded"], `${shards} shards`);
+      assertEquals(Deno.readFileSync(`${dir}/${kept[0]}`), bytes);
+    }
   });
 });
 

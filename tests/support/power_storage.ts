@@ -260,6 +260,17 @@ export class PowerStorage implements Storage {
     });
   }
 
+  link(from: string, to: string): Promise<void> {
+    return this.#operate("link", from, () => {
+      const source = this.#split(from);
+      const node = source.dir.entries.get(source.name);
+      if (node === undefined) throw new Deno.errors.NotFound(from);
+      const target = this.#split(to);
+      if (target.dir.entries.has(target.name)) throw new Deno.errors.AlreadyExists(to);
+      target.dir.set(target.name, node);
+    });
+  }
+
   remove(path: string): Promise<void> {
     return this.#operate("remove", path, () => {
       const { dir, name } = this.#split(path);
