@@ -82,7 +82,7 @@ export function timeoutArgument(call: Call, i: number): number {
   return NaN;
 }
 
-/** Milliseconds that argument `i` says (`BLOCK` of XREAD), 0 for no end; as `timeoutArgument`. */
+/** Milliseconds that argument `i` says (`BLOCK` of XREAD, WAIT), 0 for no end; as `timeoutArgument`. */
 export function timeoutMsArgument(call: Call, i: number): number {
   const { buf, starts, stops, reply } = call;
   const ms = int64(buf, starts[i], stops[i]);

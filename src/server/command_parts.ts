@@ -8,7 +8,7 @@ import { latin1 } from "../base/ascii.ts";
 import { parseInt64 } from "../base/integers.ts";
 import type { Call } from "../commands/call.ts";
 import type { CommandFlag } from "../commands/registry.ts";
-import { ERR_NOT_INTEGER, ERR_TIMEOUT_INTEGER, ERR_TIMEOUT_NEGATIVE } from "../resp/errors.ts";
+import { ERR_NOT_INTEGER } from "../resp/errors.ts";
 
 /** Of commands for operators that work at any time. */
 export const ADMIN_ANYTIME: readonly CommandFlag[] = ["admin", "noscript", "loading", "stale"];
@@ -52,14 +52,6 @@ export function integerArgument(
   const n = parseInt64(call.buf, call.starts[i], call.stops[i]);
   if (n !== undefined) return Number(n);
   call.reply.error(error);
-  return NaN;
-}
-
-/** Argument `i` as a number of milliseconds from 0 on; NaN, and Redis's error is replied, otherwise. */
-export function timeoutArgument(call: Call, i: number): number {
-  const ms = integerArgument(call, i, ERR_TIMEOUT_INTEGER);
-  if (!(ms < 0)) return ms;
-  call.reply.error(ERR_TIMEOUT_NEGATIVE);
   return NaN;
 }
 

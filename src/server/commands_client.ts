@@ -5,6 +5,7 @@
  */
 
 import { ascii } from "../base/ascii.ts";
+import { timeoutMsArgument } from "../commands/blocking.ts";
 import type { Call } from "../commands/call.ts";
 import { containerCommand } from "../commands/help.ts";
 import type { ArgumentDoc, CommandFlag, CommandSpec } from "../commands/registry.ts";
@@ -13,14 +14,7 @@ import { ERR_SYNTAX } from "../resp/errors.ts";
 import { clientKill, clientUnblock } from "./client_kill.ts";
 import { clientLine, clientType, typeOf } from "./client_list.ts";
 import { getName, noEvict, noTouch, replyMode, setInfo, setName } from "./client_self.ts";
-import {
-  ADMIN_ANYTIME,
-  ANYTIME,
-  integerArgument,
-  timeoutArgument,
-  unknownOrWrong,
-  word,
-} from "./command_parts.ts";
+import { ADMIN_ANYTIME, ANYTIME, integerArgument, unknownOrWrong, word } from "./command_parts.ts";
 import { TRACKING_HELP, trackingCommands } from "./commands_tracking.ts";
 import type { Server } from "./server.ts";
 
@@ -111,7 +105,7 @@ export function clientCommands(server: Server): CommandSpec[] {
     if (call.argc > 4) return unknownOrWrong(call, "CLIENT");
     const mode = call.argc === 4 ? word(call, 3) : "ALL";
     if (mode !== "ALL" && mode !== "WRITE") return call.reply.error(ERR_PAUSE_MODE);
-    const ms = timeoutArgument(call, 2);
+    const ms = timeoutMsArgument(call, 2);
     if (Number.isNaN(ms)) return;
     server.clients.pause(call.nowMs + ms, mode === "ALL");
     call.reply.ok();

@@ -11,7 +11,7 @@ import type { Call } from "../commands/call.ts";
 import type { ArgumentDoc, CommandSpec } from "../commands/registry.ts";
 import { ERR_NOT_POSITIVE, ERR_SYNTAX } from "../resp/errors.ts";
 import type { ReplyWriter } from "../resp/reply_writer.ts";
-import { ADMIN_ANYTIME, integerArgument, timeoutArgument, utf8, word } from "./command_parts.ts";
+import { ADMIN_ANYTIME, integerArgument, utf8, word } from "./command_parts.ts";
 import { answerQuestion, answerRequest } from "./promotion_answers.ts";
 import type { Server } from "./server.ts";
 import { Wait } from "./wait.ts";
@@ -109,7 +109,7 @@ export function replicationCommands(server: Server): CommandSpec[] {
     if (replication.isFollowing) return reply.error(ERR_WAIT_REPLICA);
     const wanted = integerArgument(call, 1);
     if (Number.isNaN(wanted)) return;
-    const timeoutMs = timeoutArgument(call, 2);
+    const timeoutMs = timeoutMsArgument(call, 2);
     if (Number.isNaN(timeoutMs)) return;
     const sequence = session.lastWriteSequence;
     const count = () => replication.countReplicas(sequence);

@@ -4,6 +4,7 @@ import type { Call } from "../../src/commands/call.ts";
 import { REPLY_OFF, Session } from "../../src/commands/session.ts";
 import { ReplyWriter } from "../../src/resp/reply_writer.ts";
 import { Wait } from "../../src/server/wait.ts";
+import { TestServer } from "../support/server.ts";
 
 function client() {
   const reply = new ReplyWriter();
@@ -75,4 +76,22 @@ Deno.test("a client that wants no replies gets no late ones", () => {
   const wait = new Wait(call, heard);
   wait.end((reply) => reply.ok());
   assertEquals([wait.isOpen, sent()], [false, ""]);
+});
+
+Deno.test("a timeout beyond all time is refused, by WAIT and CLIENT PAUSE as by WAITAOF", async () => {
+  await using server = await TestServer.start();
+  const client = await server.connect();
+  for (const line of ["WAIT 1", "CLIENT PAUSE", "WAITAOF 0 1"]) {
+    for (
+      const [timeout, error] of [
+        ["9223372036854775807", "-ERR timeout is out of range"],
+        ["9223372036854775808", "-ERR timeout is not an integer or out of range"],
+        ["x", "-ERR timeout is not an integer or out of range"],
+        ["-1", "-ERR timeout is negative"],
+      ]
+    ) {
+      assertEquals(await client.line(`${line} ${timeout}`), error, `${line} ${timeout}`);
+    }
+  }
+  assertEquals(await client.line("SET k v"), "OK", "nothing is paused");
 });
