@@ -23,6 +23,7 @@ import { type DecoderLimits, DEFAULT_DECODER_LIMITS } from "../replication/strea
 import { Applier, type FrameWatcher } from "./applier.ts";
 import { type Arrival, Arrivals } from "./arrivals.ts";
 import type { Durability } from "./durability.ts";
+import { FailureLog } from "./failure_log.ts";
 import { askLayout, type Layout } from "./layout.ts";
 import type { Node } from "./node.ts";
 import type { UpstreamStatus } from "./replication_status.ts";
@@ -72,6 +73,9 @@ export interface FollowerHost {
   changed(): void;
 }
 
+/** What fails when the layout is not to be had, for the log of failures. */
+const LAYOUT = "layout";
+
 /** See the module's text. */
 export class Follower implements UpstreamHost {
   /** Host as given. */
@@ -88,6 +92,7 @@ export class Follower implements UpstreamHost {
   readonly version: 1 | 2;
   readonly #host: FollowerHost;
   readonly #log: Log;
+  readonly #failures: FailureLog;
   #layout: Layout | null = null;
   #runners: UpstreamRunner[] = [];
   #runs: Promise<void>[] = [];
@@ -118,6 +123,7 @@ export class Follower implements UpstreamHost {
   ) {
     this.#host = host;
     this.#log = host.log;
+    this.#failures = new FailureLog(host.log);
     this.hostname = hostname;
     this.port = port;
     this.gate = host.gate;
@@ -240,9 +246,11 @@ export class Follower implements UpstreamHost {
     const { hostname, port } = this;
     const timeoutMs = this.timeoutMs();
     let timer: ReturnType<typeof setTimeout> | undefined;
+    let isConnected = false;
     try {
       this.#phase = "connecting";
       const conn = await connectWithin(hostname, port, timeoutMs, this.stopSignal);
+      isConnected = true;
       this.#askingConn = conn;
       if (this.#stopped) return null;
       timer = setTimeout(() => this.#closeAsking(), timeoutMs);
@@ -250,6 +258,7 @@ export class Follower implements UpstreamHost {
       const layout = await askLayout(conn, { user: masterUser, password: masterAuth });
       if (layout.node === this.#host.node.id) throw new Error("upstream is this node itself");
       this.#lastError = "";
+      this.#failures.worked(LAYOUT);
       return layout;
     } catch (error) {
       if (this.#stopped) return null;
@@ -257,10 +266,9 @@ export class Follower implements UpstreamHost {
         ? error.message
         : explainFailure(error, { to: "connect", host: hostname, port });
       this.#lastError = said;
-      this.#log.warning("upstream does not tell its layout", {
-        upstream: `${hostname}:${port}`,
-        error: said,
-      });
+      const what = isConnected ? "upstream does not tell its layout" : "upstream is not reached";
+      const fields = { upstream: `${hostname}:${port}` };
+      this.#failures.failed(LAYOUT, what, fields, said, this.clock.monotonicMs());
       return null;
     } finally {
       clearTimeout(timer);
@@ -285,7 +293,7 @@ export class Follower implements UpstreamHost {
     });
     this.#runners = Array.from(
       { length: shards },
-      (_, i) => new UpstreamRunner(i, shards, this, this.#log),
+      (_, i) => new UpstreamRunner(i, shards, this, this.#log, this.#failures),
     );
     this.#runs.push(...this.#runners.map((runner) => runner.run()));
   }

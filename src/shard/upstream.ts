@@ -33,6 +33,7 @@ import { FAILOVER_CAPABILITY, RENUMBER_CAPABILITY } from "../replication/wire.ts
 import type { Applier, FramePlace } from "./applier.ts";
 import { type Durability, SafeOffset, SyncedOffset } from "./durability.ts";
 import { HELD_BACK, HeldUnit, NOT_HELD } from "./held_unit.ts";
+import type { FailureLog } from "./failure_log.ts";
 import type { Shard } from "./shard.ts";
 import { connectWithin, UpstreamSocket } from "./upstream_socket.ts";
 
@@ -139,6 +140,7 @@ export class UpstreamRunner {
   forgetsHistory = false;
   readonly #host: UpstreamHost;
   readonly #log: Log;
+  readonly #failures: FailureLog;
   #socket: UpstreamSocket | null = null;
   #stopped = false;
   /** Ends the pause before the next attempt. */
@@ -166,10 +168,17 @@ export class UpstreamRunner {
   #gapAt = -1;
 
   /** A runner for shard `shard` of `shards`; `run` starts it. */
-  constructor(shard: number, shards: number, host: UpstreamHost, log: Log) {
+  constructor(
+    shard: number,
+    shards: number,
+    host: UpstreamHost,
+    log: Log,
+    failures: FailureLog,
+  ) {
     this.shard = shard;
     this.#host = host;
     this.#log = log;
+    this.#failures = failures;
     this.place = { shard, shards, db: 0, lenient: host.version === 1 };
     this.#counterpart = host.counterpart(shard);
   }
@@ -309,7 +318,10 @@ export class UpstreamRunner {
 
   #failure(said: string): void {
     this.lastError = said;
-    this.#log.warning("upstream link failed", { upstream_shard: this.shard, error: said });
+    const { shard } = this;
+    const nowMs = this.#host.clock.monotonicMs();
+    const fields = { upstream_shard: shard };
+    this.#failures.failed(`shard ${shard}`, "upstream link failed", fields, said, nowMs);
   }
 
   /** Reads and handles until the link has failed; never throws. */
@@ -468,6 +480,7 @@ export class UpstreamRunner {
     this.#wasStreaming = true;
     this.failures = 0;
     this.lastError = "";
+    this.#failures.worked(`shard ${this.shard}`);
     this.#host.changed();
   }
 
@@ -510,6 +523,8 @@ export class UpstreamRunner {
         this.syncBytes = 0;
         this.#syncedOffset.reset();
         this.#wasStreaming = this.#isUnfounded = false;
+        // The log tells of each snapshot that begins, and so of each that breaks off.
+        this.#failures.worked(`shard ${this.shard}`);
         host.snapshotBegun(this);
       } else if (event === SNAPSHOT_BYTES) {
         this.syncBytes += decoder.bytesStop - decoder.bytesStart;

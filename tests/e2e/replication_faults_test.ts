@@ -378,22 +378,36 @@ Deno.test("an upstream that is no shoal server is told so", async () => {
   const { port } = listener.addr as Deno.NetAddr;
   const answers = ["-ERR unknown command 'REPLCONF'\r\n", "+OK\r\n", "*0\r\n", "HTTP/1.1 400\r\n"];
   replica.follow({ port });
+  let conn = await listener.accept();
   for (const answer of answers) {
-    replica.log.length = 0;
-    const conn = await listener.accept();
     await conn.read(new Uint8Array(100));
     await conn.write(new TextEncoder().encode(answer));
-    await until(
-      answer,
-      () => replica.hasLogged("upstream does not tell its layout"),
-      () => replica.tail(),
-    );
+    const next = await listener.accept(); // the answer has been heard
     conn.close();
+    conn = next;
     const { lastError } = replica.replication.status().upstream!;
     assert(lastError !== "" && !lastError.includes("\n"), lastError);
     if (!answer.startsWith("H")) assertMatch(lastError, /not a shoal server/);
   }
+  conn.close();
   listener.close();
+  const told = replica.log.filter((line) => line.includes("upstream does not tell its layout"));
+  assertEquals(told.length, 2, "a line for each reason, not for each attempt");
+});
+
+Deno.test("an upstream that is not there is said to be just that", async () => {
+  await using replica = TestNode.start();
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr as Deno.NetAddr;
+  listener.close();
+  replica.follow({ port });
+  await until(
+    "it is told",
+    () => replica.hasLogged("upstream is not reached"),
+    () => replica.tail(),
+  );
+  assert(!replica.hasLogged("does not tell its layout"), replica.tail());
+  assertMatch(replica.replication.status().upstream!.lastError, /refused/);
 });
 
 Deno.test("a password is asked for, and found wrong, in words", async () => {
