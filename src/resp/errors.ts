@@ -6,7 +6,7 @@
  * @module
  */
 
-import { ascii } from "../base/ascii.ts";
+import { ascii, latin1 } from "../base/ascii.ts";
 
 /** A whole error line for `ReplyWriter.error`. */
 export type ErrorLine = Uint8Array<ArrayBuffer>;
@@ -168,9 +168,23 @@ export function unsupportedOption(buf: Uint8Array, start: number, stop: number):
   return line.line();
 }
 
+/** Commands of Redis about scripts and functions, of which there are none here. */
+const SCRIPTING: ReadonlySet<string> = new Set([
+  "eval",
+  "evalsha",
+  "eval_ro",
+  "evalsha_ro",
+  "fcall",
+  "fcall_ro",
+  "script",
+  "function",
+]);
+const SCRIPTING_BYTES_MAX = 10;
+
 /**
  * `ERR unknown command '<name>', with args beginning with: '<arg>' '<arg>' `, ending in a space like
- * Redis's. The first argument is the name as the client wrote it.
+ * Redis's. The first argument is the name as the client wrote it. For commands about scripts the reason
+ * follows instead of the arguments: clients that do without scripts look for what is before it.
  */
 export function unknownCommand(
   buf: Uint8Array,
@@ -180,6 +194,10 @@ export function unknownCommand(
 ): ErrorLine {
   const line = new LineBuilder().text("ERR unknown command '");
   line.quoted(buf, starts[0], stops[0], QUOTED_BYTES_MAX);
+  const isShort = stops[0] - starts[0] <= SCRIPTING_BYTES_MAX;
+  if (isShort && SCRIPTING.has(latin1(buf, starts[0], stops[0]).toLowerCase())) {
+    return line.text("': this server has no scripts and no functions").line();
+  }
   line.text("', with args beginning with: ");
   let taken = 0;
   for (let i = 1; i < argc && taken < QUOTED_BYTES_MAX; i++) {

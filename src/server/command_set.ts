@@ -35,6 +35,7 @@ import { configCommands } from "./commands_config.ts";
 import { debugCommands } from "./commands_debug.ts";
 import { failoverCommands } from "./commands_failover.ts";
 import { monitorCommands } from "./commands_monitor.ts";
+import { PEEK_COMMANDS } from "./commands_peek.ts";
 import { persistenceCommands } from "./commands_persistence.ts";
 import { replicationCommands } from "./commands_replication.ts";
 import { slowCommands } from "./commands_slowlog.ts";
@@ -80,6 +81,7 @@ export function allCommands(server: Server): CommandSpec[] {
     ...debugCommands(server),
     ...infoCommands(server, stats),
     ...monitorCommands(server),
+    ...PEEK_COMMANDS,
     ...persistenceCommands(server),
     ...replicationCommands(server),
     ...failoverCommands(server),
