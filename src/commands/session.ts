@@ -75,10 +75,10 @@ export interface Suspension {
   /** The client left, or was killed, while waiting. */
   abandoned?(): void;
   /**
-   * All replies before have been written, and until the wait ends nothing but what `write` is given is
-   * sent to the client. Called once. One write at a time.
+   * Set where the wait needs the socket: called once, when all replies before have been written; until
+   * the wait ends nothing but what `write` is given is sent to the client. One write at a time.
    */
-  lent?(write: SocketWriter): void;
+  readonly lent?: ((write: SocketWriter) => void) | null;
   /** Whether `CLIENT UNBLOCK` may end it, as though it had taken too long. */
   readonly unblockable: boolean;
 }

@@ -560,10 +560,11 @@ export class ClientConnection {
       timer = setTimeout(() => session.resume((reply) => suspension.expired(reply)), waitMs);
     }
     try {
-      if (suspension?.lent !== undefined) {
+      const lent = suspension?.lent ?? null;
+      if (lent !== null) {
         this.#isLent = true;
         while (this.#pushing !== null) await this.#pushing;
-        suspension.lent((bytes) => this.#write(bytes));
+        lent((bytes) => this.#write(bytes));
       }
       while (true) {
         if (this.#earlyRead === null) {

@@ -37,6 +37,8 @@ export class Wait implements Suspension {
   readonly unblockable: boolean;
   /** CLIENT REPLY OFF or SKIP, which the executor has applied by the time the reply comes. */
   readonly isSilent: boolean;
+  /** See `Suspension`: null for a wait that ends with a reply and sends nothing before. */
+  readonly lent: ((write: SocketWriter) => void) | null;
   readonly #session: Session;
   readonly #errors: LateErrors;
   readonly #options: WaitOptions;
@@ -47,6 +49,7 @@ export class Wait implements Suspension {
     this.#errors = errors;
     this.#options = options;
     this.isSilent = call.session.isSilent;
+    this.lent = options.lent ?? null;
     const timeoutMs = options.timeoutMs ?? Infinity;
     this.deadlineMs = timeoutMs > TIMER_MS_MAX ? Infinity : call.nowMs + timeoutMs;
     this.unblockable = options.expired !== undefined;
@@ -68,11 +71,6 @@ export class Wait implements Suspension {
   /** See `Suspension`. */
   abandoned(): void {
     this.#options.abandoned?.();
-  }
-
-  /** See `Suspension`. */
-  lent(write: SocketWriter): void {
-    this.#options.lent?.(write);
   }
 
   /** Whether the client still waits for this. */
