@@ -43,6 +43,8 @@ export type CloseName =
   | "HistoryChanged"
   /** The same replica has a newer link. */
   | "Replaced"
+  /** The replica is the node that this one follows now. */
+  | "Circle"
   /** The node stops, becomes a replica, or an operator asked. */
   | "Shutdown";
 

@@ -16,7 +16,7 @@
  * @module
  */
 
-/** Lines of upstreams that are remembered: each restart of an upstream begins one. */
+/** Lines that are remembered: each restart of an upstream begins one. */
 export const ORIGIN_LINES_MAX = 4;
 /** Points of a line; further ones push out the older half. */
 export const ORIGIN_POINTS_MAX = 8192;
@@ -71,7 +71,8 @@ export class Origins {
   }
 
   #push(line: Line): void {
-    this.#lines = [...this.#lines.slice(1 - ORIGIN_LINES_MAX), line];
+    const others = this.#lines.filter(({ history }) => history !== line.history);
+    this.#lines = [...others.slice(1 - ORIGIN_LINES_MAX), line];
   }
 
   /**

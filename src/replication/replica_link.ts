@@ -147,6 +147,11 @@ export class ReplicaLink {
 
   /** What of `marks.reached` was taken note of. */
   #toldReached = -1;
+  /**
+   * Frames before this one were confirmed on this link; -1 before. What was claimed is not: it is
+   * applied, but it need not be on the replica's disk where that has to be so first.
+   */
+  #confirmedOffset = -1;
   /** Frames before this one are on the replica's disk; -1 while it says nothing of it. */
   #syncedOffset = -1;
   readonly #source: LinkSource;
@@ -280,8 +285,8 @@ export class ReplicaLink {
       this.close("AckAhead", `acknowledged ${offset}, was sent ${viewStopOffset}`);
       return LINK_CLOSED;
     }
-    if (offset < this.#cutOffset || offset <= (state.ackedOffset ?? -1)) return LINK_NOTHING;
-    state.ackedOffset = offset;
+    if (offset < this.#cutOffset || offset <= this.#confirmedOffset) return LINK_NOTHING;
+    this.#confirmedOffset = state.ackedOffset = offset;
     this.marks.advance(offset);
     return LINK_ACKED;
   }
@@ -363,7 +368,7 @@ export class ReplicaLink {
     this.#pin = pin;
     this.marks.reset();
     this.syncedMarks.reset();
-    this.#syncedOffset = -1;
+    this.#syncedOffset = this.#confirmedOffset = -1;
     this.caughtUp = false;
     const state = this.#state;
     if (state.at === "handshakePending") {
@@ -603,7 +608,7 @@ export class ReplicaLink {
     this.#pace.sent(nowMs);
     this.#beatLast = true;
     if (state.at === "streaming") {
-      this.marks.note(backlog.nextOffset, sequence, state.ackedOffset ?? -1);
+      this.marks.note(backlog.nextOffset, sequence, this.#confirmedOffset);
       this.syncedMarks.note(backlog.nextOffset, sequence, this.#syncedOffset);
     }
     this.#out.sendControl(nowMs);

@@ -339,7 +339,8 @@ export class UpstreamLink {
 
   #stream(offset: number): void {
     this.#state = { at: "streaming", expectedOffset: offset };
-    this.#appliedOffset = this.#ackedOffset = offset;
+    this.#appliedOffset = offset;
+    this.#ackedOffset = -1; // what was claimed has yet to be confirmed
   }
 
   #frame(): number {

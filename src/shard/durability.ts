@@ -47,16 +47,18 @@ export class SafeOffset {
   #safe = 0;
   #awaited: { readonly offset: number; readonly frames: readonly number[] } | null = null;
 
-  /** Offsets mean something else from here on; `offset` is safe. */
-  reset(offset: number): void {
-    this.#safe = offset;
-    this.#awaited = null;
+  /** Offsets mean something else from here on; everything before `offset` is applied. */
+  reset(offset: number, durability: Durability): void {
+    const isSafe = durability.isDurable;
+    this.#safe = isSafe ? offset : 0;
+    this.#awaited = isSafe ? null : { offset, frames: durability.appended() };
   }
 
   /** What may be confirmed, when everything before `applied` is applied. */
   of(applied: number, durability: Durability): number {
     if (durability.isDurable) {
-      this.reset(applied);
+      this.#safe = applied;
+      this.#awaited = null;
       return applied;
     }
     if (this.#awaited !== null && durability.isDurableUpTo(this.#awaited.frames)) {

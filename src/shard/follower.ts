@@ -54,6 +54,8 @@ export interface FollowerHost {
   readonly settings: ShardSettings & {
     /** Upstream shards to assume instead of asking; 0: ask. */
     readonly replicaOfShards: number;
+    /** Whether clients may not write here. */
+    readonly replicaReadOnly: boolean;
   };
   /** The log. */
   readonly log: Log;
@@ -71,6 +73,8 @@ export interface FollowerHost {
   replaced(shards: readonly number[]): void;
   /** What ROLE or the guards show has changed. */
   changed(): void;
+  /** The upstream is the node of this id. */
+  upstreamIs(node: string): void;
 }
 
 /** What fails when the layout is not to be had, for the log of failures. */
@@ -112,6 +116,8 @@ export class Follower implements UpstreamHost {
   #lastError = "";
   #downSinceMs: number;
   #restored: UpstreamPositions | null;
+  /** Whether clients may have written here since the data came. */
+  #wasWritable: boolean;
   #done: Promise<void> = Promise.resolve();
 
   /** `restored` is where the data stands already, when it came from a file. */
@@ -134,6 +140,7 @@ export class Follower implements UpstreamHost {
     // A v1 upstream names no history, so nothing is known to stand anywhere in it.
     this.#restored = this.version === 1 ? null : restored;
     this.#downSinceMs = host.clock.monotonicMs();
+    this.#wasWritable = restored?.positions.some(({ isMixed }) => isMixed) ?? false;
   }
 
   #noArrivals(shards: number): Arrivals {
@@ -167,7 +174,9 @@ export class Follower implements UpstreamHost {
   /** See `UpstreamHost`. */
   counterpart(shard: number): Shard | null {
     const { shards } = this.#host.node;
-    const isAlone = this.version === 2 && this.#layout?.shards === shards.length;
+    // In kevy's words not every effect has a number.
+    const isAlone = this.version === 2 && this.#layout?.shards === shards.length &&
+      shards[shard].keepsFrames;
     return isAlone ? shards[shard] : null;
   }
 
@@ -280,6 +289,7 @@ export class Follower implements UpstreamHost {
   #open(layout: Layout): void {
     const { shards } = layout;
     this.#layout = layout;
+    this.#host.upstreamIs(layout.node);
     this.#arrivals = this.#noArrivals(shards);
     const restored = this.#restored;
     this.#restored = null;
@@ -309,6 +319,7 @@ export class Follower implements UpstreamHost {
     if (layout === null || this.#stopped) return;
     if (layout.shards === this.#layout?.shards) {
       this.#layout = layout;
+      this.#host.upstreamIs(layout.node);
       return;
     }
     this.#log.warning("upstream has another number of shards now", { shards: layout.shards });
@@ -425,6 +436,7 @@ export class Follower implements UpstreamHost {
       this.#positions[member] = arrival.complete.get(member)!;
       this.#feeds.delete(other);
     }
+    if (arrival.members.size === this.#runners.length) this.#wasWritable = false;
     const filled = this.#arrivals.adopt(arrival);
     this.#host.replaced(filled);
     const counterpart = this.counterpart(shard);
@@ -437,15 +449,26 @@ export class Follower implements UpstreamHost {
   }
 
   /** See `UpstreamHost`. */
-  streaming(runner: UpstreamRunner): boolean {
+  streaming(runner: UpstreamRunner): string | null {
     const { shard } = runner;
-    // What was claimed was given up before the answer came.
-    if (this.#claimed.get(shard)?.isDropped) return false;
+    const { isRenumbered } = runner.link!;
+    if (this.#claimed.get(shard)?.isDropped) return "what this link could go on with was given up";
     const arrival = this.#arrivals.of(shard);
     if (arrival === null) this.#feeds.delete(runner);
     else if (arrival.complete.has(shard)) this.#feeds.set(runner, arrival);
-    else return false;
+    else return "another shard's snapshot replaces the data that this link could go on with";
     const position = arrival?.complete.get(shard) ?? this.#positions[shard];
+    // In its own numbers an upstream says which database it speaks of; in ours nobody knows.
+    const because = position.isOwn && !isRenumbered
+      ? "the data was a primary's, and its place has no database"
+      : isRenumbered && this.#isMixed(shard)
+      ? "clients have written to this replica, which another upstream has not"
+      : null;
+    if (because !== null) {
+      runner.forgetsHistory = true;
+      return because;
+    }
+    position.isOwn = false;
     // An upstream that restarted has another history; where no frame was yet, its name is all there is.
     if (this.version === 2 && position.offset === 0) position.history = runner.link!.history;
     runner.forgetsHistory = false;
@@ -454,7 +477,7 @@ export class Follower implements UpstreamHost {
       upstream_shard: shard,
       from: runner.link!.appliedOffset,
     });
-    return true;
+    return null;
   }
 
   /** The data, which stands at `position`, goes on with what `link` brings. */
@@ -541,6 +564,11 @@ export class Follower implements UpstreamHost {
     this.#host.changed();
   }
 
+  /** The upstream's node id, "" while it is not known. */
+  get upstreamNode(): string {
+    return this.#layout?.node ?? "";
+  }
+
   /** Whether every link streams into the data that clients see. */
   get isUp(): boolean {
     return this.#layout !== null && this.#arrivals.isEmpty &&
@@ -551,7 +579,7 @@ export class Follower implements UpstreamHost {
   get hasData(): boolean {
     if (this.version === 1 && this.isUp) return true;
     return this.#positions.length > 0 &&
-      this.#positions.every((position) => position.history !== null);
+      this.#positions.every(({ history, isOwn }) => history !== null && !isOwn);
   }
 
   /** Where the live data stands now; null when it is not the upstream's. */
@@ -559,7 +587,8 @@ export class Follower implements UpstreamHost {
     if (this.version === 1) return null;
     // Before the upstream was reached, what was restored is as it was.
     if (this.#layout === null) {
-      return this.#restored === null ? null : this.#told(this.#restored.positions);
+      const restored = this.#restored?.positions ?? null;
+      return restored === null || restored.some(({ isOwn }) => isOwn) ? null : this.#told(restored);
     }
     for (const runner of this.#runners) {
       if (runner.isStreaming) this.#notePosition(runner);
@@ -568,19 +597,33 @@ export class Follower implements UpstreamHost {
   }
 
   #told(positions: readonly Position[]): UpstreamPositions {
-    const { shards } = this.#host.node;
-    const areOurs = positions.length === shards.length;
     return {
       shards: positions.length,
-      positions: positions.map(({ history, offset, db }, i) => {
-        const isPure = areOurs && shards[i].origins.isPure(shards[i].writes);
-        return isPure ? { history, offset, db } : { history, offset, db, isMixed: true };
-      }),
+      positions: positions.map(({ history, offset, db }, i) =>
+        this.#isMixed(i, positions.length)
+          ? { history, offset, db, isMixed: true }
+          : { history, offset, db }
+      ),
     };
+  }
+
+  /** Whether clients have written here, as far as an upstream's shard, of so many, goes. */
+  #isMixed(shard: number, shards = this.#positions.length): boolean {
+    const own = this.#host.node.shards;
+    if (shards !== own.length || !own[shard].keepsFrames) return this.#wasWritable;
+    return !own[shard].origins.isPure(own[shard].writes);
+  }
+
+  /** What is claimed as a primary's data, in its own lines, is not there any more. */
+  forgetOwn(): void {
+    for (const position of [...this.#positions, ...this.#restored?.positions ?? []]) {
+      if (position.isOwn) position.history = null;
+    }
   }
 
   /** Deadlines and acknowledgements. */
   tick(): void {
+    this.#wasWritable ||= !this.#host.settings.replicaReadOnly;
     for (const runner of this.#runners) runner.tick();
   }
 

@@ -50,6 +50,8 @@ export interface PrimaryHost {
   notReady(): string | null;
   /** Whether this node follows another. */
   isFollowing(): boolean;
+  /** Id of the node that is followed; "" for none. */
+  upstreamNode(): string;
   /** Why a peer may not follow, given the password it sent (or null); null when it may. */
   notPermitted(peerHost: string, password: string | null): string | null;
   /** A replica has confirmed more, or left. */
@@ -207,7 +209,8 @@ export class Primary implements PumpHost {
     if (replicas > maxReplicas) {
       return this.#reject(pump, "TooMany", `max-replicas is ${maxReplicas}`);
     }
-    const unready = host.notReady();
+    const isUpstream = claim.version === 2 && claim.id === host.upstreamNode();
+    const unready = isUpstream ? "this node follows the one that asks" : host.notReady();
     if (unready !== null) return this.#reject(pump, "NotReady", unready);
     this.shard.followed();
     const backlog = this.shard.openBacklog();
@@ -430,6 +433,16 @@ export class Primary implements PumpHost {
     if (this.shard.kept.log !== null) return;
     this.#log.notice("backlog dropped, since nobody has followed", { ttlMs });
     this.shard.dropBacklog();
+  }
+
+  /** Closes the links of the replica with this id: this node follows it now. */
+  closeLinksOf(id: string): void {
+    for (const pump of this.#pumps.keys()) {
+      const { claim } = pump.link;
+      if (claim?.version !== 2 || claim.id !== id) continue;
+      pump.link.close("Circle", "this node follows it now");
+      pump.cut();
+    }
   }
 
   /** Closes every link there is: the history changed, or the node stops. Resolves when they are gone. */

@@ -129,6 +129,7 @@ export class Replication {
       stats: this.stats,
       notReady: () => this.#notReady(),
       isFollowing: () => this.isFollowing,
+      upstreamNode: () => this.#follower?.upstreamNode ?? "",
       notPermitted: (peerHost, password) => whyNotPermitted(settings, peerHost, password),
       progressed: () => this.#progressed(),
       linksChanged: () => host.guardsChanged(),
@@ -374,9 +375,8 @@ export class Replication {
     if (before !== null && before.hostname === host && before.port === port) return;
     if (restored !== null && before === null) this.#restoreOrigins(restored);
     // Positions stay true from one upstream to the next: nobody else has written meanwhile.
-    const positions = before === null
-      ? restored ?? this.#leftPositions() ?? this.#ownPositions()
-      : before.positions();
+    const positions = before?.positions() ?? restored ?? this.#leftPositions() ??
+      this.#ownPositions();
     this.#leave();
     this.#follower = this.#newFollower(host, port, positions);
     if (!this.#isSuspended) this.#follower.start();
@@ -391,6 +391,7 @@ export class Replication {
     for (const [i, { history, offset, isMixed }] of positions.entries()) {
       if (history === null || isMixed) continue;
       const shard = shards[i];
+      if (!shard.keepsFrames) continue;
       shard.openBacklog();
       shard.origins.begin(history, offset, shard.ownPlace, shard.writes);
     }
@@ -433,6 +434,9 @@ export class Replication {
         endTurn: () => this.endTurn(),
         replaced: (shards) => this.#replaced(shards),
         changed: () => this.#changed(),
+        upstreamIs: (node) => {
+          for (const primary of this.primaries) primary.closeLinksOf(node);
+        },
       },
       host,
       port,
@@ -469,8 +473,9 @@ export class Replication {
     const { shards } = this.#host.node;
     for (const shard of shards) shard.origins.check(shard.writes);
     // Without numbers nobody could tell whether something was written.
-    const isNumbered = shards.every((shard) => shard.backlog !== null);
-    this.#left = positions !== null && isNumbered
+    const isNumbered = shards.every((shard) => shard.backlog !== null && shard.keepsFrames);
+    const isPure = positions !== null && positions.positions.every(({ isMixed }) => !isMixed);
+    this.#left = isPure && isNumbered
       ? { positions, writes: shards.map((shard) => shard.writes) }
       : null;
     this.#host.log.notice("primary: this node follows nobody now");
@@ -488,6 +493,7 @@ export class Replication {
 
   /** Another's data took the place of ours: who follows us must be shipped it. */
   #replaced(shards: readonly number[]): void {
+    this.#left = null;
     for (const index of shards) {
       void this.primaries[index].closeAll("HistoryChanged", "a snapshot replaced the data");
       this.#host.node.shards[index].startHistory(newLineage(false), 0);
@@ -510,6 +516,8 @@ export class Replication {
 
   /** The shards' data is another from now on (loaded from files): links are closed. */
   async reset(): Promise<void> {
+    this.#left = null;
+    this.#follower?.forgetOwn();
     await Promise.all(
       this.primaries.map((p) => p.closeAll("HistoryChanged", "the data was loaded anew")),
     );
@@ -576,11 +584,13 @@ export class Replication {
  * where its previous history ended, which others are more likely to know.
  */
 function ownPosition(shard: Shard): Position {
-  const { lineage, backlog, nextOffset } = shard;
-  if (backlog === null) return { history: null, offset: 0, db: 0 };
+  const { lineage, backlog, nextOffset, keepsFrames, effects } = shard;
+  // In kevy's words not every effect has a number, and in the middle of a unit the first one has none yet.
+  const isNumbered = backlog !== null && keepsFrames && !effects.inUnit;
+  if (!isNumbered) return { history: null, offset: 0, db: 0, isOwn: true };
   const { id, previousId, previousUpTo } = lineage;
   const history = previousId !== null && previousUpTo === nextOffset ? previousId : id;
-  return { history, offset: nextOffset, db: 0 };
+  return { history, offset: nextOffset, db: 0, isOwn: true };
 }
 
 function isHeard(link: ReplicaLink, nowMs: number, maxLagSeconds: number): boolean {

@@ -53,10 +53,12 @@ export interface Position {
   /** Database of the next frame. */
   db: number;
   /**
-   * Whether the data may hold more than that history's writes (a writable replica's own), or has it not
-   * in one shard: then it cannot stand in for the upstream's. Absent: no.
+   * Whether the data may hold more than that history's writes (a writable replica's own): then it cannot
+   * stand in for the upstream's. Absent: no.
    */
   isMixed?: boolean;
+  /** Whether it is a place in our own line: the data is not an upstream's. Absent: no. */
+  isOwn?: boolean;
 }
 
 /** What a runner asks of its follower. All calls are synchronous. */
@@ -98,8 +100,8 @@ export interface UpstreamHost {
   snapshotBytes(runner: UpstreamRunner, buf: Uint8Array, start: number, stop: number): void;
   /** It is complete: verifies it and puts it in place. Throws when the image is bad. */
   snapshotEnded(runner: UpstreamRunner, cut: number): void;
-  /** The stream goes on from where we stand; false when that is worth nothing any more. */
-  streaming(runner: UpstreamRunner): boolean;
+  /** The stream goes on from where we stand: null, or why that cannot be. */
+  streaming(runner: UpstreamRunner): string | null;
   /** The shard of ours that is this upstream shard's alone, so that its numbering can be told in ours. */
   counterpart(shard: number): Shard | null;
   /** A v1 upstream's very first frame comes: before it there was nothing. */
@@ -248,7 +250,11 @@ export class UpstreamRunner {
       return "ConnectFailed";
     }
     if (this.#stopped) {
-      conn.close();
+      try {
+        conn.close();
+      } catch {
+        // Closed by the signal that we stop.
+      }
       return "Stopped";
     }
     this.place.address = peerOf(conn, hostname, port);
@@ -285,7 +291,7 @@ export class UpstreamRunner {
     this.#wasStreaming = false;
     this.#isUnfounded = !knows;
     this.#unit.close();
-    this.#safeOffset.reset(knows ? position.offset : 0);
+    this.#safeOffset.reset(knows ? position.offset : 0, host.durability);
     this.#syncedOffset.reset();
     this.#saidSynced = this.#wantedSynced = -1;
     return this.link = new UpstreamLink({
@@ -423,10 +429,9 @@ export class UpstreamRunner {
       const event = link.next(buf, used);
       if (event === NEED_MORE || event === UPSTREAM_FAILED) return event;
       if (!this.#wasStreaming && link.state.at === "streaming" && event !== SNAPSHOT_END) {
-        if (!host.streaming(this)) {
-          this.restart(
-            "another shard's snapshot replaces the data that this link could go on with",
-          );
+        const hindrance = host.streaming(this);
+        if (hindrance !== null) {
+          this.restart(hindrance);
           return UPSTREAM_FAILED;
         }
         if (link.isRenumbered && !this.#renumber(link)) return UPSTREAM_FAILED;
@@ -470,7 +475,7 @@ export class UpstreamRunner {
       return false;
     }
     if (db >= 0) place.db = db;
-    this.#safeOffset.reset(link.appliedOffset);
+    this.#safeOffset.reset(link.appliedOffset, this.#host.durability);
     this.#syncedOffset.reset();
     return true;
   }
@@ -534,7 +539,7 @@ export class UpstreamRunner {
         this.forgetsHistory = false;
         this.#reachedBefore = -1;
         link.applied(decoder.offset);
-        this.#safeOffset.reset(0);
+        this.#safeOffset.reset(0, host.durability);
         this.#streams();
       }
       return true;

@@ -358,6 +358,145 @@ Deno.test("a replica that was written to by its own clients ships when it is pro
   assertEquals([...b.replication.stats.fullReasons], [["otherHistory", 1]]);
 });
 
+Deno.test("data of its own is no upstream's: a node that waits for that one's is NotReady", async () => {
+  await using former = TestNode.start();
+  await using other = TestNode.start();
+  former.node.shards[0].openBacklog();
+  former.run("SET", "stale", "1");
+  other.run("SET", "kept", "1");
+  using silent = new FakePrimary();
+  former.follow(silent);
+  const { claim } = await silent.next();
+  // It claims the place in its own line, since this one might know it.
+  assertEquals([claim[2], claim[6]], ["1", former.node.shards[0].lineage.id]);
+  assertEquals(former.replication.positions(), null);
+  other.follow(former);
+  await until("it is refused", () => other.hasLogged("NotReady"));
+  assertEquals(other.get("kept"), "1");
+});
+
+Deno.test("a place in its own line has no database: plain frames behind it are not applied", async () => {
+  await using node = TestNode.start();
+  const [shard] = node.node.shards;
+  shard.openBacklog();
+  node.select(3);
+  node.run("SET", "a", "1");
+  node.select(0);
+  // As a node that was made of the upstream's own files.
+  using primary = new FakePrimary();
+  primary.histories[0] = shard.lineage.id;
+  node.follow(primary);
+  const { peer, claim } = await primary.next();
+  assertEquals([claim[2], claim[6]], [String(shard.nextOffset), shard.lineage.id]);
+  const frames = primary.ping(0, shard.nextOffset) + frame(shard.nextOffset, "SET", "b", "2");
+  await peer.send(primary.ack(0, shard.nextOffset) + frames);
+  const { peer: again, claim: next } = await primary.next();
+  assertEquals([next[2], next[6]], ["0", "?"]);
+  assertEquals(node.get("b"), null);
+  again.close();
+});
+
+Deno.test("a unit that is open when following begins leaves nothing to claim", async () => {
+  await using node = TestNode.start();
+  const [shard] = node.node.shards;
+  shard.openBacklog();
+  using primary = new FakePrimary();
+  shard.effects.beginUnit();
+  node.run("SET", "within", "1");
+  node.follow(primary);
+  shard.effects.endUnit();
+  const { claim } = await primary.next();
+  assertEquals([claim[2], claim[6]], ["0", "?"]);
+});
+
+Deno.test("what clients wrote to a writable replica is healed by a snapshot at each change of roles", async () => {
+  await using a = TestNode.start();
+  await using b = TestNode.start({ replicaReadOnly: false });
+  await using c = TestNode.start();
+  churn(a, 30);
+  for (const node of [b, c]) {
+    node.follow(a);
+    await linked(node);
+    await inStep(a, node);
+  }
+  b.run("SET", "local", "1");
+  b.replication.unfollow();
+  b.follow(a);
+  await linked(b);
+  await inStep(a, b);
+  assertEquals(a.differsFrom(b), "");
+
+  b.run("SET", "local", "2");
+  c.replication.unfollow();
+  b.follow(c);
+  await linked(b);
+  await inStep(c, b);
+  assertEquals(c.differsFrom(b), "");
+});
+
+Deno.test("in kevy's words not every effect has a number: who was promoted is shipped", async () => {
+  await using a = TestNode.start();
+  await using b = TestNode.start({ replicationDialect: "kevy" });
+  a.run("HSET", "h", "f", "v");
+  b.follow(a);
+  await linked(b);
+  b.replication.unfollow();
+  b.run("HPEXPIRE", "h", "100000", "FIELDS", "1", "f");
+  b.follow(a);
+  await linked(b);
+  await inStep(a, b);
+  assertEquals(b.run("HPTTL", "h", "FIELDS", "1", "f"), a.run("HPTTL", "h", "FIELDS", "1", "f"));
+  assertEquals(a.replication.stats.partialOk, 0);
+});
+
+Deno.test("data that were loaded anew stand where they stood for nobody", async () => {
+  await using a = TestNode.start();
+  await using b = TestNode.start();
+  a.run("SET", "k", "v");
+  b.follow(a);
+  await linked(b);
+  await inStep(a, b);
+  b.replication.unfollow();
+  // As DEBUG RELOAD does, which may drop keys that have expired.
+  await b.replication.reset();
+  b.follow(a);
+  await linked(b);
+  assertEquals([a.replication.stats.full, a.replication.stats.partialOk], [2, 0]);
+
+  using silent = new FakePrimary();
+  b.replication.unfollow();
+  b.run("SET", "own", "1");
+  b.replication.suspend();
+  b.follow(silent);
+  await b.replication.reset();
+  b.replication.resume();
+  const { claim } = await silent.next();
+  assertEquals([claim[2], claim[6]], ["0", "?"]);
+});
+
+Deno.test("two nodes that are told to follow each other do not, and what is said goes round once", async () => {
+  await using a = TestNode.start();
+  await using b = TestNode.start();
+  churn(a, 10);
+  b.follow(a);
+  await linked(b);
+  await inStep(a, b);
+  // Told in the wrong order: the replica is not promoted yet.
+  a.follow(b);
+  await until("both are refused", () => a.hasLogged("NotReady") && b.hasLogged("NotReady"));
+  await until("no link is left", () => {
+    const links = (node: TestNode) =>
+      [...node.replication.primaries].flatMap((p) => [...p.links()]);
+    return links(a).length + links(b).length === 0;
+  });
+  b.replication.unfollow();
+  await linked(a);
+  churn(b, 10);
+  await inStep(b, a);
+  assertEquals(b.differsFrom(a), "");
+  assertEquals(b.replication.stats.full, 0);
+});
+
 /** A replica whose data stands at frame 7, sent the frames of one unit. */
 async function sentUnit(...commands: string[][]): Promise<TestNode> {
   const replica = TestNode.start();
@@ -383,7 +522,8 @@ Deno.test("where a unit failed within, the data stands nowhere: not in files, no
   using other = new FakePrimary();
   replica.follow(other);
   const { peer, claim } = await other.next();
-  assertEquals([claim[2], claim[6]], ["0", "?"]);
+  // What is known is its place in its own line.
+  assertEquals(claim[6], replica.node.shards[0].lineage.id);
   peer.close();
 });
 

@@ -97,6 +97,14 @@ Deno.test("so many lines are remembered, the newest", () => {
   assertEquals(origins.find(history(9), 900), { offset: 9, db: 0 });
 });
 
+Deno.test("a line that is known already takes no other's place", () => {
+  const origins = new Origins();
+  origins.begin(HISTORY_A, 5, { offset: 1, db: 0 }, 0);
+  for (let i = 0; i < 10; i++) origins.add(HISTORY_B, i, { offset: i, db: 0 }, 0);
+  assertEquals(origins.find(HISTORY_A, 5), { offset: 1, db: 0 });
+  assertEquals(origins.find(HISTORY_B, 9), { offset: 9, db: 0 });
+});
+
 Deno.test("so many points of a line are remembered, then the newer half of them", () => {
   const origins = new Origins();
   origins.begin(HISTORY_A, 0, { offset: 0, db: 0 }, 0);
