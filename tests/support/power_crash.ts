@@ -153,7 +153,7 @@ export class PowerCrash {
     const { policy, isReplica, writes } = this.#scenario;
     const { appendOnly } = node.persistence;
     const safe = new SafeOffset();
-    safe.reset(0);
+    safe.reset(0, appendOnly);
     const { sequence, shards } = node.node;
     const last = run.made + writes;
     for (const [i, { lineage, nextOffset }] of shards.entries()) {
