@@ -439,12 +439,7 @@ export class Follower implements UpstreamHost {
     if (arrival.members.size === this.#runners.length) this.#wasWritable = false;
     const filled = this.#arrivals.adopt(arrival);
     this.#host.replaced(filled);
-    const counterpart = this.counterpart(shard);
-    if (counterpart !== null) {
-      // Should this node be promoted, it needs the frames for the others that follow its upstream.
-      counterpart.openBacklog();
-      counterpart.origins.begin(history, cut, counterpart.ownPlace, counterpart.writes);
-    }
+    this.counterpart(shard)?.beginOrigins(history, cut);
     this.#host.changed();
   }
 

@@ -390,10 +390,7 @@ export class Replication {
     if (count !== shards.length) return;
     for (const [i, { history, offset, isMixed }] of positions.entries()) {
       if (history === null || isMixed) continue;
-      const shard = shards[i];
-      if (!shard.keepsFrames) continue;
-      shard.openBacklog();
-      shard.origins.begin(history, offset, shard.ownPlace, shard.writes);
+      if (shards[i].keepsFrames) shards[i].beginOrigins(history, offset);
     }
   }
 

@@ -148,6 +148,15 @@ export class Shard implements ShardPort, KeyspaceListener {
     return this.nextOffset - this.commit.messages;
   }
 
+  /**
+   * Its data is that of `history` before `offset`, an upstream's: should this node be promoted, it needs
+   * its frames from here on for the others that follow that one.
+   */
+  beginOrigins(history: string, offset: number): void {
+    this.openBacklog();
+    this.origins.begin(history, offset, this.ownPlace, this.writes);
+  }
+
   /** The upstream's frames before `offset` are applied. */
   applied(offset: number): void {
     const { commit } = this;
