@@ -3,7 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { request } from "../replication/support.ts";
 import { FakePrimary, frame } from "../support/fake_primary.ts";
-import { inStep, linked, TestNode } from "../support/node.ts";
+import { follows, inStep, linked, TestNode } from "../support/node.ts";
 import { Acceptor, Peer } from "../support/peer.ts";
 import { Proxy } from "../support/proxy.ts";
 import { until } from "../support/until.ts";
@@ -192,15 +192,11 @@ Deno.test("two nodes change roles: the former primary follows its former replica
   await using a = TestNode.start({ shards: 2 });
   await using b = TestNode.start({ shards: 3 });
   for (let i = 0; i < 100; i++) a.run("SET", `k${i}`, "v");
-  b.follow(a);
-  await linked(b);
-  await inStep(a, b);
+  await follows(b, a);
   b.replication.unfollow();
   a.run("SET", "lost", "written after the promotion");
   b.run("SET", "kept", "x");
-  a.follow(b);
-  await linked(a);
-  await inStep(b, a);
+  await follows(a, b);
   assertEquals(b.differsFrom(a), "");
   assertEquals(a.get("lost"), null);
   // And back again.
@@ -231,9 +227,7 @@ Deno.test("others that followed its upstream go on with a promoted replica by fr
   await using other = TestNode.start({ shards: 3 });
   await using proxy = new Proxy(a.base, 2);
   churn(a, 30);
-  b.follow(a);
-  await linked(b);
-  await inStep(a, b);
+  await follows(b, a);
   a.announcedBase = proxy.port;
   for (const node of [same, other]) {
     node.follow(a);
@@ -250,9 +244,7 @@ Deno.test("others that followed its upstream go on with a promoted replica by fr
   await a.close();
   b.replication.unfollow();
   for (const node of [same, other]) {
-    node.follow(b);
-    await linked(node);
-    await inStep(b, node);
+    await follows(node, b);
     assertEquals(node.content(), wanted);
   }
   churn(b, 100);
@@ -286,9 +278,7 @@ Deno.test("a primary that hands over follows its successor by frames", async () 
     await inStep(before, after);
     after.replication.unfollow();
     churn(after, 50);
-    before.follow(after);
-    await linked(before);
-    await inStep(after, before);
+    await follows(before, after);
     churn(after, 50);
     await inStep(after, before);
     assertEquals(after.differsFrom(before), "");
@@ -300,15 +290,11 @@ Deno.test("what a former primary alone has written is lost to its successor's li
   await using a = TestNode.start();
   await using b = TestNode.start();
   churn(a, 30);
-  b.follow(a);
-  await linked(b);
-  await inStep(a, b);
+  await follows(b, a);
   b.replication.unfollow();
   a.run("SET", "alone", "1");
   b.run("SET", "kept", "1");
-  a.follow(b);
-  await linked(a);
-  await inStep(b, a);
+  await follows(a, b);
   assertEquals(b.differsFrom(a), "");
   assertEquals([...b.replication.stats.fullReasons], [["ahead", 1]]);
 });
@@ -317,22 +303,16 @@ Deno.test("who was promoted and has written nothing goes back to its upstream by
   await using a = TestNode.start({ shards: 2 });
   await using b = TestNode.start({ shards: 2 });
   churn(a, 30);
-  b.follow(a);
-  await linked(b);
-  await inStep(a, b);
+  await follows(b, a);
   b.replication.unfollow();
   churn(a, 30);
-  b.follow(a);
-  await linked(b);
-  await inStep(a, b);
+  await follows(b, a);
   assertEquals(a.differsFrom(b), "");
   assertEquals(a.replication.stats.full, 2);
 
   b.replication.unfollow();
   b.run("SET", "own", "1");
-  b.follow(a);
-  await linked(b);
-  await inStep(a, b);
+  await follows(b, a);
   assertEquals(a.differsFrom(b), "");
   assertEquals([...a.replication.stats.fullReasons], [["noHistory", 2], ["otherHistory", 2]]);
 });
@@ -343,17 +323,13 @@ Deno.test("a replica that was written to by its own clients ships when it is pro
   await using c = TestNode.start();
   churn(a, 30);
   for (const node of [b, c]) {
-    node.follow(a);
-    await linked(node);
-    await inStep(a, node);
+    await follows(node, a);
   }
   b.run("SET", "local", "1");
   b.run("DEL", "local");
   await a.close();
   b.replication.unfollow();
-  c.follow(b);
-  await linked(c);
-  await inStep(b, c);
+  await follows(c, b);
   assertEquals(b.differsFrom(c), "");
   assertEquals([...b.replication.stats.fullReasons], [["otherHistory", 1]]);
 });
@@ -415,22 +391,16 @@ Deno.test("what clients wrote to a writable replica is healed by a snapshot at e
   await using c = TestNode.start();
   churn(a, 30);
   for (const node of [b, c]) {
-    node.follow(a);
-    await linked(node);
-    await inStep(a, node);
+    await follows(node, a);
   }
   b.run("SET", "local", "1");
   b.replication.unfollow();
-  b.follow(a);
-  await linked(b);
-  await inStep(a, b);
+  await follows(b, a);
   assertEquals(a.differsFrom(b), "");
 
   b.run("SET", "local", "2");
   c.replication.unfollow();
-  b.follow(c);
-  await linked(b);
-  await inStep(c, b);
+  await follows(b, c);
   assertEquals(c.differsFrom(b), "");
 });
 
@@ -442,9 +412,7 @@ Deno.test("in kevy's words not every effect has a number: who was promoted is sh
   await linked(b);
   b.replication.unfollow();
   b.run("HPEXPIRE", "h", "100000", "FIELDS", "1", "f");
-  b.follow(a);
-  await linked(b);
-  await inStep(a, b);
+  await follows(b, a);
   assertEquals(b.run("HPTTL", "h", "FIELDS", "1", "f"), a.run("HPTTL", "h", "FIELDS", "1", "f"));
   assertEquals(a.replication.stats.partialOk, 0);
 });
@@ -453,9 +421,7 @@ Deno.test("data that were loaded anew stand where they stood for nobody", async 
   await using a = TestNode.start();
   await using b = TestNode.start();
   a.run("SET", "k", "v");
-  b.follow(a);
-  await linked(b);
-  await inStep(a, b);
+  await follows(b, a);
   b.replication.unfollow();
   // As DEBUG RELOAD does, which may drop keys that have expired.
   await b.replication.reset();
@@ -478,9 +444,7 @@ Deno.test("two nodes that are told to follow each other do not, and what is said
   await using a = TestNode.start();
   await using b = TestNode.start();
   churn(a, 10);
-  b.follow(a);
-  await linked(b);
-  await inStep(a, b);
+  await follows(b, a);
   // Told in the wrong order: the replica is not promoted yet.
   a.follow(b);
   await until("both are refused", () => a.hasLogged("NotReady") && b.hasLogged("NotReady"));

@@ -378,6 +378,13 @@ export function inStep(primary: TestNode, replica: TestNode): Promise<void> {
   });
 }
 
+/** Has a replica follow a primary, and waits until it has all that is there. */
+export async function follows(replica: TestNode, primary: TestNode): Promise<void> {
+  replica.follow(primary);
+  await linked(replica);
+  await inStep(primary, replica);
+}
+
 function encode(words: readonly Word[]): Uint8Array<ArrayBuffer> {
   const parts = words.map((word) => typeof word === "string" ? ascii(word) : word);
   const head = parts.map((part) => `$${part.length}\r\n`);
