@@ -4,10 +4,9 @@
  * own EXEC.
  */
 import { assertEquals } from "@std/assert";
-import { encodeRequest, RedisServer } from "../support/redis.ts";
-import { hear, shown } from "../support/conversation.ts";
+import { encodeRequest } from "../support/redis.ts";
+import { hearTheSame, withBoth } from "../support/both_servers.ts";
 import { RawSocket } from "../support/raw_socket.ts";
-import { TestServer } from "../support/server.ts";
 
 /** See `hear`. */
 const CONVERSATIONS: Readonly<Record<string, string>> = {
@@ -121,37 +120,11 @@ function comparable(line: string): string {
     );
 }
 
-/** Runs `compare` with both servers; says that there is no redis-server where there is none. */
-async function withBoth(
-  t: Deno.TestContext,
-  compare: (redis: number, shoal: number) => Promise<void>,
-): Promise<void> {
-  const redis = await RedisServer.start();
-  if (redis === null) {
-    await t.step({ name: "no redis-server on PATH", ignore: true, fn: () => {} });
-    return;
-  }
-  try {
-    await using server = await TestServer.start();
-    await compare(redis.port, server.port);
-  } finally {
-    await redis.stop();
-  }
-}
-
 for (const [name, conversation] of Object.entries(CONVERSATIONS)) {
-  Deno.test(`monitors are shown what redis-server shows: ${name}`, (t) =>
-    withBoth(t, async (redis, shoal) => {
-      const theirs = await hear(redis, conversation);
-      const ours = await hear(shoal, conversation);
-      assertEquals(ours.length, theirs.length);
-      const differing = ours.flatMap((line, i) =>
-        comparable(line) === comparable(theirs[i])
-          ? []
-          : [`ours:  ${shown(line)}`, `redis: ${shown(theirs[i])}`]
-      );
-      assertEquals(differing.join("\n"), "");
-    }));
+  Deno.test(
+    `monitors are shown what redis-server shows: ${name}`,
+    (t) => hearTheSame(t, conversation, comparable),
+  );
 }
 
 Deno.test("every byte is quoted as redis-server quotes it", (t) =>

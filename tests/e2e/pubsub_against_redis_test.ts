@@ -3,10 +3,7 @@
  * things are left out: topics in an order that Redis does not promise, and messages of a client to
  * itself, which Redis 7.2 and shoal send behind the command's reply, and 7.0 in the middle of it.
  */
-import { assertEquals } from "@std/assert";
-import { hear, shown } from "../support/conversation.ts";
-import { RedisServer } from "../support/redis.ts";
-import { TestServer } from "../support/server.ts";
+import { hearTheSame } from "../support/both_servers.ts";
 
 /** See `hear`. */
 const CONVERSATIONS: Readonly<Record<string, string>> = {
@@ -178,25 +175,8 @@ function comparable(line: string): string {
 }
 
 for (const [name, conversation] of Object.entries(CONVERSATIONS)) {
-  Deno.test(`all that connections hear is what redis-server says: ${name}`, async (t) => {
-    const redis = await RedisServer.start();
-    if (redis === null) {
-      await t.step({ name: "no redis-server on PATH", ignore: true, fn: () => {} });
-      return;
-    }
-    try {
-      await using server = await TestServer.start();
-      const theirs = await hear(redis.port, conversation);
-      const ours = await hear(server.port, conversation);
-      assertEquals(ours.length, theirs.length);
-      const differing = ours.flatMap((line, i) =>
-        comparable(line) === comparable(theirs[i])
-          ? []
-          : [`ours:  ${shown(line)}`, `redis: ${shown(theirs[i])}`]
-      );
-      assertEquals(differing.join("\n"), "");
-    } finally {
-      await redis.stop();
-    }
-  });
+  Deno.test(
+    `all that connections hear is what redis-server says: ${name}`,
+    (t) => hearTheSame(t, conversation, comparable),
+  );
 }

@@ -2,10 +2,7 @@
  * Client-side caching: the same words to redis-server and to shoal, on several connections, and all
  * that each one hears.
  */
-import { assertEquals } from "@std/assert";
-import { hear, shown } from "../support/conversation.ts";
-import { RedisServer } from "../support/redis.ts";
-import { TestServer } from "../support/server.ts";
+import { hearTheSame } from "../support/both_servers.ts";
 
 /** See `hear`. */
 const CONVERSATIONS: Readonly<Record<string, string>> = {
@@ -333,25 +330,8 @@ function comparable(line: string): string {
 }
 
 for (const [name, conversation] of Object.entries(CONVERSATIONS)) {
-  Deno.test(`clients that cache hear what redis-server says: ${name}`, async (t) => {
-    const redis = await RedisServer.start();
-    if (redis === null) {
-      await t.step({ name: "no redis-server on PATH", ignore: true, fn: () => {} });
-      return;
-    }
-    try {
-      await using server = await TestServer.start();
-      const theirs = await hear(redis.port, conversation);
-      const ours = await hear(server.port, conversation);
-      assertEquals(ours.length, theirs.length);
-      const differing = ours.flatMap((line, i) =>
-        comparable(line) === comparable(theirs[i])
-          ? []
-          : [`ours:  ${shown(line)}`, `redis: ${shown(theirs[i])}`]
-      );
-      assertEquals(differing.join("\n"), "");
-    } finally {
-      await redis.stop();
-    }
-  });
+  Deno.test(
+    `clients that cache hear what redis-server says: ${name}`,
+    (t) => hearTheSame(t, conversation, comparable),
+  );
 }
