@@ -379,6 +379,11 @@ export class Primary implements PumpHost {
     this.#host.linksChanged();
   }
 
+  /** Whether there are links that send frames, or may begin to. */
+  get hasLinks(): boolean {
+    return this.#pumps.size > 0;
+  }
+
   /** Frames were appended: wakes the links. */
   appended(): void {
     for (const pump of this.#pumps.keys()) pump.wake();

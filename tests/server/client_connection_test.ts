@@ -11,7 +11,7 @@ const PING = ascii("*1\r\n$4\r\nPING\r\n");
 /** A socket whose reads end when the test says so, and whose writes are told to it. */
 class FakeSocket {
   readonly #told: (event: string) => void;
-  #buf = new Uint8Array(0);
+  #buf: Uint8Array = new Uint8Array(0);
   #end: ((bytes: number | null) => void) | null = null;
 
   constructor(told: (event: string) => void) {
