@@ -3,16 +3,18 @@
  * to a replica or to a file costs the same for one frame as for fifty.
  *
  * It is done at the end of the first round that did not ask for it again, which on a quiet server is
- * the round after the one that asked first; on a busy one, where every round asks, a while (`waitMs`)
- * after it was asked for first. What is urgent is done at the end of its round.
+ * the round after the one that asked first; on a busy one, where every round asks, `WAIT_MS` after it
+ * was asked for first. What is urgent is done at the end of its round.
  *
  * @module
  */
 
+/** Longest time from the first asking to the work, in ms, as long as rounds are short. */
+export const WAIT_MS = 0.5;
+
 /** See the module's text. */
 export class OncePerRounds {
   readonly #work: () => void;
-  readonly #waitMs: number;
   readonly #now: () => number;
   #isDue = false;
   /** Whether it was asked for in this round. */
@@ -20,13 +22,9 @@ export class OncePerRounds {
   #isUrgent = false;
   #askedMs = 0;
 
-  /**
-   * As long as rounds are short, `work` is done at most `waitMs` after it was asked for first. It must not
-   * throw; `now` gives monotonic ms.
-   */
-  constructor(work: () => void, waitMs: number, now: () => number = () => performance.now()) {
+  /** `work` must not throw; `now` gives monotonic ms. */
+  constructor(work: () => void, now: () => number = () => performance.now()) {
     this.#work = work;
-    this.#waitMs = waitMs;
     this.#now = now;
   }
 
@@ -42,7 +40,7 @@ export class OncePerRounds {
 
   readonly #endRound = (): void => {
     const mayWait = this.#isAsked && !this.#isUrgent;
-    if (mayWait && this.#now() - this.#askedMs < this.#waitMs) {
+    if (mayWait && this.#now() - this.#askedMs < WAIT_MS) {
       this.#isAsked = false;
       setImmediate(this.#endRound);
       return;

@@ -19,8 +19,6 @@ import type { Durability } from "../shard/durability.ts";
 import type { LoadedSet } from "./aof_loading.ts";
 import { ShardFiles, type ShardFilesHost } from "./shard_files.ts";
 
-/** Longest time for which frames wait on a busy server, to be written to the file with others, in ms. */
-const FLUSH_WAIT_MS = 0.5;
 /** Milliseconds after a rewrite that failed before one is begun by itself again. */
 const RETRY_MS = 5_000;
 /** The same for a rewrite that nothing depends on but the size of the files: it doubles up to this. */
@@ -250,7 +248,7 @@ export class AppendOnly implements Durability {
     const files = this.#files;
     if (files === null) return;
     for (let i = 0; i < files.length; i++) files[i].log.flush();
-  }, FLUSH_WAIT_MS);
+  });
 
   /**
    * Resolves when replies may leave that were begun when the node had made `writes` frames of writes;

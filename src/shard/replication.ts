@@ -28,11 +28,6 @@ import type { Position } from "./upstream.ts";
 
 /** How often a stop looks whether the replicas have everything, in ms. */
 const DRAIN_POLL_MS = 10;
-/**
- * Longest time for which frames wait for others on a busy server, in ms. To wake a replica costs as much
- * as to apply some frames, so each frame costs it less the more come at once.
- */
-const FRAMES_WAIT_MS = 2;
 
 /** What replication needs of its server. */
 export interface ReplicationHost {
@@ -187,7 +182,7 @@ export class Replication {
       this.#hasNew[i] = false;
       this.primaries[i].appended();
     }
-  }, FRAMES_WAIT_MS);
+  });
 
   /** Deadlines, heartbeats, acknowledgements. */
   tick(): void {

@@ -1,7 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { OncePerRounds } from "../../src/base/rounds.ts";
-
-const WAIT_MS = 0.5;
+import { OncePerRounds, WAIT_MS } from "../../src/base/rounds.ts";
 
 function nextRound(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
@@ -9,7 +7,7 @@ function nextRound(): Promise<void> {
 
 Deno.test("what is asked for once is done once, in the round after", async () => {
   let done = 0;
-  const work = new OncePerRounds(() => done++, WAIT_MS);
+  const work = new OncePerRounds(() => done++);
   work.ask();
   work.ask();
   assertEquals(done, 0);
@@ -22,7 +20,7 @@ Deno.test("what is asked for once is done once, in the round after", async () =>
 
 Deno.test("what is urgent is done when the round is over, whoever asked before", async () => {
   let done = 0;
-  const work = new OncePerRounds(() => done++, WAIT_MS);
+  const work = new OncePerRounds(() => done++);
   work.ask();
   work.ask(true);
   await nextRound();
@@ -35,7 +33,7 @@ Deno.test("what every round asks for waits its time, and is done for all that wa
   let nowMs = 5;
   let asked = 0;
   const seen: number[] = [];
-  const work = new OncePerRounds(() => seen.push(asked), WAIT_MS, () => nowMs);
+  const work = new OncePerRounds(() => seen.push(asked), () => nowMs);
   for (let round = 0; round < 40; round++) {
     asked++;
     work.ask();
