@@ -14,9 +14,9 @@ import { BITFIELD_COMMANDS } from "../../src/commands/bitfield.ts";
 import { STRING_COMMANDS } from "../../src/commands/strings.ts";
 import { FrozenEntries } from "../../src/keyspace/frozen_view.ts";
 import { CHUNK_BYTES } from "../../src/memory/blob.ts";
-import { differences, disguise, type Line, words } from "../support/differential.ts";
+import { asksRedis } from "../support/asking_redis.ts";
+import { assertSameReplies, disguise, type Line, words } from "../support/differential.ts";
 import { Random, testSeed } from "../support/random.ts";
-import { RedisServer } from "../support/redis.ts";
 import { Shell } from "../support/shell.ts";
 import { play } from "../support/transcript.ts";
 
@@ -198,24 +198,7 @@ function randomLines(seed: number): Line[] {
   return lines;
 }
 
-const version = await RedisServer.installed();
-const skipped = version === null ? " (SKIPPED: no redis-server on PATH to ask)" : "";
-
-Deno.test({
-  name: `BITFIELD replies what redis-server replies, byte for byte${skipped}`,
-  ignore: version === null,
-  async fn() {
-    const seed = testSeed(1_414);
-    const redis = (await RedisServer.start())!;
-    const connection = await redis.connect();
-    try {
-      for (const protocol of [2, 3] as const) {
-        const found = await differences(connection, SPECS, randomLines(seed), protocol);
-        assertEquals(found.slice(0, 20), [], `RESP${protocol}, redis ${version}, seed ${seed}`);
-      }
-    } finally {
-      connection.close();
-      await redis.stop();
-    }
-  },
+asksRedis("BITFIELD replies what redis-server replies, byte for byte", (redis) => {
+  const seed = testSeed(1_414);
+  return assertSameReplies(redis, SPECS, randomLines(seed), seed);
 });

@@ -1,9 +1,8 @@
-import { assertEquals } from "@std/assert";
 import { BIT_COMMANDS } from "../../src/commands/bits.ts";
 import { STRING_COMMANDS } from "../../src/commands/strings.ts";
-import { differences, type Line, words } from "../support/differential.ts";
+import { asksRedis } from "../support/asking_redis.ts";
+import { assertSameReplies, type Line, words } from "../support/differential.ts";
 import { Random, testSeed } from "../support/random.ts";
-import { RedisServer } from "../support/redis.ts";
 
 const SPECS = [...STRING_COMMANDS, ...BIT_COMMANDS];
 
@@ -84,24 +83,7 @@ function lines(seed: number): Line[] {
   return all;
 }
 
-const version = await RedisServer.installed();
-const skipped = version === null ? " (SKIPPED: no redis-server on PATH to ask)" : "";
-
-Deno.test({
-  name: `the bitmap commands reply what redis-server replies, byte for byte${skipped}`,
-  ignore: version === null,
-  async fn() {
-    const seed = testSeed(1_618);
-    const redis = (await RedisServer.start())!;
-    const connection = await redis.connect();
-    try {
-      for (const protocol of [2, 3] as const) {
-        const found = await differences(connection, SPECS, lines(seed), protocol);
-        assertEquals(found.slice(0, 20), [], `RESP${protocol}, redis ${version}, seed ${seed}`);
-      }
-    } finally {
-      connection.close();
-      await redis.stop();
-    }
-  },
+asksRedis("the bitmap commands reply what redis-server replies, byte for byte", (redis) => {
+  const seed = testSeed(1_618);
+  return assertSameReplies(redis, SPECS, lines(seed), seed);
 });

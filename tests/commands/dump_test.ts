@@ -6,9 +6,9 @@ import { SET_TYPE_COMMANDS } from "../../src/commands/sets.ts";
 import { STREAM_COMMANDS } from "../../src/commands/streams.ts";
 import { ZSET_COMMANDS } from "../../src/commands/zsets.ts";
 import { length, payload as payloadOf, string } from "../snapshot/encodings.ts";
+import { asksRedis } from "../support/asking_redis.ts";
 import { GENERIC } from "../support/generic_commands.ts";
 import { Random, testSeed } from "../support/random.ts";
-import { RedisServer } from "../support/redis.ts";
 import { Shell } from "../support/shell.ts";
 import { deadlineOf } from "../support/transcript.ts";
 
@@ -261,39 +261,25 @@ Deno.test("a value whose key finds no room at the end is given up whole", () => 
   assertEquals(reply, "-OOM command not allowed when used memory > 'maxmemory'.\r\n");
 });
 
-const version = await RedisServer.installed();
-const skipped = version === null ? " (SKIPPED: no redis-server on PATH to ask)" : "";
-
-Deno.test({
-  name: `redis-server restores our payloads, and we restore its${skipped}`,
-  ignore: version === null,
-  async fn() {
-    const seed = testSeed(99);
-    const random = new Random(seed);
-    const values: Uint8Array[] = ["", "0", "-1", "12", "32768", "2147483648", "007", "a".repeat(50)]
-      .map(ascii);
-    for (const length of [1, 19, 20, 21, 63, 64, 1_000, 16_383, 16_384, 40_000, 300_000]) {
-      values.push(random.bytes(length), ascii("ab\0c".repeat(length).slice(0, length)));
-    }
-    const server = (await RedisServer.start())!;
-    const redis = await server.connect();
-    const shell = new Shell(GENERIC);
-    try {
-      for (const value of values) {
-        const where = `${value.length} bytes, seed ${seed}`;
-        shell.run("SET", "ours", value);
-        await redis.run("SET", "theirs", value);
-        const ours = bytesOf(shell.run("DUMP", "ours"));
-        const theirs = bytesOf(await redis.run("DUMP", "theirs"));
-        assertEquals(await redis.run("RESTORE", "k", "0", ours, "REPLACE"), OK, where);
-        assertEquals(shell.run("RESTORE", "k", "0", theirs, "REPLACE"), OK, where);
-        const expected = await redis.run("GET", "theirs");
-        assertEquals(await redis.run("GET", "k"), expected, where);
-        assertEquals(shell.run("GET", "k"), expected, where);
-      }
-    } finally {
-      redis.close();
-      await server.stop();
-    }
-  },
+asksRedis("redis-server restores our payloads, and we restore its", async (redis) => {
+  const seed = testSeed(99);
+  const random = new Random(seed);
+  const values: Uint8Array[] = ["", "0", "-1", "12", "32768", "2147483648", "007", "a".repeat(50)]
+    .map(ascii);
+  for (const length of [1, 19, 20, 21, 63, 64, 1_000, 16_383, 16_384, 40_000, 300_000]) {
+    values.push(random.bytes(length), ascii("ab\0c".repeat(length).slice(0, length)));
+  }
+  const shell = new Shell(GENERIC);
+  for (const value of values) {
+    const where = `${value.length} bytes, seed ${seed}`;
+    shell.run("SET", "ours", value);
+    await redis.run("SET", "theirs", value);
+    const ours = bytesOf(shell.run("DUMP", "ours"));
+    const theirs = bytesOf(await redis.run("DUMP", "theirs"));
+    assertEquals(await redis.run("RESTORE", "k", "0", ours, "REPLACE"), OK, where);
+    assertEquals(shell.run("RESTORE", "k", "0", theirs, "REPLACE"), OK, where);
+    const expected = await redis.run("GET", "theirs");
+    assertEquals(await redis.run("GET", "k"), expected, where);
+    assertEquals(shell.run("GET", "k"), expected, where);
+  }
 });

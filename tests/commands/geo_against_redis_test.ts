@@ -1,11 +1,10 @@
-import { assertEquals } from "@std/assert";
 import { GEO_COMMANDS } from "../../src/commands/geo.ts";
 import { KEY_COMMANDS } from "../../src/commands/keys.ts";
 import { STRING_COMMANDS } from "../../src/commands/strings.ts";
 import { ZSET_COMMANDS } from "../../src/commands/zsets.ts";
-import { differences, type Line, words } from "../support/differential.ts";
+import { asksRedis } from "../support/asking_redis.ts";
+import { assertSameReplies, type Line, words } from "../support/differential.ts";
 import { Random, testSeed } from "../support/random.ts";
-import { RedisServer } from "../support/redis.ts";
 
 const SPECS = [...STRING_COMMANDS, ...KEY_COMMANDS, ...ZSET_COMMANDS, ...GEO_COMMANDS];
 
@@ -116,24 +115,7 @@ function lines(seed: number): Line[] {
   return all;
 }
 
-const version = await RedisServer.installed();
-const skipped = version === null ? " (SKIPPED: no redis-server on PATH to ask)" : "";
-
-Deno.test({
-  name: `positions are stored and found as redis-server does, command by command${skipped}`,
-  ignore: version === null,
-  async fn() {
-    const seed = testSeed(3200);
-    const redis = (await RedisServer.start())!;
-    const connection = await redis.connect();
-    try {
-      for (const protocol of [2, 3] as const) {
-        const found = await differences(connection, SPECS, lines(seed), protocol);
-        assertEquals(found.slice(0, 20), [], `RESP${protocol}, redis ${version}, seed ${seed}`);
-      }
-    } finally {
-      connection.close();
-      await redis.stop();
-    }
-  },
+asksRedis("positions are stored and found as redis-server does, command by command", (redis) => {
+  const seed = testSeed(3200);
+  return assertSameReplies(redis, SPECS, lines(seed), seed);
 });

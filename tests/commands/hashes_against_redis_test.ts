@@ -3,10 +3,10 @@ import { HASH_COMMANDS } from "../../src/commands/hashes.ts";
 import { KEY_COMMANDS } from "../../src/commands/keys.ts";
 import { OBJECT_COMMANDS } from "../../src/commands/object.ts";
 import { STRING_COMMANDS } from "../../src/commands/strings.ts";
+import { asksRedis } from "../support/asking_redis.ts";
 import { redisCommandInfo, specCommandInfo } from "../support/command_info.ts";
-import { differences, type Line, words } from "../support/differential.ts";
+import { assertSameReplies, type Line, words } from "../support/differential.ts";
 import { Random, testSeed } from "../support/random.ts";
-import { RedisServer } from "../support/redis.ts";
 
 const SPECS = [...HASH_COMMANDS, ...STRING_COMMANDS, ...KEY_COMMANDS, ...OBJECT_COMMANDS];
 
@@ -139,31 +139,14 @@ function randomLines(seed: number): Line[] {
   return lines;
 }
 
-const version = await RedisServer.installed();
-const skipped = version === null ? " (SKIPPED: no redis-server on PATH to ask)" : "";
-
-Deno.test({
-  name: `the hash commands reply what redis-server replies, byte for byte${skipped}`,
-  ignore: version === null,
-  async fn() {
-    const seed = testSeed(4_712);
-    const redis = (await RedisServer.start())!;
-    const connection = await redis.connect();
-    try {
-      const lines = [
-        ...SINGLES.map((line) => ({ words: words(line) })),
-        ...counterLines(),
-        ...encodingLines(),
-        ...randomLines(seed),
-      ];
-      for (const protocol of [2, 3] as const) {
-        const found = await differences(connection, SPECS, lines, protocol);
-        assertEquals(found.slice(0, 20), [], `RESP${protocol}, redis ${version}, seed ${seed}`);
-      }
-      assertEquals(specCommandInfo(ASKED), await redisCommandInfo(connection, ASKED));
-    } finally {
-      connection.close();
-      await redis.stop();
-    }
-  },
+asksRedis("the hash commands reply what redis-server replies, byte for byte", async (redis) => {
+  const seed = testSeed(4_712);
+  const lines = [
+    ...SINGLES.map((line) => ({ words: words(line) })),
+    ...counterLines(),
+    ...encodingLines(),
+    ...randomLines(seed),
+  ];
+  await assertSameReplies(redis, SPECS, lines, seed);
+  assertEquals(specCommandInfo(ASKED), await redisCommandInfo(redis, ASKED));
 });

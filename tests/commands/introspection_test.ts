@@ -8,8 +8,8 @@ import { type CommandSpec, CommandTable } from "../../src/commands/registry.ts";
 import { SORT_COMMANDS } from "../../src/commands/sort.ts";
 import { ZSET_COMMANDS } from "../../src/commands/zsets.ts";
 import { type Reply, ReplyParser } from "../../src/resp/reply_parser.ts";
+import { asksRedis } from "../support/asking_redis.ts";
 import { CONNECTION, GENERIC } from "../support/generic_commands.ts";
-import { RedisServer } from "../support/redis.ts";
 import { Shell } from "../support/shell.ts";
 
 const SPECS = [...GENERIC, ...CONNECTION];
@@ -289,30 +289,16 @@ function documented(docs: Plain): Plain {
   return out;
 }
 
-const version = await RedisServer.installed();
-const skipped = version === null ? " (SKIPPED: no redis-server on PATH to ask)" : "";
-
-Deno.test({
-  name: `COMMAND INFO and DOCS agree with redis-server's on every fact${skipped}`,
-  ignore: version === null,
-  async fn() {
-    const server = (await RedisServer.start())!;
-    const redis = await server.connect();
-    const shell = resp3Shell();
-    try {
-      await redis.run("HELLO", "3");
-      for (const { name } of SPECS) {
-        const theirs = parse(await redis.run("COMMAND", "INFO", name)) as Plain[];
-        const ours = parse(shell.run("COMMAND", "INFO", name)) as Plain[];
-        assertEquals(facts(ours[0]), facts(theirs[0]), name);
-        if (REDOCUMENTED_IN_7_2.test(name)) continue;
-        const theirDocs = parse(await redis.run("COMMAND", "DOCS", name));
-        const ourDocs = parse(shell.run("COMMAND", "DOCS", name));
-        assertEquals(documented(ourDocs), documented(theirDocs), name);
-      }
-    } finally {
-      redis.close();
-      await server.stop();
-    }
-  },
+asksRedis("COMMAND INFO and DOCS agree with redis-server's on every fact", async (redis) => {
+  const shell = resp3Shell();
+  await redis.run("HELLO", "3");
+  for (const { name } of SPECS) {
+    const theirs = parse(await redis.run("COMMAND", "INFO", name)) as Plain[];
+    const ours = parse(shell.run("COMMAND", "INFO", name)) as Plain[];
+    assertEquals(facts(ours[0]), facts(theirs[0]), name);
+    if (REDOCUMENTED_IN_7_2.test(name)) continue;
+    const theirDocs = parse(await redis.run("COMMAND", "DOCS", name));
+    const ourDocs = parse(shell.run("COMMAND", "DOCS", name));
+    assertEquals(documented(ourDocs), documented(theirDocs), name);
+  }
 });

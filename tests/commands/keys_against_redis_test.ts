@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
+import { asksRedis, redisVersion } from "../support/asking_redis.ts";
 import { CONNECTION, GENERIC } from "../support/generic_commands.ts";
-import { differences, type Line, words } from "../support/differential.ts";
+import { assertSameReplies, differences, type Line, words } from "../support/differential.ts";
 import { Random, testSeed } from "../support/random.ts";
-import { RedisServer } from "../support/redis.ts";
 
 const INTEGERS = [
   ..."0 1 -1 15 16 -16 x 1.5 +1 01 2147483647 2147483648 -2147483648 -2147483649".split(" "),
@@ -126,67 +126,40 @@ function lines(): Line[] {
   return out;
 }
 
-const version = await RedisServer.installed();
-const skipped = version === null ? " (SKIPPED: no redis-server on PATH to ask)" : "";
+asksRedis(
+  "the commands on keys of any type reply what redis-server replies, byte for byte",
+  (redis) => assertSameReplies(redis, [...GENERIC, ...CONNECTION], lines()),
+);
 
-Deno.test({
-  name: `the commands on keys of any type reply what redis-server replies, byte for byte${skipped}`,
-  ignore: version === null,
-  async fn() {
-    const server = (await RedisServer.start())!;
-    const redis = await server.connect();
-    try {
-      for (const protocol of [2, 3] as const) {
-        const found = await differences(redis, [...GENERIC, ...CONNECTION], lines(), protocol);
-        assertEquals(found.slice(0, 20), [], `RESP${protocol}, redis ${version}`);
-      }
-    } finally {
-      redis.close();
-      await server.stop();
-    }
-  },
-});
-
-Deno.test({
-  name: `random runs of commands on keys reply what redis-server replies${skipped}`,
-  ignore: version === null,
-  async fn() {
-    const seed = testSeed(8_128);
-    const random = new Random(seed);
-    const server = (await RedisServer.start())!;
-    const redis = await server.connect();
-    const key = () => `k${random.below(6)}`;
-    const far = () => String(4_000_000_000_000 + random.below(4));
-    const makers: (() => string)[] = [
-      () => `SET ${key()} ${random.below(1000)}`,
-      () => `SET ${key()} ${"v".repeat(random.below(60))}x PXAT ${far()}`,
-      () => `APPEND ${key()} x`,
-      () => `DEL ${key()} ${key()}`,
-      () => `EXISTS ${key()} ${key()} ${key()}`,
-      () => `RENAME ${key()} ${key()}`,
-      () => `RENAMENX ${key()} ${key()}`,
-      () => `COPY ${key()} ${key()} ${random.pick(["", "REPLACE", "DB 1", "DB 0 REPLACE"])}`.trim(),
-      () => `MOVE ${key()} 1`,
-      () => `SWAPDB 0 1`,
-      () => `PERSIST ${key()}`,
-      () => `PEXPIREAT ${key()} ${far()} ${random.pick(["", "NX", "XX", "GT", "LT"])}`.trim(),
-      () => `EXPIRE ${key()} -1`,
-      () => `PEXPIRETIME ${key()}`,
-      () => `TYPE ${key()}`,
-      () => `OBJECT ENCODING ${key()}`,
-      () => `GET ${key()}`,
-      () => "DBSIZE",
-    ];
-    const lines: Line[] = Array.from(
-      { length: 8_000 },
-      (_, i) => ({ words: words(i % 2_000 === 1_999 ? "FLUSHALL" : random.pick(makers)()) }),
-    );
-    try {
-      const found = await differences(redis, GENERIC, lines, 2);
-      assertEquals(found.slice(0, 20), [], `redis ${version}, seed ${seed}`);
-    } finally {
-      redis.close();
-      await server.stop();
-    }
-  },
+asksRedis("random runs of commands on keys reply what redis-server replies", async (redis) => {
+  const seed = testSeed(8_128);
+  const random = new Random(seed);
+  const key = () => `k${random.below(6)}`;
+  const far = () => String(4_000_000_000_000 + random.below(4));
+  const makers: (() => string)[] = [
+    () => `SET ${key()} ${random.below(1000)}`,
+    () => `SET ${key()} ${"v".repeat(random.below(60))}x PXAT ${far()}`,
+    () => `APPEND ${key()} x`,
+    () => `DEL ${key()} ${key()}`,
+    () => `EXISTS ${key()} ${key()} ${key()}`,
+    () => `RENAME ${key()} ${key()}`,
+    () => `RENAMENX ${key()} ${key()}`,
+    () => `COPY ${key()} ${key()} ${random.pick(["", "REPLACE", "DB 1", "DB 0 REPLACE"])}`.trim(),
+    () => `MOVE ${key()} 1`,
+    () => `SWAPDB 0 1`,
+    () => `PERSIST ${key()}`,
+    () => `PEXPIREAT ${key()} ${far()} ${random.pick(["", "NX", "XX", "GT", "LT"])}`.trim(),
+    () => `EXPIRE ${key()} -1`,
+    () => `PEXPIRETIME ${key()}`,
+    () => `TYPE ${key()}`,
+    () => `OBJECT ENCODING ${key()}`,
+    () => `GET ${key()}`,
+    () => "DBSIZE",
+  ];
+  const lines: Line[] = Array.from(
+    { length: 8_000 },
+    (_, i) => ({ words: words(i % 2_000 === 1_999 ? "FLUSHALL" : random.pick(makers)()) }),
+  );
+  const found = await differences(redis, GENERIC, lines, 2);
+  assertEquals(found.slice(0, 20), [], `redis ${redisVersion}, seed ${seed}`);
 });

@@ -1,11 +1,11 @@
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { KEY_COMMANDS } from "../../src/commands/keys.ts";
 import { LIST_COMMANDS } from "../../src/commands/lists.ts";
 import { OBJECT_COMMANDS } from "../../src/commands/object.ts";
 import { STRING_COMMANDS } from "../../src/commands/strings.ts";
+import { asksRedis } from "../support/asking_redis.ts";
 import { differences, type Line, words } from "../support/differential.ts";
 import { Random, testSeed } from "../support/random.ts";
-import { type RawConnection, RedisServer } from "../support/redis.ts";
 
 const SEED = testSeed(20_270_302);
 const SPECS = [...STRING_COMMANDS, ...LIST_COMMANDS, ...KEY_COMMANDS, ...OBJECT_COMMANDS];
@@ -117,50 +117,27 @@ function randomLines(random: Random, count: number): Line[] {
   return Array.from({ length: count }, () => ({ words: random.pick(make)() }));
 }
 
-const version = await RedisServer.installed();
-const skipped = version === null ? " (SKIPPED: no redis-server on PATH to ask)" : "";
-
-/** Runs `check` with a connection to a redis-server of its own. */
-async function withRedis(check: (redis: RawConnection) => Promise<void>): Promise<void> {
-  const server = await RedisServer.start();
-  assert(server !== null);
-  const redis = await server.connect();
-  try {
-    await check(redis);
-  } finally {
-    redis.close();
-    await server.stop();
-  }
-}
-
 for (const protocol of [2, 3] as const) {
-  Deno.test({
-    name: `list commands reply as redis-server does, RESP${protocol}${skipped}`,
-    ignore: version === null,
-    fn: () =>
-      withRedis(async (redis) => {
-        const lines = SINGLES.map((line): Line => {
-          const ours = LATER[line];
-          return ours === undefined ? { words: words(line) } : { words: words(line), ours };
-        });
-        assertEquals(await differences(redis, SPECS, lines, protocol), []);
-      }),
+  asksRedis(`list commands reply as redis-server does, RESP${protocol}`, async (redis) => {
+    const lines = SINGLES.map((line): Line => {
+      const ours = LATER[line];
+      return ours === undefined ? { words: words(line) } : { words: words(line), ours };
+    });
+    assertEquals(await differences(redis, SPECS, lines, protocol), []);
   });
 }
 
-Deno.test({
-  name: `random list commands reply as redis-server does, whatever the size of packs${skipped}`,
-  ignore: version === null,
-  fn: () =>
-    withRedis(async (redis) => {
-      const random = new Random(SEED);
-      for (const size of [-2, -1, 5]) {
-        await redis.run("CONFIG", "SET", "list-max-listpack-size", String(size));
-        const lines = randomLines(random, 1_200);
-        const found = await differences(redis, SPECS, lines, 2, (shell) => {
-          for (const keys of shell.keys) keys.limits.listMaxListpackSize = size;
-        });
-        assertEquals(found.slice(0, 3), [], `seed ${SEED}, size ${size}`);
-      }
-    }),
-});
+asksRedis(
+  "random list commands reply as redis-server does, whatever the size of packs",
+  async (redis) => {
+    const random = new Random(SEED);
+    for (const size of [-2, -1, 5]) {
+      await redis.run("CONFIG", "SET", "list-max-listpack-size", String(size));
+      const lines = randomLines(random, 1_200);
+      const found = await differences(redis, SPECS, lines, 2, (shell) => {
+        for (const keys of shell.keys) keys.limits.listMaxListpackSize = size;
+      });
+      assertEquals(found.slice(0, 3), [], `seed ${SEED}, size ${size}`);
+    }
+  },
+);

@@ -1,9 +1,9 @@
 import { assertEquals } from "@std/assert";
 import { SET_TYPE_COMMANDS } from "../../src/commands/sets.ts";
-import { differences, type Line, words } from "../support/differential.ts";
+import { asksRedis, redisVersion } from "../support/asking_redis.ts";
+import { assertSameReplies, differences, type Line, words } from "../support/differential.ts";
 import { GENERIC } from "../support/generic_commands.ts";
 import { Random, testSeed } from "../support/random.ts";
-import { RedisServer } from "../support/redis.ts";
 
 const COMMANDS = [...SET_TYPE_COMMANDS, ...GENERIC];
 
@@ -78,74 +78,47 @@ function lines(): Line[] {
   return out;
 }
 
-const version = await RedisServer.installed();
-const skipped = version === null ? " (SKIPPED: no redis-server on PATH to ask)" : "";
+asksRedis(
+  "the set commands reply what redis-server replies, byte for byte",
+  (redis) => assertSameReplies(redis, COMMANDS, lines()),
+);
 
-Deno.test({
-  name: `the set commands reply what redis-server replies, byte for byte${skipped}`,
-  ignore: version === null,
-  async fn() {
-    const server = (await RedisServer.start())!;
-    const redis = await server.connect();
-    try {
-      for (const protocol of [2, 3] as const) {
-        const found = await differences(redis, COMMANDS, lines(), protocol);
-        assertEquals(found.slice(0, 20), [], `RESP${protocol}, redis ${version}`);
-      }
-    } finally {
-      redis.close();
-      await server.stop();
-    }
-  },
-});
-
-Deno.test({
-  name: `random runs of set commands reply what redis-server replies${skipped}`,
-  ignore: version === null,
-  async fn() {
-    const seed = testSeed(5_040);
-    const random = new Random(seed);
-    const server = (await RedisServer.start())!;
-    const redis = await server.connect();
-    const key = () => `k${random.below(5)}`;
-    const keys = () => Array.from({ length: 1 + random.below(4) }, key).join(" ");
-    const integer = () =>
-      random.below(6) === 0
-        ? String(random.below(2 ** 30) * (random.below(2) === 0 ? 1 : -(2 ** 20)))
-        : String(random.below(40) - 5);
-    const member = () => random.below(4) === 0 ? `m${random.below(9)}` : integer();
-    const members = () => Array.from({ length: 1 + random.below(6) }, member).join(" ");
-    const everything = Array.from({ length: 40 }, (_, i) => `${i - 5} m${i % 9}`).join(" ");
-    const makers: (() => string)[] = [
-      () => `SADD ${key()} ${members()}`,
-      () => `SADD ${key()} ${members()}`,
-      () => `SREM ${key()} ${members()}`,
-      () => `SMOVE ${key()} ${key()} ${member()}`,
-      () => `SISMEMBER ${key()} ${member()}`,
-      () => `SMISMEMBER ${key()} ${members()}`,
-      () => `SCARD ${key()}`,
-      () => `SINTERSTORE ${key()} ${keys()}`,
-      () => `SUNIONSTORE ${key()} ${keys()}`,
-      () => `SDIFFSTORE ${key()} ${keys()}`,
-      () => `SINTERCARD 2 ${key()} ${key()} LIMIT ${random.below(5)}`,
-      () => `SINTERCARD 3 ${key()} ${key()} ${key()}`,
-      () => `COPY ${key()} ${key()} REPLACE`,
-      () => `RENAME ${key()} ${key()}`,
-      () => `DEL ${key()}`,
-      () => `SET ${key()} x`,
-      () => `TYPE ${key()}`,
-      () => `SMISMEMBER ${key()} ${everything}`,
-    ].flatMap((maker, i) => i > 14 ? [maker] : [maker, maker, maker]);
-    const lines: Line[] = Array.from(
-      { length: 6_000 },
-      () => ({ words: words(random.pick(makers)()) }),
-    );
-    try {
-      const found = await differences(redis, COMMANDS, lines, 2);
-      assertEquals(found.slice(0, 20), [], `redis ${version}, seed ${seed}`);
-    } finally {
-      redis.close();
-      await server.stop();
-    }
-  },
+asksRedis("random runs of set commands reply what redis-server replies", async (redis) => {
+  const seed = testSeed(5_040);
+  const random = new Random(seed);
+  const key = () => `k${random.below(5)}`;
+  const keys = () => Array.from({ length: 1 + random.below(4) }, key).join(" ");
+  const integer = () =>
+    random.below(6) === 0
+      ? String(random.below(2 ** 30) * (random.below(2) === 0 ? 1 : -(2 ** 20)))
+      : String(random.below(40) - 5);
+  const member = () => random.below(4) === 0 ? `m${random.below(9)}` : integer();
+  const members = () => Array.from({ length: 1 + random.below(6) }, member).join(" ");
+  const everything = Array.from({ length: 40 }, (_, i) => `${i - 5} m${i % 9}`).join(" ");
+  const makers: (() => string)[] = [
+    () => `SADD ${key()} ${members()}`,
+    () => `SADD ${key()} ${members()}`,
+    () => `SREM ${key()} ${members()}`,
+    () => `SMOVE ${key()} ${key()} ${member()}`,
+    () => `SISMEMBER ${key()} ${member()}`,
+    () => `SMISMEMBER ${key()} ${members()}`,
+    () => `SCARD ${key()}`,
+    () => `SINTERSTORE ${key()} ${keys()}`,
+    () => `SUNIONSTORE ${key()} ${keys()}`,
+    () => `SDIFFSTORE ${key()} ${keys()}`,
+    () => `SINTERCARD 2 ${key()} ${key()} LIMIT ${random.below(5)}`,
+    () => `SINTERCARD 3 ${key()} ${key()} ${key()}`,
+    () => `COPY ${key()} ${key()} REPLACE`,
+    () => `RENAME ${key()} ${key()}`,
+    () => `DEL ${key()}`,
+    () => `SET ${key()} x`,
+    () => `TYPE ${key()}`,
+    () => `SMISMEMBER ${key()} ${everything}`,
+  ].flatMap((maker, i) => i > 14 ? [maker] : [maker, maker, maker]);
+  const lines: Line[] = Array.from(
+    { length: 6_000 },
+    () => ({ words: words(random.pick(makers)()) }),
+  );
+  const found = await differences(redis, COMMANDS, lines, 2);
+  assertEquals(found.slice(0, 20), [], `redis ${redisVersion}, seed ${seed}`);
 });

@@ -3,9 +3,10 @@ import { ascii, latin1 } from "../../src/base/ascii.ts";
 import { KEY_COMMANDS } from "../../src/commands/keys.ts";
 import { STREAM_COMMANDS } from "../../src/commands/streams.ts";
 import { StreamReader } from "../../src/keyspace/stream_reader.ts";
+import { asksRedis } from "../support/asking_redis.ts";
 import { differences, type Line, makeList, words } from "../support/differential.ts";
 import { Random, testSeed } from "../support/random.ts";
-import { type RawConnection, RedisServer } from "../support/redis.ts";
+import type { RawConnection } from "../support/redis.ts";
 import { Shell } from "../support/shell.ts";
 
 const SPECS = [...STREAM_COMMANDS, ...KEY_COMMANDS];
@@ -18,25 +19,9 @@ const REDIS_ARGUMENTS = [
   ...`--stream-node-max-entries ${NODE_ENTRIES} --stream-node-max-bytes ${NODE_BYTES}`.split(" "),
 ];
 
-const version = await RedisServer.installed();
-const skipped = version === null ? " (SKIPPED: no redis-server on PATH to ask)" : "";
-
-/** A test that asks a redis-server of its own. */
+/** A test that asks a redis-server of its own, with small nodes. */
 function asks(name: string, ask: (redis: RawConnection) => Promise<void>): void {
-  Deno.test({
-    name: `${name}${skipped}`,
-    ignore: version === null,
-    async fn() {
-      const server = (await RedisServer.start(REDIS_ARGUMENTS))!;
-      const redis = await server.connect();
-      try {
-        await ask(redis);
-      } finally {
-        redis.close();
-        await server.stop();
-      }
-    },
-  });
+  asksRedis(name, ask, REDIS_ARGUMENTS);
 }
 
 function useSmallNodes(shell: Shell): void {

@@ -2,10 +2,10 @@ import { assertEquals } from "@std/assert";
 import { COUNTER_COMMANDS } from "../../src/commands/counters.ts";
 import { LCS_COMMANDS } from "../../src/commands/lcs.ts";
 import { STRING_COMMANDS } from "../../src/commands/strings.ts";
+import { asksRedis } from "../support/asking_redis.ts";
 import { redisCommandInfo, specCommandInfo } from "../support/command_info.ts";
-import { differences, type Line, words } from "../support/differential.ts";
+import { assertSameReplies, type Line, words } from "../support/differential.ts";
 import { Random, testSeed } from "../support/random.ts";
-import { RedisServer } from "../support/redis.ts";
 
 const SPECS = [...STRING_COMMANDS, ...COUNTER_COMMANDS, ...LCS_COMMANDS];
 
@@ -143,32 +143,15 @@ function randomLines(seed: number): Line[] {
   return lines;
 }
 
-const version = await RedisServer.installed();
-const skipped = version === null ? " (SKIPPED: no redis-server on PATH to ask)" : "";
-
-Deno.test({
-  name: `the string commands reply what redis-server replies, byte for byte${skipped}`,
-  ignore: version === null,
-  async fn() {
-    const seed = testSeed(4_711);
-    const redis = (await RedisServer.start())!;
-    const connection = await redis.connect();
-    try {
-      const lines = [
-        ...SINGLES.map((line) => ({ words: words(line) })),
-        ...setAndGetexLines(),
-        ...rangeLines(),
-        ...counterLines(),
-        ...randomLines(seed),
-      ];
-      for (const protocol of [2, 3] as const) {
-        const found = await differences(connection, SPECS, lines, protocol);
-        assertEquals(found.slice(0, 20), [], `RESP${protocol}, redis ${version}, seed ${seed}`);
-      }
-      assertEquals(specCommandInfo(SPECS), await redisCommandInfo(connection, SPECS));
-    } finally {
-      connection.close();
-      await redis.stop();
-    }
-  },
+asksRedis("the string commands reply what redis-server replies, byte for byte", async (redis) => {
+  const seed = testSeed(4_711);
+  const lines = [
+    ...SINGLES.map((line) => ({ words: words(line) })),
+    ...setAndGetexLines(),
+    ...rangeLines(),
+    ...counterLines(),
+    ...randomLines(seed),
+  ];
+  await assertSameReplies(redis, SPECS, lines, seed);
+  assertEquals(specCommandInfo(SPECS), await redisCommandInfo(redis, SPECS));
 });

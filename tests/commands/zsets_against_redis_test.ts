@@ -1,12 +1,11 @@
-import { assertEquals } from "@std/assert";
 import { OBJECT_COMMANDS } from "../../src/commands/object.ts";
 import { SET_TYPE_COMMANDS } from "../../src/commands/sets.ts";
 import { STRING_COMMANDS } from "../../src/commands/strings.ts";
 import { KEY_COMMANDS } from "../../src/commands/keys.ts";
 import { ZSET_COMMANDS } from "../../src/commands/zsets.ts";
-import { differences, type Line, words } from "../support/differential.ts";
+import { asksRedis } from "../support/asking_redis.ts";
+import { assertSameReplies, type Line, words } from "../support/differential.ts";
 import { Random, testSeed } from "../support/random.ts";
-import { RedisServer } from "../support/redis.ts";
 
 const SPECS = [
   ...STRING_COMMANDS,
@@ -246,24 +245,7 @@ function lines(seed: number): Line[] {
   return all;
 }
 
-const version = await RedisServer.installed();
-const skipped = version === null ? " (SKIPPED: no redis-server on PATH to ask)" : "";
-
-Deno.test({
-  name: `sorted sets are answered as redis-server answers them, command by command${skipped}`,
-  ignore: version === null,
-  async fn() {
-    const seed = testSeed(1201);
-    const redis = (await RedisServer.start())!;
-    const connection = await redis.connect();
-    try {
-      for (const protocol of [2, 3] as const) {
-        const found = await differences(connection, SPECS, lines(seed), protocol);
-        assertEquals(found.slice(0, 20), [], `RESP${protocol}, redis ${version}, seed ${seed}`);
-      }
-    } finally {
-      connection.close();
-      await redis.stop();
-    }
-  },
+asksRedis("sorted sets are answered as redis-server answers them, command by command", (redis) => {
+  const seed = testSeed(1201);
+  return assertSameReplies(redis, SPECS, lines(seed), seed);
 });

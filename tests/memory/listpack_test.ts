@@ -3,8 +3,8 @@ import { ascii, latin1 } from "../../src/base/ascii.ts";
 import { Arena, byteAt } from "../../src/memory/arena.ts";
 import { isValidListpack, ListpackIterator } from "../../src/memory/listpack.ts";
 import { PACK_BYTES_MAX, Packs } from "../../src/memory/pack.ts";
+import { asksRedis } from "../support/asking_redis.ts";
 import { Random, testSeed } from "../support/random.ts";
-import { RedisServer } from "../support/redis.ts";
 
 /** A pack's bytes. */
 function bytesOf(arena: Arena, packs: Packs, p: number): Uint8Array {
@@ -44,57 +44,43 @@ function boundaryWords(): string[] {
   return words;
 }
 
-const version = await RedisServer.installed();
-const skipped = version === null ? " (SKIPPED: no redis-server on PATH to ask)" : "";
-
-Deno.test({
-  name: `packs are byte for byte the listpacks of redis-server${skipped}`,
-  ignore: version === null,
-  async fn() {
-    const seed = testSeed(31);
-    const random = new Random(seed);
-    const server = (await RedisServer.start(["--rdbcompression", "no"]))!;
-    const redis = await server.connect();
-    const arena = new Arena(8 * 2 ** 20);
-    const packs = new Packs(arena);
-    try {
-      await redis.run("CONFIG", "SET", "hash-max-listpack-entries", "10000");
-      await redis.run("CONFIG", "SET", "hash-max-listpack-value", "1000000");
-      const words = boundaryWords();
-      for (let round = 0; round < 300; round++) {
-        const where = `seed ${seed} round ${round}`;
-        const pair = () =>
-          random.below(3) === 0 ? random.pick(words) : String(random.below(2 ** random.below(40)));
-        const fields = new Map<string, string>();
-        let bytes = 0;
-        const count = 1 + random.below(40);
-        while (fields.size < count && bytes < PACK_BYTES_MAX - 40_000) {
-          // Every word has its turn as a value.
-          const value = fields.size === 0 ? words[round % words.length] : pair();
-          const field = pair();
-          fields.set(field, value);
-          bytes += field.length + value.length;
-        }
-        await redis.run("DEL", "h");
-        for (const [field, value] of fields) await redis.run("HSET", "h", field, value);
-        const dump = await redis.run("DUMP", "h");
-        const payload = dump.slice(dump.indexOf("\r\n") + 2, -2);
-        // type 16 | length | listpack | version and checksum
-        assertEquals(payload.charCodeAt(0), 16, where);
-        const body = payload.slice(1, -10);
-        const p = packOf(packs, [...fields].flat());
-        const ours = bytesOf(arena, packs, p);
-        assertEquals(latin1(ours), body.slice(body.length - ours.length), where);
-        const lengthBytes = ours.length < 64 ? 1 : ours.length < 16_384 ? 2 : 5;
-        assertEquals(body.length, ours.length + lengthBytes, where);
-        packs.release(p);
-      }
-    } finally {
-      redis.close();
-      await server.stop();
+asksRedis("packs are byte for byte the listpacks of redis-server", async (redis) => {
+  const seed = testSeed(31);
+  const random = new Random(seed);
+  const arena = new Arena(8 * 2 ** 20);
+  const packs = new Packs(arena);
+  await redis.run("CONFIG", "SET", "hash-max-listpack-entries", "10000");
+  await redis.run("CONFIG", "SET", "hash-max-listpack-value", "1000000");
+  const words = boundaryWords();
+  for (let round = 0; round < 300; round++) {
+    const where = `seed ${seed} round ${round}`;
+    const pair = () =>
+      random.below(3) === 0 ? random.pick(words) : String(random.below(2 ** random.below(40)));
+    const fields = new Map<string, string>();
+    let bytes = 0;
+    const count = 1 + random.below(40);
+    while (fields.size < count && bytes < PACK_BYTES_MAX - 40_000) {
+      // Every word has its turn as a value.
+      const value = fields.size === 0 ? words[round % words.length] : pair();
+      const field = pair();
+      fields.set(field, value);
+      bytes += field.length + value.length;
     }
-  },
-});
+    await redis.run("DEL", "h");
+    for (const [field, value] of fields) await redis.run("HSET", "h", field, value);
+    const dump = await redis.run("DUMP", "h");
+    const payload = dump.slice(dump.indexOf("\r\n") + 2, -2);
+    // type 16 | length | listpack | version and checksum
+    assertEquals(payload.charCodeAt(0), 16, where);
+    const body = payload.slice(1, -10);
+    const p = packOf(packs, [...fields].flat());
+    const ours = bytesOf(arena, packs, p);
+    assertEquals(latin1(ours), body.slice(body.length - ours.length), where);
+    const lengthBytes = ours.length < 64 ? 1 : ours.length < 16_384 ? 2 : 5;
+    assertEquals(body.length, ours.length + lengthBytes, where);
+    packs.release(p);
+  }
+}, ["--rdbcompression", "no"]);
 
 Deno.test("the bytes of a pack are a valid listpack and make the same pack again", () => {
   const arena = new Arena(8 * 2 ** 20);

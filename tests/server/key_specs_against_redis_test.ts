@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
+import { asksRedis } from "../support/asking_redis.ts";
 import { type Plain, plain } from "../support/client.ts";
-import { RedisServer } from "../support/redis.ts";
 import { TestServer } from "../support/server.ts";
 import { ReplyParser } from "../../src/resp/reply_parser.ts";
 
@@ -67,55 +67,41 @@ function specsNamed(docs: Plain): string[] {
   );
 }
 
-const version = await RedisServer.installed();
-const skipped = version === null ? " (SKIPPED: no redis-server on PATH to ask)" : "";
-
-Deno.test({
-  name: `keys are where redis-server says that they are${skipped}`,
-  ignore: version === null,
-  async fn() {
-    await using server = await TestServer.start();
-    const redisServer = (await RedisServer.start())!;
-    const redis = await redisServer.connect();
-    const client = await server.connect();
-    const theirs: Ask = async (...words) => {
-      const parser = new ReplyParser();
-      parser.push(Uint8Array.from(await redis.run(...words), (c) => c.charCodeAt(0)));
-      const reply = parser.next();
-      assert(reply !== undefined);
-      return plain(reply);
-    };
-    const ours: Ask = (...words) => client.ask(...words);
-    try {
-      for (const ask of [ours, theirs]) await ask("HELLO", "3");
-      const known = new Set(await theirs("COMMAND", "LIST") as string[]);
-      for (const name of await ours("COMMAND", "LIST") as string[]) {
-        if (!known.has(name) || SAID_OTHERWISE.has(name)) continue;
-        assertEquals(
-          keySpecs(await ours("COMMAND", "INFO", name)),
-          keySpecs(await theirs("COMMAND", "INFO", name)),
-          name,
-        );
-        if (name.includes("|")) continue;
-        assertEquals(
-          specsNamed(await ours("COMMAND", "DOCS", name)),
-          specsNamed(await theirs("COMMAND", "DOCS", name)),
-          name,
-        );
-      }
-      for (const request of REQUESTS) {
-        const words = request.split(" ");
-        for (const form of ["GETKEYS", "GETKEYSANDFLAGS"]) {
-          assertEquals(
-            await ours("COMMAND", form, ...words),
-            await theirs("COMMAND", form, ...words),
-            `${form} ${request}`,
-          );
-        }
-      }
-    } finally {
-      redis.close();
-      await redisServer.stop();
+asksRedis("keys are where redis-server says that they are", async (redis) => {
+  await using server = await TestServer.start();
+  const client = await server.connect();
+  const theirs: Ask = async (...words) => {
+    const parser = new ReplyParser();
+    parser.push(Uint8Array.from(await redis.run(...words), (c) => c.charCodeAt(0)));
+    const reply = parser.next();
+    assert(reply !== undefined);
+    return plain(reply);
+  };
+  const ours: Ask = (...words) => client.ask(...words);
+  for (const ask of [ours, theirs]) await ask("HELLO", "3");
+  const known = new Set(await theirs("COMMAND", "LIST") as string[]);
+  for (const name of await ours("COMMAND", "LIST") as string[]) {
+    if (!known.has(name) || SAID_OTHERWISE.has(name)) continue;
+    assertEquals(
+      keySpecs(await ours("COMMAND", "INFO", name)),
+      keySpecs(await theirs("COMMAND", "INFO", name)),
+      name,
+    );
+    if (name.includes("|")) continue;
+    assertEquals(
+      specsNamed(await ours("COMMAND", "DOCS", name)),
+      specsNamed(await theirs("COMMAND", "DOCS", name)),
+      name,
+    );
+  }
+  for (const request of REQUESTS) {
+    const words = request.split(" ");
+    for (const form of ["GETKEYS", "GETKEYSANDFLAGS"]) {
+      assertEquals(
+        await ours("COMMAND", form, ...words),
+        await theirs("COMMAND", form, ...words),
+        `${form} ${request}`,
+      );
     }
-  },
+  }
 });

@@ -1,6 +1,8 @@
+import { assertEquals } from "@std/assert";
 import type { CommandSpec } from "../../src/commands/registry.ts";
 import { ascii } from "../../src/base/ascii.ts";
 import { NO_DEADLINE, TYPE_LIST } from "../../src/keyspace/entry.ts";
+import { redisVersion } from "./asking_redis.ts";
 import type { RawConnection } from "./redis.ts";
 import { Shell } from "./shell.ts";
 
@@ -72,6 +74,23 @@ export async function differences(
     }
   }
   return found;
+}
+
+/** Replies shown of those that differ. */
+const SHOWN = 20;
+
+/** Asserts that there are no `differences` in either protocol; `seed` is what the lines were made from. */
+export async function assertSameReplies(
+  redis: RawConnection,
+  specs: readonly CommandSpec[],
+  lines: readonly Line[],
+  seed: number | null = null,
+): Promise<void> {
+  for (const protocol of [2, 3] as const) {
+    const found = await differences(redis, specs, lines, protocol);
+    const context = `RESP${protocol}, redis ${redisVersion}, seed ${seed ?? "none"}`;
+    assertEquals(found.slice(0, SHOWN), [], context);
+  }
 }
 
 /** The shell names a wrong arity instead of replying. */
