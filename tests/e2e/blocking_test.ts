@@ -7,34 +7,9 @@ import { encodeRequest } from "../support/redis.ts";
 import { Random, testSeed } from "../support/random.ts";
 import { TestServer, until } from "../support/server.ts";
 import { letHappen, until as untilIs } from "../support/until.ts";
+import { say, waiters, waiting } from "../support/waiting_clients.ts";
 
 const SEED = testSeed(20_270_303);
-
-/** Clients that wait from here on; each reply is a promise. */
-async function waiters(
-  server: TestServer,
-  ...requests: readonly string[]
-): Promise<Promise<Plain>[]> {
-  const replies: Promise<Plain>[] = [];
-  for (const request of requests) {
-    const before = server.server.clients.blocked;
-    const client = await server.connect();
-    replies.push(client.line(request));
-    await until(`${request} waits`, () => server.server.clients.blocked === before + 1);
-  }
-  return replies;
-}
-
-function waiting(server: TestServer, count: number): Promise<void> {
-  return until(`${count} wait`, () => server.server.clients.blocked === count);
-}
-
-/** Asks one after the other, on one connection; words parted by spaces. */
-async function say(server: TestServer, ...lines: readonly string[]): Promise<Plain[]> {
-  const replies: Plain[] = [];
-  for (const line of lines) replies.push(await server.ask(...line.split(" ")));
-  return replies;
-}
 
 /** Whether a promise is still open after all that is ready has happened. */
 async function isOpen(promise: Promise<Plain>): Promise<boolean> {

@@ -2,34 +2,9 @@
 
 import { assertEquals } from "@std/assert";
 import { type Plain, plain } from "../support/client.ts";
-import { TestServer, until } from "../support/server.ts";
+import { TestServer } from "../support/server.ts";
 import { letHappen } from "../support/until.ts";
-
-/** Clients that wait from here on; each reply is a promise. */
-async function waiters(
-  server: TestServer,
-  ...requests: readonly string[]
-): Promise<Promise<Plain>[]> {
-  const replies: Promise<Plain>[] = [];
-  for (const request of requests) {
-    const before = server.server.clients.blocked;
-    const client = await server.connect();
-    replies.push(client.line(request));
-    await until(`${request} waits`, () => server.server.clients.blocked === before + 1);
-  }
-  return replies;
-}
-
-/** Asks one after the other, on one connection; words parted by spaces. */
-async function say(server: TestServer, ...lines: readonly string[]): Promise<Plain[]> {
-  const replies: Plain[] = [];
-  for (const line of lines) replies.push(await server.ask(...line.split(" ")));
-  return replies;
-}
-
-function blocked(server: TestServer, count: number): Promise<void> {
-  return until(`${count} wait`, () => server.server.clients.blocked === count);
-}
+import { say, waiters, waiting } from "../support/waiting_clients.ts";
 
 /** One entry `id` with one field and value, as a reply of XREAD for one stream. */
 function news(key: string, ...ids: string[]): Plain {
@@ -61,7 +36,7 @@ for (const shards of ["1", "3"]) {
     // A stream that comes to be by another command than XADD.
     await say(server, "COPY {k}a {k}none");
     assertEquals(await replies[3], news("{k}none", "5-1", "5-3"));
-    await blocked(server, 0);
+    await waiting(server, 0);
   });
 }
 
@@ -77,7 +52,7 @@ Deno.test("a group's entries go to the consumers in the order in which they wait
   await say(server, "MULTI", "XADD s 1-1 f v", "XADD s 1-2 f v", "XADD s 1-3 f v", "EXEC");
   assertEquals(await replies[0], news("s", "1-1"));
   assertEquals(await replies[1], news("s", "1-2", "1-3"));
-  await blocked(server, 1);
+  await waiting(server, 1);
   assertEquals(await say(server, "XPENDING s g"), [
     [3, "1-1", "1-3", [["a", "1"], ["b", "2"]]],
   ]);
@@ -133,7 +108,7 @@ Deno.test("a wait whose request pushed something to its own client still replies
     plain(await client.read()),
     ["message", "__keyevent@0__:xgroup-createconsumer", "s"],
   );
-  await blocked(server, 1);
+  await waiting(server, 1);
   await say(server, "XADD s 1-1 f v");
   assertEquals(plain(await client.read()), { s: [["1-1", ["f", "v"]]] });
   assertEquals(await client.line("PING"), "PONG");

@@ -1,24 +1,15 @@
 /** Clients that wait for members of sorted sets, over real sockets. */
 
 import { assertEquals } from "@std/assert";
-import type { Plain } from "../support/client.ts";
-import { TestServer, until } from "../support/server.ts";
-
-/** A client that waits from here on; its reply is a promise. */
-async function waiter(server: TestServer, request: string): Promise<Promise<Plain>[]> {
-  const before = server.server.clients.blocked;
-  const client = await server.connect();
-  const reply = client.line(request);
-  await until(`${request} waits`, () => server.server.clients.blocked === before + 1);
-  return [reply]; // in an array, so that it is not waited for here
-}
+import { TestServer } from "../support/server.ts";
+import { waiters } from "../support/waiting_clients.ts";
 
 Deno.test("BZPOPMIN, BZPOPMAX and BZMPOP are served in order by what ZADD brings", async () => {
   await using server = await TestServer.start({});
-  const [min] = await waiter(server, "BZPOPMIN other z 0");
-  const [max] = await waiter(server, "BZPOPMAX z 0");
-  const [both] = await waiter(server, "BZMPOP 0 2 other z MIN COUNT 2");
-  const [late] = await waiter(server, "BZPOPMIN z 0.05");
+  const [min] = await waiters(server, "BZPOPMIN other z 0");
+  const [max] = await waiters(server, "BZPOPMAX z 0");
+  const [both] = await waiters(server, "BZMPOP 0 2 other z MIN COUNT 2");
+  const [late] = await waiters(server, "BZPOPMIN z 0.05");
   assertEquals(await late, null);
   assertEquals(await server.ask("ZADD", "z", "1", "a", "2", "b", "3", "c", "4", "d", "5", "e"), 5);
   assertEquals(await min, ["z", "a", "1"]);
@@ -40,7 +31,7 @@ Deno.test("a store, a copy and a geo command wake who waits for members; other t
       ["ZINCRBY z 3 c", "c"],
     ]
   ) {
-    const [reply] = await waiter(server, "BZMPOP 0 1 z MAX");
+    const [reply] = await waiters(server, "BZMPOP 0 1 z MAX");
     await server.ask("RPUSH", "z", "x");
     await server.ask("DEL", "z");
     await server.ask(...line.split(" "));
