@@ -32,6 +32,18 @@ async function replicaOf(
   return replica;
 }
 
+/** `replica` follows `primary`, which reaches its client port through a proxy; `k` is 1. */
+async function followBehind(
+  proxy: Proxy,
+  primary: TestServer,
+  replica: TestServer,
+): Promise<void> {
+  await replica.ask("CONFIG", "SET", "replica-announce-port", `${proxy.port}`);
+  await replica.ask("REPLICAOF", HOST, `${primary.port}`);
+  await linkUp(primary, replica);
+  await primary.ask("SET", "k", "1");
+}
+
 /** What INFO says of a server's part in a failover. */
 async function roleOf(server: TestServer): Promise<string> {
   return `${await server.info("role")} ${await server.info("master_failover_state")}`;
@@ -155,10 +167,7 @@ Deno.test("clients that write wait, then hear of the new role; readers go on", a
   await using a = await TestServer.start();
   await using b = await TestServer.start();
   await using proxy = new Proxy(b.port, 1);
-  await b.ask("CONFIG", "SET", "replica-announce-port", `${proxy.port}`);
-  await b.ask("REPLICAOF", HOST, `${a.port}`);
-  await linkUp(a, b);
-  await a.ask("SET", "k", "1");
+  await followBehind(proxy, a, b);
   const popping = await a.connect();
   await popping.send("BLPOP", "list", "0");
   const waiting = await a.connect();
@@ -621,10 +630,7 @@ Deno.test("an answer that is lost is given again: the places are changed", async
   await using a = await TestServer.start();
   await using b = await TestServer.start();
   await using proxy = new Proxy(b.port, 1);
-  await b.ask("CONFIG", "SET", "replica-announce-port", `${proxy.port}`);
-  await b.ask("REPLICAOF", HOST, `${a.port}`);
-  await linkUp(a, b);
-  await a.ask("SET", "k", "1");
+  await followBehind(proxy, a, b);
   proxy.cutAfterBytes = ticket(b).length + 1;
   assertEquals(await a.ask("FAILOVER"), "OK");
   await changedPlaces(a, b);
@@ -687,10 +693,7 @@ Deno.test("a target that is silent behind the request is told of; its late promo
   await using a = await TestServer.start();
   await using b = await TestServer.start();
   await using proxy = new Proxy(b.port, 1);
-  await b.ask("CONFIG", "SET", "replica-announce-port", `${proxy.port}`);
-  await b.ask("REPLICAOF", HOST, `${a.port}`);
-  await linkUp(a, b);
-  await a.ask("SET", "k", "1");
+  await followBehind(proxy, a, b);
   // The ticket still comes through, the request behind it does not.
   proxy.tamper = () => proxy.stall();
   assertEquals(await a.ask("FAILOVER"), "OK");
