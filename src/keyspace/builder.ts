@@ -1,7 +1,7 @@
 /**
  * Builds values of any type in one keyspace, an element (or a piece of a long string) at a time: what
- * loads snapshots, RESTORE and copies between arenas have in common. A value is linked to its key when it is complete; until then
- * nobody sees it, and it can be given up.
+ * loads snapshots, RESTORE and copies between arenas have in common. A value is linked to its key when
+ * it is complete; until then nobody sees it, and it can be given up.
  *
  * It asks for room as it goes, and calls `refuse` for what cannot be stored.
  *

@@ -879,8 +879,8 @@ export class Keyspace implements WatchedKeys, CollectionParts {
 
   /**
    * Stores a collection, or a string that is a blob, under the key `buf[ks..ke)`, whatever was there.
-   * `a` is the key's entry or 0 (what `lookupWrite` or `peek` answers). `deadline` is in Unix ms or `NO_DEADLINE`. Returns the
-   * entry.
+   * `a` is the key's entry or 0 (what `lookupWrite` or `peek` answers). `deadline` is in Unix ms or
+   * `NO_DEADLINE`. Returns the entry.
    */
   putCollection(
     db: number,

@@ -220,6 +220,12 @@ function churn(node: TestNode, rounds: number): void {
   node.select(0);
 }
 
+/** All `replicas` follow `primary`, which has written a bit, and are in step. */
+async function allFollow(primary: TestNode, ...replicas: TestNode[]): Promise<void> {
+  churn(primary, 30);
+  for (const replica of replicas) await follows(replica, primary);
+}
+
 Deno.test("others that followed its upstream go on with a promoted replica by frames", async () => {
   const a = TestNode.start({ shards: 2 });
   await using b = TestNode.start({ shards: 2 });
@@ -321,10 +327,7 @@ Deno.test("a replica that was written to by its own clients ships when it is pro
   const a = TestNode.start();
   await using b = TestNode.start({ replicaReadOnly: false });
   await using c = TestNode.start();
-  churn(a, 30);
-  for (const node of [b, c]) {
-    await follows(node, a);
-  }
+  await allFollow(a, b, c);
   b.run("SET", "local", "1");
   b.run("DEL", "local");
   await a.close();
@@ -389,10 +392,7 @@ Deno.test("what clients wrote to a writable replica is healed by a snapshot at e
   await using a = TestNode.start();
   await using b = TestNode.start({ replicaReadOnly: false });
   await using c = TestNode.start();
-  churn(a, 30);
-  for (const node of [b, c]) {
-    await follows(node, a);
-  }
+  await allFollow(a, b, c);
   b.run("SET", "local", "1");
   b.replication.unfollow();
   await follows(b, a);
