@@ -38,7 +38,7 @@
  * @module
  */
 
-import { E_KEY, E_USER, E_USER2, KEY_AT, KEY_BYTES_MASK } from "../memory/dict.ts";
+import { E_KEY, E_USER2, KEY_AT, KEY_BYTES_MASK } from "../memory/dict.ts";
 import { byteAt, PAYLOAD_BYTES_MAX } from "../memory/arena.ts";
 
 /** Type of a value: string. */
@@ -82,16 +82,6 @@ export const INLINE_BYTES_MAX = 8_144;
  * 512 MB; nobody names things that long, and a bound makes every copy of an entry short.
  */
 export const KEY_BYTES_MAX: number = PAYLOAD_BYTES_MAX - 128;
-
-/** i32 index of the value word of the entry at `a`. */
-export function valueWordAt(a: number): number {
-  return a * 2 + E_USER;
-}
-
-/** i32 index of the meta word of the entry at `a`. */
-export function metaWordAt(a: number): number {
-  return a * 2 + E_USER2;
-}
 
 /** Index of the entry's key in its window. */
 export function keyAt(i32: Int32Array, a: number): number {

@@ -62,11 +62,6 @@ export function openWindows(memory: SharedArrayBuffer): Uint8Array[] {
   }
   return windows;
 }
-
-/** The window that holds the block at `a`. */
-export function windowOf(windows: readonly Uint8Array[], a: number): Uint8Array {
-  return windows[a >>> WINDOW_SHIFT];
-}
 /** Smallest arena that can hold an empty keyspace and its reserve. */
 export const ARENA_BYTES_MIN: number = 16 * SPAN_BYTES;
 

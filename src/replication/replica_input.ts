@@ -43,9 +43,6 @@ export const INPUT_SYNCED = 6;
 /** Bytes a v1 replica may send without a newline (kevy replicas send nothing; a lost client might). */
 export const JUNK_LINE_BYTES_MAX = 65_536;
 
-/** Bytes of a request behind the handshake; `REPLCONF ACK` takes 60. */
-export const REPLICA_REQUEST_BYTES_MAX: number = HANDSHAKE_BYTES_MAX;
-
 const REPLCONF = ascii("REPLCONF");
 const ACK = ascii("ACK");
 const FACK = ascii("FACK");

@@ -99,9 +99,6 @@ export type UpstreamState =
   | { at: "receivingSnapshot"; receivedBytes: number }
   | { at: "failed"; error: UpstreamError; detail: string };
 
-/** The name of a state. */
-export type UpstreamStateName = UpstreamState["at"];
-
 /** What a link is opened with. Times in milliseconds of one steady clock. */
 export interface UpstreamOptions {
   /** The handshake to send; version 1 for kevy and for `replicaof-shards`. */

@@ -27,17 +27,6 @@ export interface Durability {
   readonly syncedSequence: number;
 }
 
-/** Nothing is kept, so nothing is promised. */
-export const NOT_KEPT: Durability = {
-  endTurn() {},
-  whenRoom: () => null,
-  isDurable: true,
-  whenDurable: () => Promise.resolve(),
-  appended: () => [],
-  isDurableUpTo: () => true,
-  syncedSequence: -1,
-};
-
 /**
  * The offset up to which applied frames of an upstream may be confirmed. Where nothing has to be safe
  * first that is the applied one; else one that was applied when all of ours that are safe now were

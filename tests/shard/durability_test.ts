@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { type Durability, NOT_KEPT, SafeOffset } from "../../src/shard/durability.ts";
+import { type Durability, SafeOffset } from "../../src/shard/durability.ts";
+import { NOT_KEPT } from "../support/durability.ts";
 
 /** A disk that has the first `synced` of `appended` frames. */
 class FakeDisk implements Durability {
