@@ -5,9 +5,10 @@
  */
 
 import { type Bench, type Findings, inTurn, type Measurement, NO_SAVE } from "./bench.ts";
-import { sleep } from "./client.ts";
+import { Client, sleep } from "./client.ts";
 import type { Maker, Program } from "./programs.ts";
 import { caughtUp, startReplica } from "./replica.ts";
+import { KEY_RANGE, VALUE_BYTES } from "./redis_benchmark.ts";
 import { fixed, ratioText, thousands } from "./report.ts";
 import { startDrain } from "./sampler.ts";
 import { median, summarize } from "./statistics.ts";
@@ -29,6 +30,11 @@ const DEPTHS: readonly { readonly depth: number; readonly requests: number }[] =
   { depth: 16, requests: 500_000 },
 ];
 const QUICK_DIVISOR = 4;
+/**
+ * How often all keys are written beforehand. That makes 360 MB of frames, more than the 256 MiB that
+ * shoal's backlog holds: a primary that has run for a while writes where it has written before.
+ */
+const FILLS = 3;
 /** What the reader gets to take what is left; it says nothing. */
 const READER_MS = 200;
 
@@ -40,8 +46,9 @@ export const ATTACH: Measurement = {
   method: ({ rounds }) =>
     "SET as in the throughput table, on primaries that run side by side and differ only in what is " +
     "attached: nobody, a reader that throws the frames away (a thread of this program), a replica " +
-    "of the same make. A round measures each once, in turn, after the replica has caught up; who is " +
-    `first rotates. Shown is the median over ${rounds} rounds of the rate over that with nobody ` +
+    `of the same make. Before the first round all ${KEY_RANGE} keys are written ${FILLS} times, so ` +
+    "that shoal's backlog is full. A round measures each once, in turn, after the replica has caught " +
+    `up; who is first rotates. Shown is the median over ${rounds} rounds of the rate over that with nobody ` +
     "attached, and the same for processor time of the primary per request, which does not depend on " +
     "how many cores the replica and the benchmark have to share with it.",
   run,
@@ -57,6 +64,9 @@ async function run(bench: Bench): Promise<Findings> {
       const primary = await programs.start(maker, NO_SAVE);
       const replica = attached === "a replica" ? await startReplica(bench, primary) : null;
       if (attached === "a reader") drains.push(await startDrain(primary.replicationPortBase));
+      say(`filling: ${maker} with ${attached}`);
+      await fill(primary);
+      if (replica !== null) await caughtUp(primary, replica);
       candidates.push({ maker, attached, primary, replica });
     }
   }
@@ -85,6 +95,12 @@ async function run(bench: Bench): Promise<Findings> {
   await programs.stop(...candidates.flatMap(({ primary, replica }) => replica ?? [primary]));
   await programs.stop(...candidates.map(({ primary }) => primary));
   return findings(candidates, samples);
+}
+
+/** Writes every key that the benchmark writes, `FILLS` times. */
+async function fill({ port }: Program): Promise<void> {
+  using client = await Client.connect(port);
+  for (let i = 0; i < FILLS; i++) await client.load({ keys: KEY_RANGE, valueBytes: VALUE_BYTES });
 }
 
 function findings(
