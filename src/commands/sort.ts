@@ -32,10 +32,10 @@ function replyResults(call: Call, sorting: Sorting, gets: readonly SortPattern[]
 function sortAs(call: Call, mayStore: boolean): void {
   const options = readSortOptions(call, mayStore);
   if (options === null) return;
-  const { reply, shardIndex } = call;
+  const { reply } = call;
   const a = call.read(1);
   if (a === 0) {
-    if (options.store !== 0) return storeResults(call, shardIndex, null, options);
+    if (options.store !== 0) return storeResults(call, null, options);
     return reply.emptyArray();
   }
   const { keys } = call;
@@ -59,7 +59,7 @@ function sortAs(call: Call, mayStore: boolean): void {
   const isLoaded = options.unsorted && type !== TYPE_SET ? sorting.loadRun(a) : sorting.load(a);
   if (!isLoaded) return reply.error(ERR_SORT_TOO_LARGE);
   if (!options.unsorted && !sorting.sort()) return;
-  if (options.store !== 0) storeResults(call, shardIndex, sorting, options);
+  if (options.store !== 0) storeResults(call, sorting, options);
   else replyResults(call, sorting, options.gets);
 }
 

@@ -29,15 +29,16 @@ const EFFECT_ITEMS = 1_024;
 
 /**
  * Makes the results the list of the key that STORE names, or removes it if there are none (`sorting`
- * null). The key is `shard`'s.
+ * null). The key may be another shard's than the one that was sorted: with fewer shards, those who
+ * wrote a frame may have had both in one.
  */
 export function storeResults(
   call: Call,
-  shard: number,
   sorting: Sorting | null,
   { store, gets }: SortOptions,
 ): void {
   const { reply, buf, starts, stops, db } = call;
+  const shard = call.node.shardOf(buf, starts[store], stops[store]);
   const count = sorting === null ? 0 : (sorting.stop - sorting.start) * Math.max(gets.length, 1);
   if (sorting !== null && count > 0 && !buildList(call, shard, sorting, gets)) return;
   call.useShard(shard);

@@ -38,7 +38,10 @@ const MULTI = frameOf(ascii("MULTI"));
 const EXEC = frameOf(ascii("EXEC"));
 /** Frames that are no writes by their flags, yet change a value: PFCOUNT keeps what it worked out. */
 const WRITING_READS: ReadonlySet<string> = new Set(["pfcount"]);
-/** Commands that read each of their keys where it lies, and tell of the result if that is elsewhere. */
+/**
+ * Commands that read each of their keys where it lies, and tell of the result if that is elsewhere. The
+ * patterns of SORT name keys of any shard.
+ */
 const READS_ACROSS: ReadonlySet<string> = new Set([
   "bitop",
   "pfcount",
@@ -47,6 +50,7 @@ const READS_ACROSS: ReadonlySet<string> = new Set([
   "sinterstore",
   "sunionstore",
   "sdiffstore",
+  "sort",
 ]);
 
 /** A frame's arguments: `buf[starts[i]..stops[i])`. */

@@ -2,7 +2,9 @@ import { assert, assertEquals } from "@std/assert";
 import { BIT_COMMANDS } from "../../src/commands/bits.ts";
 import { HYPERLOGLOG_COMMANDS } from "../../src/commands/hyperloglog.ts";
 import { KEY_COMMANDS } from "../../src/commands/keys.ts";
+import { LIST_COMMANDS } from "../../src/commands/lists.ts";
 import { SET_TYPE_COMMANDS } from "../../src/commands/sets.ts";
+import { SORT_COMMANDS } from "../../src/commands/sort.ts";
 import { STRING_COMMANDS } from "../../src/commands/strings.ts";
 import { Applier, type FramePlace } from "../../src/shard/applier.ts";
 import { Shell } from "../support/shell.ts";
@@ -85,5 +87,21 @@ Deno.test("what is made of sets is told itself when a key of another shard was r
     assertEquals(shell.heard().map((text) => text.slice(3)), [`DEL ${target}`, `SADD ${target} m`]);
     applyAll(shell, [`${name} ${target} ${source}`]);
     assertEquals(shell.heard().map((text) => text.slice(3)), [`${name} ${target} ${source}`]);
+  }
+});
+
+Deno.test("SORT of an upstream with fewer shards finds what its patterns name on any shard of ours", () => {
+  const commands = [...STRING_COMMANDS, ...LIST_COMMANDS, ...SORT_COMMANDS];
+  const shell = new Shell(commands, { shards: 4 });
+  const names = Array.from({ length: 12 }, (_, i) => `${i}`);
+  applyAll(shell, names.flatMap((name) => [`SET w${name} -${name}`, `RPUSH names ${name}`]));
+  shell.heard();
+  const told = names.toReversed().map((name) => `${name} -${name}`).join(" ");
+  // Of six names some lie with the list that is sorted, and some do not.
+  for (const target of ["a", "b", "c", "d", "e", "f"]) {
+    applyAll(shell, [`SORT names BY w* GET # GET w* STORE ${target}`]);
+    assertEquals(shell.heard().map((text) => text.slice(3)), [`RPUSH ${target} ${told}`]);
+    applyAll(shell, [`SORT nothing BY w* STORE ${target}`]);
+    assertEquals(shell.heard().map((text) => text.slice(3)), [`DEL ${target}`]);
   }
 });
