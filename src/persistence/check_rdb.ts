@@ -22,6 +22,7 @@ import { RdbReader } from "../snapshot/rdb_reader.ts";
 import { LoadError, loadError, LoadLimitError } from "./load_error.ts";
 import { tooLong } from "./load_sink.ts";
 import { READ_BYTES } from "./rdb_load.ts";
+import { factsFromAux } from "./save_facts.ts";
 import type { StorageFile } from "./storage.ts";
 
 const TYPE_NAMES: readonly (readonly [type: number, name: string])[] = [
@@ -132,6 +133,7 @@ export async function checkRdb(path: string, file: StorageFile): Promise<CheckRe
       if (read === null) reader.end();
       else reader.push(buf, 0, read);
     }
+    factsFromAux(new Map(sink.facts)); // which throws for what no save writes
   } catch (error) {
     const cause = error instanceof LoadLimitError
       ? new LoadLimitError(`RDB image, byte ${reader.byteOffset}: ${error.message}`)

@@ -257,7 +257,11 @@ export class AofLoading {
       cancelled: () => this.#cancelled,
     });
     this.keys = before + sink.loaded;
-    return { bytes, facts: factsFromAux(sink.facts) };
+    try {
+      return { bytes, facts: factsFromAux(sink.facts) };
+    } catch (error) {
+      throw loadError(path, error);
+    }
   }
 
   async #replay(path: string, from: number, replay: Replay): Promise<AofReadResult> {

@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { ascii, latin1 } from "../../src/base/ascii.ts";
+import { checkRdb } from "../../src/persistence/check_rdb.ts";
+import { DISK } from "../../src/persistence/disk.ts";
 import { LoadError } from "../../src/persistence/load_error.ts";
 import { LoadCancelled } from "../../src/persistence/rdb_load.ts";
 import { decideResume } from "../../src/replication/resume.ts";
@@ -462,6 +464,26 @@ Deno.test("the base of an append-only file that has more than was loaded is kept
       assertEquals(kept, ["appendonly.aof.1.base.rdb.loaded"], `${shards} shards`);
       assertEquals(Deno.readFileSync(`${dir}/${kept[0]}`), bytes);
     }
+  });
+});
+
+Deno.test("a base whose facts no save writes stops the start, named, and its check finds that", async () => {
+  await withDir(async (dir) => {
+    const made = `${dir}/appendonlydir`;
+    const path = `${made}/appendonly.aof.1.base.rdb`;
+    const id = "f".repeat(32);
+    const facts: [string, string][] = [["shoal-save-id", id], ["shoal-shards", "0"]];
+    Deno.mkdirSync(made);
+    Deno.writeFileSync(path, image(facts, [item("a", "1")]));
+    Deno.writeTextFileSync(
+      `${made}/appendonly.aof.manifest`,
+      "file appendonly.aof.1.base.rdb seq 1 type b\n",
+    );
+    const refused = await assertRejects(() => DataNode.open(dir, { appendOnly: true }), LoadError);
+    const found = 'RDB image, byte 0: its fact shoal-shards is "0", which no save writes';
+    assertEquals(refused.message, `cannot load ${path}: ${found}`);
+    using file = await DISK.open(path);
+    assertEquals((await checkRdb(path, file)).fault, refused.message);
   });
 });
 
