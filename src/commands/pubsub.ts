@@ -185,6 +185,7 @@ export class PubSub {
     if (own === null) {
       session.subscriptions = own = new Subscriptions(this, session);
       this.clients++;
+      session.listeningChanged();
     }
     topic.listeners.add(session);
     own.topics[kind].add(topic);
@@ -224,6 +225,7 @@ export class PubSub {
     if (own.topics.every((topics) => topics.size === 0)) {
       session.subscriptions = null;
       this.clients--;
+      session.listeningChanged();
     }
   }
 

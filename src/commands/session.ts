@@ -162,6 +162,8 @@ export class Session {
    * too many. Set by the connection.
    */
   pushed: () => void = () => {};
+  /** It begins or ceases to listen to anything: other limits hold for it. Set by the connection. */
+  listeningChanged: () => void = () => {};
   #waiting: ReplyWriter | null = null;
 
   /** A client that has just connected. */

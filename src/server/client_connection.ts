@@ -20,7 +20,6 @@ import { latin1 } from "../base/ascii.ts";
 import { REPLY_ON, Session } from "../commands/session.ts";
 import { ReplyWriter } from "../resp/reply_writer.ts";
 import {
-  DEFAULT_REQUEST_LIMITS,
   NEED_MORE,
   PROTOCOL_ERROR,
   type RequestLimits,
@@ -82,7 +81,7 @@ export interface ConnectionHost {
   largeBytesLeft: number;
   /** Bytes that a reply writer may hold: enough to find that one of the limits is passed. */
   readonly replyBytesMax: number;
-  /** Limits of a request from an authenticated client; another object when any limit changed. */
+  /** Limits of a request from an authenticated client. */
   readonly requestLimits: Readonly<RequestLimits>;
   /** Unix ms of a monotonic time. */
   unixMs(monotonicMs: number): number;
@@ -148,8 +147,7 @@ export class ClientConnection {
   #overSoftSinceMs = 0;
   /** What had been written at the last sweep, to tell a slow reader from one that has stopped. */
   #sweptWroteBytes = 0;
-  /** The limits that the parser keeps to: the host's, and whether they are a guest's. */
-  #hostLimits: Readonly<RequestLimits> = DEFAULT_REQUEST_LIMITS;
+  /** Whether the limits that the parser keeps to are a guest's. */
   #isGuest = false;
   /** A read that was begun while the client was suspended. Its target must not move meanwhile. */
   #earlyRead: Promise<number | null> | null = null;
@@ -169,17 +167,25 @@ export class ClientConnection {
     this.session = new Session({ ...options, reply: new ReplyWriter() });
     this.session.disconnect = (reason) => this.close(reason);
     this.session.pushed = () => this.#pushed();
-    this.#applyLimits();
+    this.session.listeningChanged = () => this.applyLimits();
+    this.applyLimits();
   }
 
-  /** Holds the parser to the limits in force for who is authenticated or not. */
-  #applyLimits(): void {
-    const limits = this.#hostLimits = this.#host.requestLimits;
-    const isGuest = this.#isGuest = !this.session.authenticated;
-    this.#parser.limits = isGuest ? { ...limits, unauthenticated: true } : limits;
-    const { reply } = this.session;
-    reply.limitBytes = this.#host.replyBytesMax;
-    reply.closingBytes = this.#host.outputBytesMax || Infinity;
+  /**
+   * Keeps to the limits in force, for who is authenticated or not, and listens to channels or not. Called
+   * when any of that has changed: a client that waits may be replied to before it sends another request.
+   */
+  applyLimits(): void {
+    const { session } = this;
+    const { requestLimits, replyBytesMax, outputBytesMax, listenerLimits } = this.#host;
+    const isGuest = this.#isGuest = !session.authenticated;
+    this.#parser.limits = isGuest ? { ...requestLimits, unauthenticated: true } : requestLimits;
+    const { reply } = session;
+    reply.limitBytes = replyBytesMax;
+    // A listener is closed at its limit, others above it.
+    reply.closingBytes = session.subscriptions === null
+      ? outputBytesMax || Infinity
+      : (listenerLimits.hardBytes || Infinity) - 1;
   }
 
   /** Serves until the client leaves or is closed; never throws. */
@@ -438,8 +444,7 @@ export class ClientConnection {
     const buf = this.#buf;
     const used = this.#used;
     const reply = session.reply;
-    if (this.#hostLimits !== this.#host.requestLimits) this.#applyLimits();
-    if (session.authenticated === this.#isGuest) this.#applyLimits();
+    if (session.authenticated === this.#isGuest) this.applyLimits();
     if (session.closing) return false; // a wait was ended with a last reply
     if (reply.at === 0) this.#repliesFrom = this.#host.sequence.writes;
     executor.beginTurn(session.lastActiveMs = this.#host.unixMs(beganMs), beganMs);
@@ -473,7 +478,7 @@ export class ClientConnection {
         more = true;
         break;
       }
-      if (session.authenticated === this.#isGuest) this.#applyLimits();
+      if (session.authenticated === this.#isGuest) this.applyLimits();
       if (reply.at >= TURN_REPLY_BYTES || --untilClock <= 0 || parser.at >= clockAt) {
         untilClock = TURN_CLOCK_REQUESTS;
         clockAt = parser.at + TURN_CLOCK_BYTES;

@@ -149,6 +149,7 @@ export class Clients implements ConnectionHost {
       Math.max(normal.hardBytes || Infinity, pubsub.hardBytes || Infinity) + REPLY_SLACK_BYTES,
     );
     this.requestLimits = requestLimits(config);
+    for (const connection of this.#open.values()) connection.applyLimits();
   }
 
   /** Follows the system clock, which may be set at any time. */

@@ -270,6 +270,49 @@ Deno.test("what is too large to be sent stays where it is, and the client is tol
   assertEquals(await server.ask("LLEN", "list"), 2);
 });
 
+Deno.test("what a listener cannot be sent stays where it is, once it listens no more it is sent", async () => {
+  await using server = await TestServer.start({
+    "client-output-buffer-limit": "normal 0 0 0 pubsub 1mb 0 0",
+  });
+  await server.ask("RPUSH", "list", "v".repeat(MiB));
+  const client = await server.connect();
+  await client.ask("HELLO", "3");
+  await client.ask("SUBSCRIBE", "news");
+  const refusal = /^-ERR the reply is larger than a client's waiting replies may be/;
+  assertMatch(await client.ask("LPOP", "list") as string, refusal);
+  assertEquals(await server.ask("LLEN", "list"), 1);
+  await client.ask("UNSUBSCRIBE", "news");
+  assertEquals((await client.ask("LPOP", "list") as string).length, MiB);
+});
+
+Deno.test("clients that wait, or only listen, keep to client-output-buffer-limit as it is set", async () => {
+  await using server = await TestServer.start({
+    "client-output-buffer-limit": "normal 1mb 0 0 pubsub 1mb 0 0",
+  });
+  const listener = await server.connect();
+  await listener.ask("SUBSCRIBE", "news");
+  const waiting = await server.connect();
+  await waiting.send("BLPOP", "queue", "0");
+  await until("it waits", async () => await server.info("blocked_clients") === "1");
+  const value = "v".repeat(2 * MiB);
+  await server.ask("CONFIG", "SET", "client-output-buffer-limit", "pubsub 0 0 0");
+  assertEquals(await server.ask("PUBLISH", "news", value), 1);
+  assertEquals(plain(await listener.read()), ["message", "news", value]);
+  await server.ask("RPUSH", "queue", value);
+  assertMatch(plain(await waiting.read()) as string, /^-ERR the reply is larger/);
+  await waiting.send("BLPOP", "other", "0");
+  await until("it waits", async () => await server.info("blocked_clients") === "1");
+  await server.ask("CONFIG", "SET", "client-output-buffer-limit", "normal 3mb 0 0");
+  await server.ask("RPUSH", "other", value);
+  assertEquals(plain(await waiting.read()), ["other", value]);
+  await waiting.send("BLPOP", "last", "0");
+  await until("it waits", async () => await server.info("blocked_clients") === "1");
+  await server.ask("CONFIG", "SET", "client-output-buffer-limit", "normal 1mb 0 0");
+  await server.ask("RPUSH", "last", value);
+  assertMatch(plain(await waiting.read()) as string, /^-ERR the reply is larger/);
+  assertEquals(await server.ask("LLEN", "last"), 1);
+});
+
 Deno.test("a short request for far more than the limit costs no more than the limit", async () => {
   await using server = await TestServer.start({
     "client-output-buffer-limit": "normal 8mb 0 0",
