@@ -136,16 +136,21 @@ export function oneOf<const T extends string>(values: readonly T[]): Kind<T> {
   };
 }
 
-/** One or several of the given words; `none` is the word for an empty set. */
+/**
+ * One or several of the given words; `none` is the word for an empty set. Two of them may contradict each
+ * other: `apart` has them, and Redis's refusal of both.
+ */
 export function someOf<const T extends string>(
   none: string,
   values: readonly T[],
+  apart?: { readonly words: readonly [T, T]; readonly refused: string },
 ): Kind<readonly T[]> {
   const all = [none, ...values].join(", ");
   const format = (value: readonly T[]) => value.length === 0 ? none : value.join(" ");
   return {
     words: "list",
-    allowed: `one or several of ${all}`,
+    allowed: `one or several of ${all}` +
+      (apart === undefined ? "" : `; ${apart.words.join(" and ")} not together`),
     parse(words) {
       const found = new Set<T>();
       for (const word of words) {
@@ -156,6 +161,7 @@ export function someOf<const T extends string>(
           return { refused: `argument(s) must be one of the following: ${all}` };
         }
       }
+      if (apart?.words.every((v) => found.has(v))) return { refused: apart.refused };
       return { value: values.filter((v) => found.has(v)) };
     },
     format,

@@ -27,7 +27,12 @@ const logging = section("log");
 const observing = section("slow log, latency, events");
 
 const ALLOWANCE = ["no", "local", "yes"] as const;
-const SIGNAL_FLAGS = ["save", "nosave", "now", "force"] as const;
+
+/** What `shutdown-on-sigint` and `shutdown-on-sigterm` take. */
+const SIGNAL_FLAGS = someOf("default", ["save", "nosave", "now", "force"], {
+  words: ["save", "nosave"],
+  refused: "shutdown options SAVE and NOSAVE can't be used simultaneously",
+});
 
 /** Addresses `bind` takes, Redis's CONFIG_BINDADDR_MAX. */
 const BIND_ADDRESSES_MAX = 16;
@@ -146,13 +151,13 @@ export const SERVING_SETTINGS: SettingTable<ServingValues> = {
   ),
   shutdownOnSigint: general(
     "shutdown-on-sigint",
-    someOf("default", SIGNAL_FLAGS),
+    SIGNAL_FLAGS,
     [],
     "what SIGINT does beside ending",
   ),
   shutdownOnSigterm: general(
     "shutdown-on-sigterm",
-    someOf("default", SIGNAL_FLAGS),
+    SIGNAL_FLAGS,
     [],
     "what SIGTERM does beside ending",
   ),

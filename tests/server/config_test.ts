@@ -122,6 +122,10 @@ const BAD: [pairs: [string, string][], reply: string][] = [
     "nosave, now, force",
   ],
   [
+    [["shutdown-on-sigint", "nosave now save"]],
+    `${FAILED}'shutdown-on-sigint') - shutdown options SAVE and NOSAVE can't be used simultaneously`,
+  ],
+  [
     [["tls-replication", "yes"]],
     `${FAILED}'tls-replication') - TLS is not supported: only no is allowed`,
   ],
