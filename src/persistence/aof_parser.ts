@@ -80,6 +80,12 @@ export class AofParser {
   #base: number;
   #at = 0;
   #end = 0;
+  /** Of a command that is there in part: its words, 0 before their number is known; */
+  #wanted = 0;
+  /** how many of them are there; */
+  #found = 0;
+  /** and where in `buf` the next one begins. */
+  #foundTo = 0;
   #unitOpen = false;
 
   /** Begins at byte `from` of the file. */
@@ -89,12 +95,7 @@ export class AofParser {
 
   /** Makes room for at least `bytes` to be read to `buf`, from the returned position on. */
   room(bytes: number): number {
-    if (this.#at > 0) {
-      this.buf.copyWithin(0, this.#at, this.#end);
-      this.#end -= this.#at;
-      this.#base += this.#at;
-      this.#at = 0;
-    }
+    if (this.#at > 0) this.#moveToFront();
     if (this.buf.length - this.#end < bytes) {
       let size = this.buf.length * 2;
       while (size - this.#end < bytes) size *= 2;
@@ -103,6 +104,19 @@ export class AofParser {
       this.buf = larger;
     }
     return this.#end;
+  }
+
+  #moveToFront(): void {
+    const by = this.#at;
+    this.buf.copyWithin(0, by, this.#end);
+    for (let i = 0; i < this.#found; i++) {
+      this.starts[i] -= by;
+      this.stops[i] -= by;
+    }
+    this.#foundTo -= by;
+    this.#end -= by;
+    this.#base += by;
+    this.#at = 0;
   }
 
   /** `bytes` were read to where `room` said. */
@@ -128,19 +142,15 @@ export class AofParser {
     throw new AofDamage(this.byteOffset, `a command begins with '*', not with ${byteText(c)}`);
   }
 
+  /** Goes on where the bytes ended the last time, so that none is read twice however many words there are. */
   #command(): number {
-    const { buf } = this;
-    const end = this.#end;
-    let at = this.#number(this.#at + 1, ARGUMENTS_MAX);
-    if (at < 0) return AOF_MORE;
-    const argc = this.#value;
-    if (argc === 0) throw new AofDamage(this.byteOffset, "a command has at least one word");
-    if (this.starts.length < argc) {
-      this.starts = new Int32Array(argc * 2);
-      this.stops = new Int32Array(argc * 2);
-    }
-    const { starts, stops } = this;
-    for (let i = 0; i < argc; i++) {
+    if (this.#wanted === 0 && !this.#count()) return AOF_MORE;
+    const { buf, starts, stops } = this;
+    const end = this.#end, argc = this.#wanted;
+    let at = this.#foundTo;
+    for (let i = this.#found; i < argc; i++) {
+      this.#found = i;
+      this.#foundTo = at;
       if (at >= end) return AOF_MORE;
       if (buf[at] !== DOLLAR) {
         throw new AofDamage(
@@ -160,8 +170,24 @@ export class AofParser {
       at = stop + 2;
     }
     this.argc = argc;
+    this.#wanted = this.#found = 0;
     this.#note(at);
     return AOF_COMMAND;
+  }
+
+  /** Reads how many words a command has; false when that is not there yet. */
+  #count(): boolean {
+    const at = this.#number(this.#at + 1, ARGUMENTS_MAX);
+    if (at < 0) return false;
+    const argc = this.#value;
+    if (argc === 0) throw new AofDamage(this.byteOffset, "a command has at least one word");
+    if (this.starts.length < argc) {
+      this.starts = new Int32Array(argc * 2);
+      this.stops = new Int32Array(argc * 2);
+    }
+    this.#wanted = argc;
+    this.#foundTo = at;
+    return true;
   }
 
   /** A command has been read whole; it ends at `at`. */

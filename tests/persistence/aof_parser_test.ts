@@ -49,6 +49,26 @@ Deno.test("commands and annotations of an append-only file are read at every spl
   }
 });
 
+Deno.test("no byte of a command is read twice, in however many pieces it comes", () => {
+  const words = Array.from({ length: 50 }, (_, i) => `word ${i}`);
+  const before = command("SET", "k", "v");
+  assertEquals(read(...(before + command(...words))).parts, ["SET k v", words.join(" ")]);
+  const pieces = words.map((word) => ascii(`$${word.length}\r\n${word}\r\n`));
+  const parser = new AofParser();
+  for (const piece of [ascii(`${before}*50\r\n`), ...pieces]) {
+    const at = parser.room(piece.length);
+    parser.buf.set(piece, at);
+    parser.took(piece.length);
+    while (parser.next() !== AOF_MORE);
+    // Were the head of any word so far read once more, it would be found damaged.
+    const spoilt = latin1(parser.buf, 0, at + piece.length).replaceAll("$", "!");
+    parser.buf.set(ascii(spoilt));
+  }
+  assertEquals(parser.commands, 2);
+  const found = words.map((_, i) => latin1(parser.buf, parser.starts[i], parser.stops[i]));
+  assertEquals(found, words);
+});
+
 Deno.test("whatever a file is cut to, what is whole ends between two commands or units", () => {
   const unit = FILE.indexOf(command("MULTI"));
   const behind = FILE.indexOf("#TS");
