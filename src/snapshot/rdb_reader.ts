@@ -8,7 +8,7 @@
  * `finished` is true.
  *
  * Passed over, with a warning where something is lost: function libraries, data of modules beside
- * the keys. Keys whose value has no elements, which no server can have meant.
+ * the keys. Keys whose value has no elements, which no server can have meant. Facts of many megabytes.
  * Values of types without a reader (`rdb_values.ts`) are an `RdbTypeError`: loading the rest would be
  * silent loss.
  *
@@ -72,6 +72,12 @@ const SKIP_STRING = 6, SKIP = 7, MODULE_HEAD = 8, MODULE_PART = 9, CHECKSUM = 10
 const MODULE_EOF = 0, MODULE_SINT = 1, MODULE_UINT = 2, MODULE_FLOAT = 3, MODULE_DOUBLE = 4;
 const MODULE_STRING = 5;
 
+/**
+ * Facts with a longer name or value are passed over: none that anybody asks for is nearly as long, and
+ * of the longest strings of a file no text can be made.
+ */
+const FACT_BYTES_MAX = 4 * 1024 * 1024;
+
 /** A key buffer above this is given back after its key. */
 const KEPT_KEY_BYTES_MAX = 64 * 1024;
 
@@ -93,7 +99,8 @@ export class RdbReader implements UnitParser {
   #state = HEADER;
   #afterSkip = OPCODE;
   #skipBytes = 0;
-  #auxName = "";
+  /** Name of the fact whose value follows; null for one that is passed over. */
+  #auxName: string | null = null;
   readonly #entry: RdbEntry = { key: new Uint8Array(256), keyBytes: 0, expireAtMs: -1, type: 0 };
   #value: RdbValueReader | undefined;
   #failed = false;
@@ -179,12 +186,14 @@ export class RdbReader implements UnitParser {
         return this.#header();
       case AUX_NAME:
         if (!strings.readString(input)) return false;
-        this.#auxName = text(strings.buf, strings.start, strings.stop);
+        this.#auxName = factText(strings);
         return this.#next(AUX_VALUE);
-      case AUX_VALUE:
+      case AUX_VALUE: {
         if (!strings.readString(input)) return false;
-        this.#sink.aux(this.#auxName, text(strings.buf, strings.start, strings.stop));
+        const value = factText(strings);
+        if (this.#auxName !== null && value !== null) this.#sink.aux(this.#auxName, value);
         return this.#next(OPCODE);
+      }
       case SKIP_STRING: {
         const bytes = strings.readSkip(input);
         if (bytes < 0) return false;
@@ -384,6 +393,11 @@ export class RdbReader implements UnitParser {
     input.at += CRC64_BYTES;
     return this.#next(FINISHED);
   }
+}
+
+/** The string that was read as text; null if it is too long for a fact. */
+function factText({ buf, start, stop }: RdbStrings): string | null {
+  return stop - start > FACT_BYTES_MAX ? null : text(buf, start, stop);
 }
 
 /**

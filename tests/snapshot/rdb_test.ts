@@ -91,6 +91,17 @@ Deno.test("an RDB image says which databases there are and how large", () => {
   assertEquals(sink.facts, [["shoal-history", "abc"], ["n", "-7"]]);
 });
 
+Deno.test("facts of many megabytes are passed over: there is no text of the longest", () => {
+  const long = "x".repeat(4 * 1024 * 1024);
+  const aux: [string, string][] = [["a", long], ["b", `${long}x`], [`${long}x`, "c"], ["d", "e"]];
+  const sink = read(write([item("k", "v")], { ...PLAIN, aux }));
+  assertEquals(sink.facts.map(([name, value]) => [name, value.length]), [["a", long.length], [
+    "d",
+    1,
+  ]]);
+  assertSameItems(sink.items, [item("k", "v")], "behind the facts");
+});
+
 Deno.test("an RDB image is the same at every chunk size, and equals what was frozen", () => {
   for (const compress of [true, false]) {
     const options = { ...PLAIN, compress, aux: [["name", "x".repeat(300)]] as [string, string][] };
