@@ -147,7 +147,7 @@ export class Session {
   watcher: Watcher | null = null;
   /** Node sequence behind this client's last write, what `WAIT` waits for. */
   lastWriteSequence = 0;
-  /** Closes the socket at once (CLIENT KILL of another client, limits); set by the connection. */
+  /** Closes the socket at once (limits); set by the connection. */
   disconnect: (reason: string) => void = () => {};
   /** What it listens to; null while that is nothing. */
   subscriptions: SessionSubscriptions | null = null;

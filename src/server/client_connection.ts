@@ -126,6 +126,8 @@ export class ClientConnection {
   /** `retries` of the host when it was held: with more of them there is nothing to wait for. */
   #heldAtRetry = 0;
   #closed = false;
+  /** Whether it is closed, and the server has been told. */
+  #hasLeft = false;
   /** Why it is closed; "" while there is nothing to say but that the client left. */
   #reason = "";
   /** Bytes of replies handed to the socket that it has not taken yet. */
@@ -199,12 +201,26 @@ export class ClientConnection {
       if (this.session.isRunning) this.#host.failed(this, error);
     }
     this.close(reason);
-    this.session.suspension?.abandoned?.();
-    this.session.suspension = null;
-    this.session.endTransaction();
-    this.session.subscriptions?.leave();
-    this.session.tracker?.leave();
-    this.session.monitor?.leave();
+    this.#leave();
+  }
+
+  /** Closes the socket, and nobody finds the client any more, not even the command that runs now. */
+  kill(reason: string): void {
+    this.close(reason);
+    this.#leave();
+  }
+
+  /** The client waits, watches and listens no more, and is none of the server's. */
+  #leave(): void {
+    if (this.#hasLeft) return;
+    this.#hasLeft = true;
+    const { session } = this;
+    session.suspension?.abandoned?.();
+    session.suspension = null;
+    session.endTransaction();
+    session.subscriptions?.leave();
+    session.tracker?.leave();
+    session.monitor?.leave();
     this.#host.closed(this, this.#reason);
   }
 

@@ -92,7 +92,7 @@ export function clientKill(server: Server, call: Call): void {
   let killed = 0;
   for (const other of [...server.clients.sessions()]) {
     if (!matches(other, read.filter, call.nowMs)) continue;
-    if (other !== session) other.disconnect(KILLED);
+    if (other !== session) server.clients.kill(other, KILLED);
     else if (read.skipMe) continue;
     else session.closing = true; // once it has its reply
     killed++;

@@ -295,6 +295,11 @@ export class Clients implements ConnectionHost {
     return this.#open.get(id)?.session;
   }
 
+  /** Closes the connection of a client, who is gone for whatever runs from here on. */
+  kill({ id }: Session, reason: string): void {
+    this.#open.get(id)?.kill(reason);
+  }
+
   /** Bytes of all request and reply buffers. */
   bufferBytes(): number {
     let bytes = 0;

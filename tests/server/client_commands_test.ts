@@ -91,6 +91,34 @@ Deno.test("CLIENT KILL closes whom its conditions name", async () => {
   assertEquals(await killer.line("PING"), "PONG");
 });
 
+Deno.test("who is killed is gone for the command behind", async () => {
+  await using server = await TestServer.start();
+  const killer = await server.connect();
+  const id = await killer.line("CLIENT ID");
+  const listener = await server.connect();
+  await listener.line("SUBSCRIBE news");
+  const monitor = await server.connect();
+  await monitor.line("MONITOR");
+  const waiting = await server.connect();
+  await waiting.send("BLPOP", "queue", "0");
+  await until("it waits", () => server.server.clients.blocked === 1);
+  const [killed, heard, channels, others, blocked, pushed, list] = await killer.pipeline(
+    ["CLIENT", "KILL", "TYPE", "pubsub"],
+    ["PUBLISH", "news", "of the day"],
+    ["PUBSUB", "CHANNELS"],
+    ["CLIENT", "KILL", "TYPE", "normal"],
+    ["INFO", "clients"],
+    ["RPUSH", "queue", "element"],
+    ["CLIENT", "LIST"],
+  );
+  assertEquals([killed, heard, channels, others], [1, 0, [], 2]);
+  assertMatch(blocked as string, /connected_clients:1\r\n[^]*total_blocking_keys:0\r\n/);
+  assertEquals([pushed, await killer.line("LLEN queue")], [1, 1]);
+  assertEquals((list as string).split("\n").map((line) => line.split(" ")[0]), [`id=${id}`, ""]);
+  for (const victim of [listener, waiting]) assertEquals(await victim.readToEnd(), []);
+  assert(!(await monitor.readToEnd()).join().includes("RPUSH"));
+});
+
 Deno.test("a client that kills itself gets its reply first", async () => {
   await using server = await TestServer.start();
   const one = await server.connect();
