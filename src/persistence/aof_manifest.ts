@@ -62,13 +62,15 @@ export function incrementName(name: string, sequence: number): string {
 /**
  * Reads a manifest.
  *
- * @throws {ManifestError} for what Redis would not take either.
+ * @throws {ManifestError} for what Redis would not take either; and for a file that is listed twice, which
+ *   Redis would load twice, or remove as replaced although it counts.
  */
 export function parseManifest(text: string): AofManifest {
   if (text === "") throw new ManifestError("it is empty");
   let base: AofPart | null = null;
   const increments: AofPart[] = [];
   const history: AofPart[] = [];
+  const names = new Set<string>();
   const lines = text.split("\n");
   if (lines.pop() !== "") throw new ManifestError(`line ${lines.length + 1} has no line end`);
   for (const [i, line] of lines.entries()) {
@@ -86,6 +88,8 @@ export function parseManifest(text: string): AofManifest {
     const name = part.get("file") ?? "";
     const sequence = Number(part.get("seq"));
     if (name === "" || name.includes("/")) fail("the file's name is no plain name");
+    if (names.has(name)) fail("the file is listed already");
+    names.add(name);
     if (!Number.isSafeInteger(sequence) || sequence < 1) fail("its number is not one from 1 on");
     switch (part.get("type")) {
       case "b":

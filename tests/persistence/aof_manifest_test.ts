@@ -45,6 +45,8 @@ for (
     ["file a seq x type b\n", "line 1: its number is not one from 1 on"],
     ["file a seq 1 type x\n", "line 1: its type is none of b, i, h"],
     ["file a seq 1 type b\nfile b seq 2 type b\n", "line 2: there is a base file already"],
+    ["file a seq 1 type i\nfile a seq 1 type h\n", "line 2: the file is listed already"],
+    ["file a seq 1 type i\nfile a seq 2 type i\n", "line 2: the file is listed already"],
     [
       "file a seq 2 type i\nfile b seq 2 type i\n",
       "line 2: increments are not in ascending order",
