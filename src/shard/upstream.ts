@@ -156,8 +156,6 @@ export class UpstreamRunner {
   readonly #unit = new HeldUnit();
   readonly #safeOffset = new SafeOffset();
   readonly #counterpart: Shard | null;
-  /** Of the bytes that frames are read from. */
-  #view: DataView | null = null;
   readonly #syncedOffset = new SyncedOffset();
   /** What the upstream was last told is on our disk; -1 on a new link. */
   #saidSynced = -1;
@@ -343,8 +341,9 @@ export class UpstreamRunner {
   async #read({ conn }: UpstreamSocket, link: UpstreamLink): Promise<void> {
     const { gate, clock, durability } = this.#host;
     const { decoder } = link;
+    // Of this loop alone: one whose link was given up may still wait when the next one reads already.
     let buf = new Uint8Array(BUFFER_BYTES);
-    this.#view = new DataView(buf.buffer);
+    let view = new DataView(buf.buffer);
     let used = 0;
     while (true) {
       if (used === buf.length) {
@@ -353,7 +352,7 @@ export class UpstreamRunner {
           buf.copyWithin(0, from, used);
         } else {
           buf = await this.#grown(buf, from, used);
-          this.#view = new DataView(buf.buffer);
+          view = new DataView(buf.buffer);
         }
         decoder.rebase(from);
         used -= from;
@@ -369,7 +368,7 @@ export class UpstreamRunner {
       let event = NEED_MORE;
       do {
         gate.begin();
-        event = this.#events(link, buf, used);
+        event = this.#events(link, buf, view, used);
         this.#host.endTurn();
         const others = gate.pass();
         if (event === UPSTREAM_FAILED) return;
@@ -382,7 +381,7 @@ export class UpstreamRunner {
         used = 0;
         if (buf.length > COPY_SLICE_BYTES) {
           buf = new Uint8Array(BUFFER_BYTES);
-          this.#view = new DataView(buf.buffer);
+          view = new DataView(buf.buffer);
         }
       }
       this.acknowledge();
@@ -406,19 +405,21 @@ export class UpstreamRunner {
   }
 
   /** Handles events until more bytes are needed, the link fails, or the slice is used up. */
-  #events(link: UpstreamLink, buf: Uint8Array, used: number): number {
+  #events(link: UpstreamLink, buf: Uint8Array, view: DataView, used: number): number {
+    // Given up while this loop waited: who has written since is nobody that it could know of.
+    if (link.state.at === "failed") return UPSTREAM_FAILED;
     const { applier } = this.#host;
     const counterpart = this.#counterpart;
     counterpart?.origins.check(counterpart.writes);
     try {
-      return this.#handle(link, buf, used);
+      return this.#handle(link, buf, view, used);
     } finally {
       applier.close();
       counterpart?.origins.take(counterpart.writes);
     }
   }
 
-  #handle(link: UpstreamLink, buf: Uint8Array, used: number): number {
+  #handle(link: UpstreamLink, buf: Uint8Array, view: DataView, used: number): number {
     const host = this.#host;
     const { applier } = host;
     const { decoder } = link;
@@ -441,7 +442,7 @@ export class UpstreamRunner {
         case FRAME:
           applier.open(host.target(shard), place, nowMs);
           if (place.lenient && decoder.offset === 0 && this.#isUnfounded) host.beginsAnew(this);
-          if (!this.#frame(link, buf)) return UPSTREAM_FAILED;
+          if (!this.#frame(link, buf, view)) return UPSTREAM_FAILED;
           break;
         case SNAPSHOT_BYTES:
         case SNAPSHOT_BEGIN:
@@ -493,7 +494,7 @@ export class UpstreamRunner {
    * Applies a frame, or holds it while it is part of a unit: the link's offset then stays before the
    * unit, so that a claim made in the middle asks for all of it again.
    */
-  #frame(link: UpstreamLink, buf: Uint8Array): boolean {
+  #frame(link: UpstreamLink, buf: Uint8Array, view: DataView): boolean {
     const { applier } = this.#host;
     const { decoder } = link;
     const place = this.place;
@@ -506,7 +507,7 @@ export class UpstreamRunner {
       return false;
     }
     const failure = taken === NOT_HELD
-      ? applier.apply(place, buf, decoder, this.#view)
+      ? applier.apply(place, buf, decoder, view)
       : applier.applyUnit(place, unit.frames);
     if (taken !== NOT_HELD) unit.close();
     if (failure !== null) {

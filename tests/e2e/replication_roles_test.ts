@@ -491,6 +491,27 @@ Deno.test("where a unit failed within, the data stands nowhere: not in files, no
   peer.close();
 });
 
+Deno.test("what was put by of a stream when a node was promoted takes nothing of what it knows", async () => {
+  await using replica = TestNode.start();
+  using primary = new FakePrimary();
+  const [history] = primary.histories;
+  const position = { history, offset: 7, db: 0 };
+  replica.replication.follow("127.0.0.1", primary.port, { shards: 1, positions: [position] });
+  const { peer } = await primary.next();
+  const members = Array.from({ length: 5000 }, (_, i) => `member ${i}`);
+  const slow = Array.from({ length: 500 }, (_, i) => frame(8 + i, "SUNIONSTORE", "to", "s"));
+  await peer.send(primary.ack(0, 7) + frame(7, "SADD", "s", ...members) + slow.join(""));
+  const standing = () => replica.replication.positions()!.positions[0].offset;
+  await until("it is in the middle of it", () => standing() > 8);
+  const offset = standing();
+  assert(offset < 8 + slow.length, "the frames are too fast for this test");
+  replica.replication.unfollow();
+  replica.run("SET", "a", "of its own");
+  await replica.replication.close();
+  const place = replica.node.shards[0].origins.find(history, offset);
+  assert(typeof place === "object", String(place));
+});
+
 Deno.test("a database that this node does not have ends a resume in other numbers", async () => {
   await using replica = TestNode.start({ databases: 2 });
   using primary = new FakePrimary();

@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { concat, request } from "../replication/support.ts";
 import { FakePrimary, frame, ship } from "../support/fake_primary.ts";
+import { NOT_KEPT } from "../support/durability.ts";
 import { inStep, linked, TestNode, TICK_MS } from "../support/node.ts";
 import { Peer } from "../support/peer.ts";
 import { Proxy } from "../support/proxy.ts";
@@ -268,6 +269,44 @@ Deno.test("a link that claims what is staged does not go on when that is given u
     assertEquals(count(replica, "old"), 40);
     third.peer.close();
   }));
+
+Deno.test("a link that was given up while it waited for the disk leaves the next one's frames alone", async () => {
+  await using source = TestNode.start({ shards: 2 });
+  const images = [(await imageOf(source, 0)).bytes, (await imageOf(source, 1)).bytes];
+  const room = Promise.withResolvers<void>();
+  let isFull = true;
+  const whenRoom = () => isFull && replica.size > 0 ? room.promise : null;
+  const durability = { ...NOT_KEPT, whenRoom };
+  await using replica = TestNode.start({ shards: 3 }, { durability });
+  using primary = new FakePrimary(2);
+  replica.follow(primary);
+  const peers = [(await primary.next(0)).peer, (await primary.next(1)).peer];
+  for (const [shard, peer] of peers.entries()) {
+    await peer.send(concat(bytes(primary.ack(shard, 0)), ship(images[shard], 0)));
+    await peer.send(primary.ping(shard, 0));
+  }
+  await linked(replica);
+  const large = "x".repeat(3 * MiB);
+  await peers[0].send(frame(0, "SET", keyOf(0), large));
+  await until("it is applied", () => replica.size === 1);
+  // What arrives on the other link has this one begin anew, while it waits.
+  await peers[1].send("+SNAPSHOT\r\n");
+  const again = await primary.next(0);
+  await again.peer.send(concat(bytes(primary.ack(0, 1)), ship(images[0], 1)));
+  await until(
+    "it is complete",
+    () => replica.log.filter((l) => l.includes("complete")).length === 3,
+  );
+  isFull = false;
+  room.resolve();
+  await again.peer.send("+GETACK\r\n");
+  assertEquals((await again.peer.array())?.args.slice(0, 2), ["REPLCONF", "ACK"]);
+  await again.peer.send(frame(1, "SET", keyOf(0), "small, but more than eight bytes"));
+  await peers[1].send(ship(images[1], 1).subarray("+SNAPSHOT\r\n".length));
+  await until("it is replaced", () => replica.replication.isLinkUp, () => replica.tail());
+  await until("and goes on", () => replica.size === 1, () => replica.tail());
+  assertEquals(replica.get(keyOf(0)), "small, but more than eight bytes");
+});
 
 Deno.test("frames resumed beside another shard's ship are not applied to what replaces the data", () =>
   standing(async (replica, primary, images) => {

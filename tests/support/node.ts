@@ -44,6 +44,7 @@ import type { ConfigValues } from "../../src/server/config_values.ts";
 import { Executor } from "../../src/server/executor.ts";
 import { NOBODY_WATCHES } from "../../src/shard/applier.ts";
 import { Background } from "../../src/shard/background.ts";
+import type { Durability } from "../../src/shard/durability.ts";
 import { Node } from "../../src/shard/node.ts";
 import { Replication } from "../../src/shard/replication.ts";
 import { SnapshotWorkerPool } from "../../src/snapshot/worker_pool.ts";
@@ -65,6 +66,8 @@ export interface TestNodeOptions {
   expires?: boolean;
   /** How much its clock is ahead of others', in ms. */
   clockAheadMs?: number;
+  /** Where its frames are kept; nowhere unless a test says otherwise. */
+  durability?: Durability;
 }
 
 /** A digest of a value that is no string. */
@@ -141,7 +144,7 @@ export class TestNode implements AsyncDisposable {
       errorReplied() {},
     });
     this.replication = new Replication({
-      durability: NOT_KEPT,
+      durability: options.durability ?? NOT_KEPT,
       node: this.node,
       table,
       events: new KeyspaceEvents(),
