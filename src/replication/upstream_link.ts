@@ -287,6 +287,15 @@ export class UpstreamLink {
     return true;
   }
 
+  /**
+   * The stream that has begun is not gone on with: what was claimed is no part of our data. The caller's
+   * reason ends the link.
+   */
+  refuseStream(detail: string): void {
+    this.#appliedOffset = 0;
+    this.fail("Stopped", detail);
+  }
+
   /** Ends the link for a reason of the caller's; nothing happens on a failed one. */
   fail(error: UpstreamError, detail: string): void {
     if (this.#state.at !== "failed") this.#fail(error, detail);

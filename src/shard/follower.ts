@@ -501,15 +501,16 @@ export class Follower implements UpstreamHost {
     });
   }
 
+  /** See `UpstreamHost`. */
+  broken(runner: UpstreamRunner): void {
+    this.#notePosition(runner);
+  }
+
   /** See `UpstreamHost`. Where the data stands is noted before the link is gone. */
   failed(runner: UpstreamRunner, error: UpstreamError | "ConnectFailed"): boolean {
-    this.#notePosition(runner);
+    // Without a connection the link is the one before, whose place may be that of other data by now.
+    if (error !== "ConnectFailed") this.#notePosition(runner);
     const arrival = this.#arrivals.of(runner.shard);
-    if (error !== "ConnectFailed" && needsFullSync(error)) {
-      // Part of a frame or unit may be applied: the data stands nowhere, and files must not say it does.
-      const fed = this.#feeds.get(runner)?.complete.get(runner.shard);
-      (fed ?? this.#positions[runner.shard]).history = null;
-    }
     if (arrival?.readers.has(runner.shard)) this.#dropArrival(arrival, runner, "a ship broke off");
     this.#feeds.delete(runner);
     return error === "ConnectFailed" || error === "WrongShard" || error === "Refused";
@@ -518,10 +519,17 @@ export class Follower implements UpstreamHost {
   /** Takes over from the link how far its frames are applied, to what they were applied to. */
   #notePosition(runner: UpstreamRunner, applied = runner.link?.appliedOffset ?? 0): void {
     const { link, shard } = runner;
-    if (link === null || applied === 0) return;
+    if (link === null) return;
     const arrival = this.#feeds.get(runner);
     const position = arrival === undefined ? this.#positions[shard] : arrival.complete.get(shard);
     if (position === undefined) return;
+    const { state } = link;
+    if (state.at === "failed" && needsFullSync(state.error)) {
+      // Part of a frame or unit may be applied: the data stands nowhere, and files must not say it does.
+      position.history = null;
+      return;
+    }
+    if (applied === 0) return;
     position.history = this.version === 1 ? V1_HISTORY : link.history;
     position.offset = applied;
     position.db = runner.place.db;

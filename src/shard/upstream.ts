@@ -106,6 +106,8 @@ export interface UpstreamHost {
   counterpart(shard: number): Shard | null;
   /** A v1 upstream's very first frame comes: before it there was nothing. */
   beginsAnew(runner: UpstreamRunner): void;
+  /** The link has failed in the turn at hand: where the data stands is noted. */
+  broken(runner: UpstreamRunner): void;
   /** A connection was not made, or ended; gives whether the layout must be asked again. */
   failed(runner: UpstreamRunner, error: UpstreamError | "ConnectFailed"): boolean;
   /** Whether what a runner applies goes to data that nobody sees yet. */
@@ -361,6 +363,7 @@ export class UpstreamRunner {
       if (link.state.at === "failed") return;
       if (n === null) {
         link.fail("PeerClosed", "the primary ended the connection");
+        this.#broken(link);
         return;
       }
       used += n;
@@ -369,6 +372,8 @@ export class UpstreamRunner {
       do {
         gate.begin();
         event = this.#events(link, buf, view, used);
+        // Before the turn ends, since files are told then where the data stands.
+        if (event === UPSTREAM_FAILED) this.#broken(link);
         this.#host.endTurn();
         const others = gate.pass();
         if (event === UPSTREAM_FAILED) return;
@@ -386,6 +391,11 @@ export class UpstreamRunner {
       }
       this.acknowledge();
     }
+  }
+
+  /** Before anybody else has a turn who may ask where the data stands. */
+  #broken(link: UpstreamLink): void {
+    if (this.link === link) this.#host.broken(this);
   }
 
   async #grown(
@@ -432,6 +442,7 @@ export class UpstreamRunner {
       if (!this.#wasStreaming && link.state.at === "streaming" && event !== SNAPSHOT_END) {
         const hindrance = host.streaming(this);
         if (hindrance !== null) {
+          link.refuseStream(hindrance);
           this.restart(hindrance);
           return UPSTREAM_FAILED;
         }
@@ -611,6 +622,7 @@ export class UpstreamRunner {
       this.synced();
       return;
     }
+    this.#broken(link);
     this.#socket.close();
     this.#over?.();
   }

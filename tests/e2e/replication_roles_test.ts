@@ -2,6 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { request } from "../replication/support.ts";
+import { NOT_KEPT } from "../support/durability.ts";
 import { FakePrimary, frame } from "../support/fake_primary.ts";
 import { follows, inStep, linked, TestNode } from "../support/node.ts";
 import { Acceptor, Peer } from "../support/peer.ts";
@@ -489,6 +490,31 @@ Deno.test("where a unit failed within, the data stands nowhere: not in files, no
   // What is known is its place in its own line.
   assertEquals(claim[6], replica.node.shards[0].lineage.id);
   peer.close();
+});
+
+Deno.test("in the turn in which a stream breaks, the data is said to stand where it does", async () => {
+  const said: [keys: number, offset: number | undefined][] = [];
+  const endTurn = () => {
+    const positions = replica.replication.positions()?.positions;
+    said.push([replica.size, positions?.[0].offset]);
+  };
+  await using replica = TestNode.start({}, { durability: { ...NOT_KEPT, endTurn } });
+  using primary = new FakePrimary();
+  const position = { history: primary.histories[0], offset: 7, db: 0 };
+  replica.replication.follow("127.0.0.1", primary.port, { shards: 1, positions: [position] });
+  const { peer } = await primary.next();
+  const frames = frame(7, "SET", "a", "x") + frame(8, "SET", "b", "x");
+  await peer.send(primary.ack(0, 7) + frames + "nonsense\r\n");
+  const { peer: again, claim } = await primary.next();
+  assertEquals(claim[2], "9");
+  assert(said.some(([keys]) => keys === 2));
+  for (const [keys, offset] of said) assertEquals(offset, 7 + keys);
+  await again.send(primary.ack(0, 9) + frame(9, "SET", "c", "x") + frame(10, "INCR", "c"));
+  const { peer: third, claim: nothing } = await primary.next();
+  assertEquals(nothing[6], "?");
+  const behind = said.filter(([keys]) => keys === 3);
+  assert(behind.length > 0 && behind.every(([, offset]) => offset === undefined));
+  third.close();
 });
 
 Deno.test("what was put by of a stream when a node was promoted takes nothing of what it knows", async () => {

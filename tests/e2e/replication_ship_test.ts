@@ -267,7 +267,25 @@ Deno.test("a link that claims what is staged does not go on when that is given u
     assertEquals([third.claim[2], third.claim[6]], ["0", "?"]);
     assertEquals(replica.get(keyOf(0)), "old");
     assertEquals(count(replica, "old"), 40);
+    const offsets = replica.replication.positions()!.positions.map(({ offset }) => offset);
+    assertEquals(offsets, [10, 20]);
     third.peer.close();
+  }));
+
+Deno.test("where the data stands is not where what was staged did, when the primary is gone", () =>
+  standing(async (replica, primary, images) => {
+    const zero = await primary.next(0);
+    const one = await primary.next(1);
+    await one.peer.send(primary.ack(1, 50) + "+SNAPSHOT\r\n");
+    await zero.peer.send(concat(bytes(primary.ack(0, 40)), ship(images[0], 40)));
+    await zero.peer.send(frame(40, "SET", keyOf(0), "staged"));
+    const links = () => replica.replication.status().upstream!.links;
+    await until("it streams into the staging", () => links()[0].nextOffset === 41);
+    primary[Symbol.dispose]();
+    await until("its links are not made again", () => replica.hasLogged("upstream is not reached"));
+    const offsets = replica.replication.positions()!.positions.map(({ offset }) => offset);
+    assertEquals(offsets, [10, 20]);
+    assertEquals(count(replica, "old"), 40);
   }));
 
 Deno.test("a link that was given up while it waited for the disk leaves the next one's frames alone", async () => {

@@ -89,6 +89,7 @@ export class LayoutPort implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    if (this.#closed) return;
     this.#closed = true;
     this.#listener.close();
     for (const conn of this.#conns) conn.close();

@@ -195,6 +195,7 @@ export class Acceptor implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    if (this.#closed) return;
     this.#closed = true;
     this.#listener.close();
     for (const peer of this.peers) peer.close();
