@@ -136,6 +136,10 @@ Deno.test("a replica that leaves within a ship keeps its data, and frees what wa
   const usedBytes = replica.node.usedBytes();
   proxy.downBytesPerSecond = 20 * MiB;
   await shipUnderWay(proxy, 4 * MiB);
+  // On a busy machine one of them may have got that far before the other has begun.
+  const ships = () => primary.replication.status().links.map(({ state }) => state);
+  const isShipping = (state: string) => state === "snapshotShipping";
+  await until("both are", () => ships().length === 2 && ships().every(isShipping));
   assert(replica.node.usedBytes() > usedBytes);
   replica.replication.unfollow();
   assertEquals(replica.fingerprint(), old);
