@@ -86,6 +86,7 @@ export class StatBaseline {
     server.gate.busyMs = 0;
     server.executor.memory.resetCounters();
     server.replication.stats.reset();
+    server.tracking.droppedKeys = 0;
     server.persistence.saves = 0;
     server.persistence.appendOnly.resetCounters();
     for (const { keys } of server.node.shards) {

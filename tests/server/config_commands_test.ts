@@ -64,6 +64,16 @@ Deno.test("CONFIG RESETSTAT sets INFO's counters to zero, not what clients count
   assertEquals(await client.line("CLIENT ID"), id);
 });
 
+Deno.test("CONFIG RESETSTAT sets the counter of keys dropped for tracking clients to zero", async () => {
+  await using server = await TestServer.start({ "tracking-table-max-keys": "1" });
+  const client = await server.connect();
+  await client.pipeline(["HELLO", "3"], ["CLIENT", "TRACKING", "ON"], ["GET", "a"], ["GET", "b"]);
+  assertEquals(await server.info("tracking_dropped_keys"), "1");
+  assertEquals(await server.ask("CONFIG", "RESETSTAT"), "OK");
+  assertEquals(await server.info("tracking_dropped_keys"), "0");
+  assertEquals(await server.info("tracking_total_keys"), "1");
+});
+
 Deno.test("CONFIG RESETSTAT sets the counters of saves and rewrites to zero", async () => {
   await using server = await TestServer.start({ appendonly: "yes" });
   const { appendOnly } = server.server.persistence;
