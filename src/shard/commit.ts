@@ -3,7 +3,8 @@
  * which database a frame is for, and counts the node's sequence.
  *
  * A unit (EXEC) becomes `MULTI`, its effects, `EXEC`; of one effect, that effect alone; of none,
- * nothing. So the first effect is put by until a second one, or the unit's end, tells which.
+ * nothing; of messages and no write, those alone. So the first effects are put by until a second one that
+ * is not the last of some messages, or the unit's end, tells which.
  *
  * @module
  */
@@ -21,7 +22,7 @@ const EXEC = ascii("EXEC");
 const NO_UNIT = 0;
 /** A unit is open that has no effect yet. */
 const UNIT_EMPTY = 1;
-/** A unit is open whose one effect is put by. */
+/** A unit is open whose one effect is put by, behind messages if there were any before it. */
 const UNIT_FIRST = 2;
 /** A unit is open whose `MULTI` is written. */
 const UNIT_OPEN = 3;
@@ -69,6 +70,9 @@ export class Commit implements EffectSink {
   /** Encodes the first effect of a unit. */
   #putBy: Backlog | null = null;
   #putByDb = -1;
+  #putByIsMessage = false;
+  /** The unit's messages before the effect that is put by, encoded. */
+  #messagesPutBy: Uint8Array[] = [];
   readonly #sequence: NodeSequence;
   readonly #tellsDatabase: boolean;
 
@@ -94,6 +98,7 @@ export class Commit implements EffectSink {
     this.active = backlog !== null;
     this.#db = db;
     if (this.#unit !== NO_UNIT) this.#unit = UNIT_EMPTY;
+    this.#messagesPutBy = [];
   }
 
   /** The next frame states its database, because a reader begins there (a snapshot's cut). */
@@ -119,6 +124,7 @@ export class Commit implements EffectSink {
     const sink = this.#sinkFor(db);
     sink.appendEncoded(src, start, stop, view);
     if (this.#unit !== UNIT_FIRST) this.#counted(sink);
+    else this.#endedPutBy();
     return true;
   }
 
@@ -144,15 +150,52 @@ export class Commit implements EffectSink {
     if (this.#unit === UNIT_EMPTY) {
       this.#unit = UNIT_FIRST;
       this.#putByDb = db;
+      this.#putByIsMessage = false;
       return this.#putBy ??= new Backlog({ limitBytes: 1, firstOffset: 0 });
     }
-    if (this.#unit === UNIT_FIRST) {
-      this.#word(backlog, MULTI);
-      this.#appendPutBy(backlog);
-      this.#unit = UNIT_OPEN;
+    if (this.#unit === UNIT_FIRST && this.#putByIsMessage) {
+      const { newestBuf, newestPayloadStart, newestStop } = this.#putBy!;
+      this.#messagesPutBy.push(newestBuf.slice(newestPayloadStart, newestStop));
+      this.#putByDb = db;
+      this.#putByIsMessage = false;
+      return this.#putBy!;
     }
+    if (this.#unit === UNIT_FIRST) this.#openUnit(backlog);
     if (db !== this.#db) this.#select(backlog, db);
     return backlog;
+  }
+
+  /** What is put by goes out, as the beginning of a unit. */
+  #openUnit(backlog: Backlog): void {
+    this.#word(backlog, MULTI);
+    const messages = this.#messagesPutBy;
+    for (let i = 0; i < messages.length; i++) {
+      backlog.appendEncoded(messages[i], 0, messages[i].length, null);
+      this.#counted(backlog);
+    }
+    if (messages.length > 0) this.#messagesPutBy = [];
+    this.#appendPutBy(backlog);
+    this.#unit = UNIT_OPEN;
+  }
+
+  /** A write is put by: behind messages it is not the only effect. */
+  #endedPutBy(): void {
+    if (this.#messagesPutBy.length > 0) this.#openUnit(this.#backlog!);
+  }
+
+  /** A unit has ended that has only messages. */
+  #appendMessages(backlog: Backlog): void {
+    const messages = this.#messagesPutBy;
+    for (let i = 0; i < messages.length; i++) {
+      backlog.appendEncoded(messages[i], 0, messages[i].length, null);
+      this.#countedMessage(backlog);
+    }
+    if (messages.length > 0) this.#messagesPutBy = [];
+    const putBy = this.#putBy!;
+    const { newestBuf, newestView, newestPayloadStart, newestStop } = putBy;
+    backlog.appendEncoded(newestBuf, newestPayloadStart, newestStop, newestView);
+    this.#countedMessage(backlog);
+    if (putBy.memoryBytes > PUT_BY_BYTES) this.#putBy = null;
   }
 
   /** A frame of one word. */
@@ -183,7 +226,8 @@ export class Commit implements EffectSink {
     this.#unit = NO_UNIT;
     const backlog = this.#backlog;
     if (backlog === null) return;
-    if (unit === UNIT_FIRST) this.#appendPutBy(backlog);
+    if (unit === UNIT_FIRST && this.#putByIsMessage) this.#appendMessages(backlog);
+    else if (unit === UNIT_FIRST) this.#appendPutBy(backlog);
     else if (unit === UNIT_OPEN) this.#word(backlog, EXEC);
   }
 
@@ -204,8 +248,10 @@ export class Commit implements EffectSink {
 
   /** See `EffectSink`. */
   end(): void {
-    if (this.#unit === UNIT_FIRST) this.#sink!.endFrame();
-    else this.#ended(this.#sink!);
+    if (this.#unit === UNIT_FIRST) {
+      this.#sink!.endFrame();
+      this.#endedPutBy();
+    } else this.#ended(this.#sink!);
   }
 
   #ended(backlog: Backlog): void {
@@ -213,11 +259,16 @@ export class Commit implements EffectSink {
     this.#counted(backlog);
   }
 
-  /** See `EffectSink`. Within a unit it is a part of it like any other. */
+  /** See `EffectSink`. Within a unit that writes it is a part of it like any other. */
   endMessage(): void {
-    if (this.#unit !== NO_UNIT) return this.end();
-    const backlog = this.#sink!;
-    backlog.endFrame();
+    if (this.#unit === UNIT_OPEN) return this.end();
+    const sink = this.#sink!;
+    sink.endFrame();
+    if (this.#unit === UNIT_FIRST) this.#putByIsMessage = true;
+    else this.#countedMessage(sink);
+  }
+
+  #countedMessage(backlog: Backlog): void {
     this.#sequence.value++;
     this.messages++;
     this.appended = true;

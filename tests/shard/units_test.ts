@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { ascii } from "../../src/base/ascii.ts";
+import { NO_DATABASE } from "../../src/commands/effect.ts";
 import { Backlog } from "../../src/replication/backlog.ts";
 import { Commit, NodeSequence } from "../../src/shard/commit.ts";
 import { HELD_BACK, HeldUnit, NOT_HELD, WHOLE } from "../../src/shard/held_unit.ts";
@@ -24,6 +25,15 @@ class Stream {
     this.commit.begin(db, args[0], args.length - 1, payload);
     for (const arg of args.slice(1)) this.commit.arg(arg, 0, arg.length);
     this.commit.end();
+  }
+
+  /** The message `words`. */
+  tell(...words: readonly string[]): void {
+    const args = words.map((word) => ascii(word));
+    const payload = args.slice(1).reduce((n, arg) => n + arg.length, 0);
+    this.commit.begin(NO_DATABASE, args[0], args.length - 1, payload);
+    for (const arg of args.slice(1)) this.commit.arg(arg, 0, arg.length);
+    this.commit.endMessage();
   }
 
   /** Frames since the last call, `offset: WORDS`. */
@@ -76,6 +86,42 @@ Deno.test("a unit of one effect is that effect, of none nothing", () => {
   stream.commit.endUnit();
   assertEquals(stream.read(), ["5: SELECT 2", "6: SET a 1"]);
   assertEquals([stream.sequence.value, stream.commit.appended], [2, true]);
+});
+
+Deno.test("a unit of messages is those alone, and no write; with a write it is one of all of them", () => {
+  const stream = new Stream();
+  const { commit, sequence } = stream;
+  const unit = (...effects: readonly (readonly string[])[]): string[] => {
+    commit.beginUnit();
+    for (const words of effects) {
+      if (words[0] === "PUBLISH") stream.tell(...words);
+      else stream.say(2, ...words);
+    }
+    commit.endUnit();
+    return stream.read().map((frame) => frame.replace(/^.*?: /, ""));
+  };
+  const first = ["PUBLISH", "a", "first"], second = ["PUBLISH", "b", "second"];
+  assertEquals(unit(first), ["PUBLISH a first"]);
+  assertEquals(unit(first, second, first), [
+    "PUBLISH a first",
+    "PUBLISH b second",
+    "PUBLISH a first",
+  ]);
+  assertEquals([sequence.value, sequence.writes, commit.messages], [4, 0, 4]);
+  assertEquals(unit(first, second, ["SET", "k", "v"], first), [
+    "MULTI",
+    "PUBLISH a first",
+    "PUBLISH b second",
+    "SELECT 2",
+    "SET k v",
+    "PUBLISH a first",
+    "EXEC",
+  ]);
+  assertEquals([sequence.value, sequence.writes, commit.messages], [11, 7, 4]);
+  assertEquals(unit(["SET", "k", "v"], first), ["MULTI", "SET k v", "PUBLISH a first", "EXEC"]);
+  assertEquals(unit(["SET", "k", "v"]), ["SET k v"]);
+  assertEquals(unit(first), ["PUBLISH a first"]);
+  assertEquals([sequence.writes, commit.messages], [12, 5]);
 });
 
 Deno.test("an effect of any size begins a unit", () => {
