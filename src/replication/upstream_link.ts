@@ -270,9 +270,10 @@ export class UpstreamLink {
 
   /**
    * Deadlines; gives whether the link failed now. A timer calls it every 100 ms or so; how it counts
-   * when it comes late, `silence.ts` says.
+   * when it comes late, `silence.ts` says. `isReading` is false while nobody reads what the primary says:
+   * that is not its silence.
    */
-  tick(nowMs: number): boolean {
+  tick(nowMs: number, isReading = true): boolean {
     const state = this.#state;
     if (state.at === "failed") return false;
     let timeoutMs = this.#timeoutMs();
@@ -282,7 +283,7 @@ export class UpstreamLink {
         timeoutMs = Math.max(timeoutMs, V1_SNAPSHOT_SILENCE_MS);
       }
     }
-    if (!this.#silence.isOver(nowMs, this.readMs, timeoutMs)) return false;
+    if (!this.#silence.isOver(nowMs, isReading ? this.readMs : nowMs, timeoutMs)) return false;
     this.#fail("SilentPrimary", `nothing was heard for ${timeoutMs} ms`);
     return true;
   }

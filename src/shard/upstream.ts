@@ -164,6 +164,8 @@ export class UpstreamRunner {
   /** What was applied when it last asked, if the disk did not have all of it; else -1. */
   #wantedSynced = -1;
   #awaitsDisk = false;
+  /** The link that is not read while our disk has no room for what it brings; or null. */
+  #waiting: UpstreamLink | null = null;
   /** What of the upstream node's sequence was applied when the last connection ended. */
   #reachedBefore = -1;
   /** The frame before which a v1 upstream's stream last had a gap. */
@@ -379,7 +381,11 @@ export class UpstreamRunner {
         if (event === UPSTREAM_FAILED) return;
         if (others !== null) await others;
         const room = durability.whenRoom();
-        if (room !== null) await room;
+        if (room !== null) {
+          this.#waiting = link;
+          await room;
+          if (this.#waiting === link) this.#waiting = null;
+        }
       } while (event !== NEED_MORE);
       if (decoder.begin === used) {
         decoder.rebase(used);
@@ -617,7 +623,7 @@ export class UpstreamRunner {
   tick(): void {
     const { link } = this;
     if (link === null || this.#socket === null) return;
-    if (!link.tick(this.#host.clock.monotonicMs())) {
+    if (!link.tick(this.#host.clock.monotonicMs(), this.#waiting !== link)) {
       this.acknowledge();
       this.synced();
       return;

@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { ascii } from "../../src/base/ascii.ts";
 import { HISTORY_A, request } from "../replication/support.ts";
+import { NOT_KEPT } from "../support/durability.ts";
 import { FakePrimary, frame } from "../support/fake_primary.ts";
 import { inStep, linked, TestNode } from "../support/node.ts";
 import { Peer } from "../support/peer.ts";
@@ -318,6 +319,25 @@ Deno.test("a primary that falls silent is left within repl-timeout", () =>
     assert(replica.hasLogged("SilentPrimary", "nothing was heard for 400 ms"), replica.tail());
     assertEquals(claim.slice(2, 3), ["5"]);
   }, SHORT));
+
+Deno.test("a primary that is not read while the disk has no room is not silent", async () => {
+  const room = Promise.withResolvers<void>();
+  let isFull = true;
+  const whenRoom = () => isFull && replica.size > 0 ? room.promise : null;
+  await using replica = TestNode.start(SHORT, { durability: { ...NOT_KEPT, whenRoom } });
+  using primary = new FakePrimary();
+  const position = { history: primary.histories[0], offset: 5, db: 0 };
+  replica.replication.follow("127.0.0.1", primary.port, { shards: 1, positions: [position] });
+  const { peer } = await primary.next();
+  await peer.send(primary.ack(0, 5) + frame(5, "SET", "a", "x"));
+  // It acknowledges three times in its timeout.
+  for (let acks = 0; acks < 9; acks++) assertEquals((await peer.array())?.args[1], "ACK");
+  isFull = false;
+  room.resolve();
+  await peer.send(frame(6, "SET", "b", "x"));
+  await until("it goes on", () => replica.size === 2, () => replica.tail());
+  assert(!replica.hasLogged("upstream link failed"));
+});
 
 Deno.test("a shorter repl-timeout holds for a link that there is, and the primary hears of it", async () => {
   const LONG = { replTimeoutSeconds: 60, replPingReplicaPeriodSeconds: 60 };
