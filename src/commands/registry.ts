@@ -164,6 +164,8 @@ export class Command {
   readonly isOnKeys: boolean;
   /** It may change data: refused on a read-only replica. */
   readonly isWrite: boolean;
+  /** It may change data, or is PING, by which others see how the server is: refused while saving fails. */
+  readonly needsDisk: boolean;
   /** It may need memory: refused when there is none. */
   readonly deniesOom: boolean;
   /** Allowed before AUTH. */
@@ -235,6 +237,7 @@ export class Command {
     this.isRead = spec.flags.includes("readonly") && !spec.flags.includes("pubsub") &&
       (spec.findKeys !== undefined || this.firstKey > 0);
     this.isWrite = spec.flags.includes("write");
+    this.needsDisk = this.isWrite || spec.name === "ping";
     this.isCheap = spec.flags.includes("fast") || CHEAP.has(spec.name);
     this.runsPaused = spec.name.startsWith("client|");
     this.runsListening = WHILE_LISTENING.has(spec.name);

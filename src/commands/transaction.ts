@@ -31,6 +31,11 @@ export class Transaction {
   /** Nothing in a transaction runs while CLIENT PAUSE ALL is on. */
   readonly runsPaused = false;
 
+  /** Whether EXEC is refused while saving fails: a PING is only when it is queued (as in Redis). */
+  get needsDisk(): boolean {
+    return this.isWrite;
+  }
+
   /** A request of `command` was queued. */
   note(command: Command): void {
     this.isWrite ||= command.isWrite;

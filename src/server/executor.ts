@@ -99,7 +99,13 @@ const GENERIC_CODE = "ERR ";
 /** What the guards ask of a command, or of the commands of a transaction together. */
 type Guarded = Pick<
   Command,
-  "isWrite" | "isOnKeys" | "holdsOnWritePause" | "runsPaused" | "runsStale" | "runsLoading"
+  | "isWrite"
+  | "needsDisk"
+  | "isOnKeys"
+  | "holdsOnWritePause"
+  | "runsPaused"
+  | "runsStale"
+  | "runsLoading"
 >;
 
 /** Hears of slow commands and of errors. */
@@ -639,9 +645,11 @@ export class Executor {
     if ((guards & GUARD_PAUSE_ALL) !== 0 && !command.runsPaused && !isMonitor) return HELD;
     if ((guards & GUARD_PAUSE_WRITE) !== 0 && command.holdsOnWritePause && !isMonitor) return HELD;
     // Of several reasons Redis tells the first of these.
-    if (command.isWrite) {
+    if (command.needsDisk) {
       if ((guards & GUARD_MISCONF) !== 0) return ERR_MISCONF;
       if ((guards & GUARD_APPEND_ONLY) !== 0) return this.appendOnlyError;
+    }
+    if (command.isWrite) {
       if ((guards & GUARD_NOREPLICAS) !== 0) return ERR_NOREPLICAS;
       if ((guards & GUARD_READONLY) !== 0) return ERR_READONLY;
     }

@@ -116,6 +116,10 @@ for (const policy of ["always", "everysec"] as const) {
           await server.ask("SET", "refused", "x"),
           "-MISCONF Errors writing to the AOF file: No space left on device",
         );
+        assertEquals(
+          await server.ask("PING"),
+          "-MISCONF Errors writing to the AOF file: No space left on device",
+        );
         assertEquals(await server.ask("GET", "k3"), "3", "reads go on");
         const listener = await server.connect();
         await listener.ask("SUBSCRIBE", "news");

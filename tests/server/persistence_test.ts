@@ -74,6 +74,9 @@ Deno.test("a failed save refuses writes and is tried again after five seconds", 
   assertEquals(await server.info("rdb_last_bgsave_status"), "err");
   assertMatch(String(await server.ask("SET", "k", "v")), /^-MISCONF /);
   assertEquals(await server.ask("GET", "key:0"), "value");
+  const client = await server.connect();
+  const [ping, , queued, exec] = await client.pipeline(["PING"], ["MULTI"], ["PING"], ["EXEC"]);
+  assertMatch(`${ping} ${queued} ${exec}`, /^-MISCONF .* -MISCONF .* -EXECABORT /);
   const line = server.log.find((line) => line.includes("the data were not saved"));
   assertStringIncludes(line ?? "", `${server.dir}/dump.rdb`);
 
@@ -87,6 +90,7 @@ Deno.test("a failed save refuses writes and is tried again after five seconds", 
 
   assertEquals(await server.ask("CONFIG", "SET", "save", ""), "OK");
   assertEquals(await server.ask("SET", "k", "v"), "OK", "nobody counts on saves now");
+  assertEquals(await server.ask("PING"), "PONG");
   assertEquals(await server.ask("CONFIG", "SET", "save", "60 1"), "OK");
   await Deno.remove(`${server.dir}/dump.rdb`);
   assertEquals(await server.ask("SAVE"), "OK");
