@@ -463,12 +463,18 @@ export class Replication {
     this.#host.guardsChanged();
   }
 
-  /** Follows nobody from now on; keeps the data; returns at once. */
+  /**
+   * Follows nobody from now on; keeps the data; returns at once. The node's sequence goes on from its
+   * upstream's, if that is ahead.
+   */
   unfollow(): void {
     if (this.#follower === null) return;
     const positions = this.#follower.positions();
+    const { readSequence, appliedSequence } = this.#follower.status();
     this.#leave();
-    const { shards } = this.#host.node;
+    const { shards, sequence } = this.#host.node;
+    // Who compares offsets to choose whom to promote next must not find those greater that stay behind.
+    sequence.value = Math.max(sequence.value, readSequence, appliedSequence);
     for (const shard of shards) shard.origins.check(shard.writes);
     // Without numbers nobody could tell whether something was written.
     const isNumbered = shards.every((shard) => shard.backlog !== null && shard.keepsFrames);

@@ -189,6 +189,33 @@ Deno.test("a promoted replica keeps its data, its own replicas and its line of o
   assertEquals(b.replication.stats.full, ships);
 });
 
+Deno.test("the sequence of a promoted replica goes on from its upstream's", async () => {
+  const a = TestNode.start();
+  await using b = TestNode.start();
+  await using c = TestNode.start();
+  await using d = TestNode.start();
+  await follows(c, a);
+  for (let i = 0; i < 100; i++) a.run("INCR", "n");
+  await inStep(a, c);
+  // Later than all that, and so with few frames of its own.
+  await follows(b, a);
+  a.run("INCR", "n");
+  await inStep(a, b);
+  await inStep(a, c);
+  const offset = ({ replication }: TestNode) => replication.status().upstream!.appliedSequence;
+  const { sequence } = a.replication.status();
+  await until("b has it all, and so has c", () => offset(b) >= sequence && offset(c) >= sequence);
+  const left = offset(c);
+  await a.close();
+  b.replication.unfollow();
+  assert(b.replication.status().sequence >= left);
+  b.run("INCR", "n");
+  await follows(d, b);
+  // Who compares the two has to find that d is ahead of c, which was not told of its new upstream.
+  await until("d knows where b is", () => offset(d) > 0);
+  assert(offset(d) > left, `${offset(d)} is not ahead of ${left}`);
+});
+
 Deno.test("two nodes change roles: the former primary follows its former replica", async () => {
   await using a = TestNode.start({ shards: 2 });
   await using b = TestNode.start({ shards: 3 });
