@@ -13,7 +13,7 @@ import type { StreamEntries } from "../keyspace/stream_entries.ts";
 import { DELIVERY_BYTES_MAX } from "../keyspace/stream_groups.ts";
 import { STREAM_NAME_BYTES_MAX } from "../keyspace/stream_names.ts";
 import { STREAM_ID_BYTES_MAX, type StreamId, WHOLE_STREAM_ID } from "../keyspace/stream_id.ts";
-import { ERR_NOT_INTEGER } from "../resp/errors.ts";
+import { ERR_NOT_INTEGER, LineBuilder } from "../resp/errors.ts";
 import type { ReplyWriter } from "../resp/reply_writer.ts";
 import type { Call } from "./call.ts";
 import { STREAM_EVENT } from "./keyspace_events.ts";
@@ -223,23 +223,15 @@ export function replyInt64(reply: ReplyWriter, n: Int64): void {
   else reply.bigint((BigInt(n.hi) << 32n) + BigInt(n.lo >>> 0));
 }
 
-/**
- * Replies an error made of texts and of arguments (by index), these up to a NUL as C prints them and
- * without line ends, so that nothing a client sent breaks the framing.
- */
+/** Replies an error made of texts and of arguments (by index): see `LineBuilder`. */
 export function replyQuoting(call: Call, ...parts: readonly (string | number)[]): void {
-  const line: number[] = [];
+  const { buf, starts, stops } = call;
+  const line = new LineBuilder();
   for (const part of parts) {
-    if (typeof part === "string") {
-      line.push(...ascii(part));
-      continue;
-    }
-    for (let i = call.starts[part]; i < call.stops[part] && call.buf[i] !== 0; i++) {
-      const c = call.buf[i];
-      line.push(c === 13 || c === 10 ? 32 : c);
-    }
+    if (typeof part === "string") line.text(part);
+    else line.quoted(buf, starts[part], stops[part]);
   }
-  call.reply.error(Uint8Array.from(line));
+  call.reply.error(line.line());
 }
 
 /** The key in argument `key`, or its group in argument `group`, is missing. */

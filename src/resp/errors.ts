@@ -121,31 +121,61 @@ export const ERR_UNBLOCKED: ErrorLine = ascii("UNBLOCKED client unblocked via CL
 /** Bytes of a name, and of all arguments together, that an error repeats (Redis's). */
 const QUOTED_BYTES_MAX = 128;
 
-/** A line being put together from a client's bytes. */
-class LineBuilder {
-  readonly #bytes: number[] = [];
+/** Bytes that a line is begun with. */
+const LINE_BYTES = 256;
+const LF = 10;
+const CR = 13;
+const SPACE = 32;
 
+/**
+ * An error line made of texts and of bytes that a client sent, which may be very many. As in Redis, line
+ * ends at its end are dropped and those within become spaces, so nothing breaks the framing.
+ */
+export class LineBuilder {
+  #bytes = new Uint8Array(LINE_BYTES);
+  #length = 0;
+
+  /** Adds an ASCII text. */
   text(text: string): this {
-    for (let i = 0; i < text.length; i++) this.#bytes.push(text.charCodeAt(i));
+    this.#reserve(text.length);
+    for (let i = 0; i < text.length; i++) this.#bytes[this.#length++] = text.charCodeAt(i);
     return this;
   }
 
   /**
-   * At most `bytesMax` of `buf[start..stop)`, up to a NUL as C prints it; line ends become spaces.
-   * Returns how many bytes were taken.
+   * Adds at most `bytesMax` of `buf[start..stop)`, up to a NUL as C prints it. Returns how many bytes
+   * were taken.
    */
-  quoted(buf: Uint8Array, start: number, stop: number, bytesMax: number): number {
-    const last = Math.min(stop, start + bytesMax);
-    let i = start;
-    for (; i < last && buf[i] !== 0; i++) {
-      this.#bytes.push(buf[i] === 13 || buf[i] === 10 ? 32 : buf[i]);
-    }
-    return i - start;
+  quoted(buf: Uint8Array, start: number, stop: number, bytesMax: number = Infinity): number {
+    const given = buf.subarray(start, Math.min(stop, start + bytesMax));
+    const nul = given.indexOf(0);
+    const taken = nul < 0 ? given : given.subarray(0, nul);
+    this.#reserve(taken.length);
+    this.#bytes.set(taken, this.#length);
+    this.#length += taken.length;
+    return taken.length;
   }
 
-  line(): ErrorLine {
-    return Uint8Array.from(this.#bytes);
+  #reserve(more: number): void {
+    const need = this.#length + more;
+    if (need <= this.#bytes.length) return;
+    const larger = new Uint8Array(Math.max(need, this.#bytes.length * 2));
+    larger.set(this.#bytes.subarray(0, this.#length));
+    this.#bytes = larger;
   }
+
+  /** The line; nothing may be added any more. */
+  line(): ErrorLine {
+    const bytes = this.#bytes;
+    let stop = this.#length;
+    while (stop > 0 && isLineEnd(bytes[stop - 1])) stop--;
+    for (let i = 0; i < stop; i++) if (isLineEnd(bytes[i])) bytes[i] = SPACE;
+    return bytes.subarray(0, stop);
+  }
+}
+
+function isLineEnd(byte: number): boolean {
+  return byte === CR || byte === LF;
 }
 
 /**
@@ -164,7 +194,7 @@ export function invalidExpireTime(name: string): ErrorLine {
 /** `ERR Unsupported option <word>` of the EXPIRE family; the word begins `buf[start..stop)`. */
 export function unsupportedOption(buf: Uint8Array, start: number, stop: number): ErrorLine {
   const line = new LineBuilder().text("ERR Unsupported option ");
-  line.quoted(buf, start, stop, QUOTED_BYTES_MAX);
+  line.quoted(buf, start, stop);
   return line.line();
 }
 

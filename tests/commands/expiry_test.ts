@@ -151,6 +151,14 @@ Deno.test("options and numbers that do not parse are refused, in Redis's order",
   ]);
 });
 
+Deno.test("an option that there is not is repeated whole, without line ends behind it", () => {
+  const shell = new Shell(SPECS);
+  const long = "o".repeat(300);
+  for (const [option, told] of [[long, long], ["a\r\nb\r\n", "a  b"], ["a\0b", "a"], ["\n", ""]]) {
+    assertEquals(shell.run("EXPIRE", "k", "1", option), `-ERR Unsupported option ${told}\r\n`);
+  }
+});
+
 Deno.test("deadlines past 2^53 ms are kept as 2^53 - 1", () => {
   const shell = new Shell(SPECS);
   shell.run("SET", "k", "v");

@@ -56,3 +56,13 @@ Deno.test("an unknown command is quoted with the beginning of its arguments", ()
     "ERR unknown command '\xff', with args beginning with: '\xfe' ",
   );
 });
+
+Deno.test("a line repeats what a client sent, however much that is", () => {
+  const long = new Uint8Array(2 ** 27).fill(120); // more than an array of numbers can hold
+  const line = new errors.LineBuilder().text("ERR '");
+  assertEquals(line.quoted(long, 0, long.length), long.length);
+  const made = line.text("'").line();
+  assertEquals(made.length, long.length + 6);
+  assertEquals(latin1(made.subarray(0, 6)), "ERR 'x");
+  assertEquals(latin1(made.subarray(made.length - 2)), "x'");
+});
