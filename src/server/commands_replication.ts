@@ -243,12 +243,17 @@ export function replicationCommands(server: Server): CommandSpec[] {
       },
     ],
   }];
-  const noCluster = (name: string, summary: string): CommandSpec => ({
+  const noCluster = (
+    name: string,
+    summary: string,
+    spec: Partial<CommandSpec> = {},
+  ): CommandSpec => ({
     name,
     arity: 1,
     flags: ["loading", "stale", "fast"],
     group: "cluster",
     categories: ["connection"],
+    ...spec,
     since: "3.0.0",
     summary,
     complexity: "O(1)",
@@ -334,5 +339,11 @@ export function replicationCommands(server: Server): CommandSpec[] {
     },
     noCluster("readonly", "Needs Redis Cluster, which this is not."),
     noCluster("readwrite", "Needs Redis Cluster, which this is not."),
+    noCluster("asking", "Needs Redis Cluster, which this is not.", { flags: ["fast"] }),
+    noCluster("cluster", "Tells clients that ask for a Redis Cluster that this is none.", {
+      arity: -2,
+      flags: ["stale"],
+      categories: [],
+    }),
   ];
 }

@@ -166,6 +166,13 @@ const LINES: readonly string[] = [
   "REPLCONF capa foo capa",
   "READONLY",
   "READWRITE",
+  "ASKING",
+  "CLUSTER",
+  "CLUSTER INFO",
+  "CLUSTER SLOTS",
+  "CLUSTER SHARDS",
+  "CLUSTER NODES",
+  "CLUSTER KEYSLOT a",
   // SLOWLOG, LATENCY, INFO
   "SLOWLOG",
   "SLOWLOG FOO",
