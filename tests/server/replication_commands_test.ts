@@ -250,3 +250,58 @@ Deno.test("a replica whose data may be stale refuses a write because it is read-
   await replica.ask("CONFIG", "SET", "replica-read-only", "no");
   assertMatch(String(await replica.ask("SET", "k", "w")), /^-MASTERDOWN /);
 });
+
+/** What Redis Sentinel sends in one transaction to give an instance its role. */
+async function reconfigure(server: TestServer, ...upstream: string[]): Promise<unknown[]> {
+  const client = await server.connect();
+  assertEquals(await client.line("MULTI"), "OK");
+  assertEquals(await client.ask("SLAVEOF", ...upstream), "QUEUED");
+  assertEquals(await client.line("CONFIG REWRITE"), "QUEUED");
+  assertEquals(await client.line("CLIENT KILL TYPE normal"), "QUEUED");
+  assertEquals(await client.line("CLIENT KILL TYPE pubsub"), "QUEUED");
+  const replies = await client.line("EXEC") as unknown[];
+  // Not closed itself: it did not say SKIPME no.
+  assertEquals(await client.line("PING"), "PONG");
+  return replies;
+}
+
+Deno.test("Redis Sentinel finds a replica, promotes it and makes a primary follow it", async () => {
+  await using primary = await TestServer.start({ ...FAST });
+  const file = await Deno.makeTempFile();
+  await Deno.writeTextFile(file, `replicaof 127.0.0.1 ${primary.port}\n`);
+  {
+    await using replica = await TestServer.start({ ...FAST }, { configFile: file });
+    await until("the replica is online", () => replica.server.replication.isLinkUp);
+    // The fields of INFO by which it finds replicas and chooses among them.
+    const line = String(await primary.info("slave0"));
+    assertMatch(line, new RegExp(`^ip=127.0.0.1,port=${replica.port},state=online,offset=\\d+,`));
+    assertMatch(String(await replica.info("run_id")), /^[0-9a-f]{40}$/);
+    assertEquals(await replica.info("role"), "slave");
+    assertEquals(await replica.info("master_host"), "127.0.0.1");
+    assertEquals(await replica.info("master_port"), String(primary.port));
+    assertEquals(await replica.info("master_link_status"), "up");
+    assertEquals(await replica.info("slave_priority"), "100");
+    assertEquals(await replica.info("replica_announced"), "1");
+    assertMatch(String(await replica.info("slave_repl_offset")), /^\d+$/);
+    // Sentinels find each other by what they publish on their primary, and hear on its replicas too.
+    const listener = await replica.connect();
+    await listener.line("SUBSCRIBE __sentinel__:hello");
+    const hello = "127.0.0.1,26379,id,0,mymaster,127.0.0.1,6379,0";
+    await primary.ask("PUBLISH", "__sentinel__:hello", hello);
+    assertEquals(plain(await listener.read()), ["message", "__sentinel__:hello", hello]);
+
+    const bystander = await replica.connect();
+    await bystander.line("PING");
+    const [role, rewritten, , killed] = await reconfigure(replica, "NO", "ONE");
+    assertEquals([role, rewritten, killed], ["OK", "OK", 1]);
+    assertEquals(await bystander.readToEnd(), []);
+    assertEquals(await listener.readToEnd(), []);
+    assertEquals(replica.server.replication.isFollowing, false);
+    assertEquals((await Deno.readTextFile(file)).includes("replicaof"), false);
+
+    await reconfigure(primary, "127.0.0.1", String(replica.port));
+    await until("it follows", () => primary.server.replication.isLinkUp);
+    assertEquals(primary.server.replication.upstream, { host: "127.0.0.1", port: replica.port });
+  }
+  await Deno.remove(file);
+});
