@@ -7,7 +7,8 @@
  *     REPLICATE FROM <offset> ID <id>                                        v1, exactly 5
  *     REPLICATE FROM <offset> ID <id> (HISTORY <40 hex | ?> |
  *                   LISTENING-PORT <1..65535> | IP-ADDRESS <host> | CAPA <token> |
- *                   AUTH <password> | TIMEOUT <ms>)+                          v2, odd, at least 7
+ *                   AUTH <password> | TIMEOUT <ms> |
+ *                   ORIGIN <history>:<offset>:<db>)+                          v2, odd, at least 7
  *
  * Keywords are ASCII and in any case, as kevy takes them.
  *
@@ -15,7 +16,13 @@
  */
 
 import { ascii, equalsFolded, latin1 } from "../base/ascii.ts";
-import { type HandshakeClaim, isAnnouncedHost, isHistory, parseOffset } from "./wire.ts";
+import {
+  type HandshakeClaim,
+  isAnnouncedHost,
+  isHistory,
+  parseOffset,
+  parsePlace,
+} from "./wire.ts";
 
 /** Why a handshake is rejected, in the order of the checks. */
 export type RejectionName =
@@ -81,6 +88,7 @@ const IP_ADDRESS = ascii("IP-ADDRESS");
 const CAPA = ascii("CAPA");
 const AUTH = ascii("AUTH");
 const TIMEOUT = ascii("TIMEOUT");
+const ORIGIN = ascii("ORIGIN");
 
 /** Arguments of a v1 handshake; v2 adds pairs. */
 const V1_ARGC = 5;
@@ -159,8 +167,12 @@ export function parseHandshake(
       const timeoutMs = /^[0-9]{1,15}$/.test(value) ? Number(value) : 0;
       if (timeoutMs < 1) return reject("BadOption", "TIMEOUT takes milliseconds, at least 1");
       request.timeoutMs = timeoutMs;
+    } else if (is(i, ORIGIN)) {
+      const origin = parsePlace(value);
+      if (origin === null) return reject("BadOption", "ORIGIN takes <history>:<offset>:<database>");
+      request.origin = origin;
     } else {
-      const options = "HISTORY, LISTENING-PORT, IP-ADDRESS, CAPA, AUTH or TIMEOUT";
+      const options = "HISTORY, LISTENING-PORT, IP-ADDRESS, CAPA, AUTH, TIMEOUT or ORIGIN";
       return reject("BadOption", `argument ${i} must be ${options}`);
     }
   }

@@ -38,6 +38,7 @@ import {
   ReplicaInput,
 } from "./replica_input.ts";
 import { MarkQueue } from "./mark_queue.ts";
+import type { OriginPoint, Origins } from "./origins.ts";
 import type { ShipReason } from "./resume.ts";
 import { HeartbeatPace } from "./heartbeat_pace.ts";
 import { CHUNK_FLIGHT, CONTROL_FLIGHT, FRAMES_FLIGHT, NO_FLIGHT, Outbox } from "./outbox.ts";
@@ -50,9 +51,11 @@ import {
   encodeAckV2,
   encodeBareFrame,
   encodeHeartbeat,
+  encodeOrigin,
   encodeRefusal,
   encodeSnapshotEnd,
   GET_ACK_LINE,
+  ORIGIN_CAPABILITY,
   SNAPSHOT_BEGIN_LINE,
 } from "./wire.ts";
 
@@ -84,6 +87,9 @@ export const VIEW_BYTES_MAX = 262_144;
  * replica in the time after which we give it up: some of them may come late.
  */
 const SIGNS_PER_TIMEOUT = 4;
+
+/** Points of our origin that are told at once; of more, only the latest is told. */
+const ORIGINS_AT_ONCE = 8;
 
 /** Times in milliseconds; read anew each time, so that settings can change. */
 export interface LinkSettings {
@@ -117,6 +123,10 @@ export interface LinkSource {
   readonly shards: number;
   /** Frames of all shards of the node so far. */
   readonly sequence: number;
+  /** Where the shard's frames come from, if it follows another. */
+  readonly origins: Origins;
+  /** How many frames of the shard have changed data, for `origins`. */
+  readonly writes: number;
 }
 
 /** The primary's side of one replication connection. Times are milliseconds of one steady clock. */
@@ -176,6 +186,12 @@ export class ReplicaLink {
    * is there, or a socket slow enough to take a second for a line would take nothing but heartbeats.
    */
   #beatLast = false;
+  /** Whether the replica wants to hear where our frames come from. */
+  #wantsOrigins = false;
+  /** `Origins.version` as of what it was told; -1 when that has to be told anew. */
+  #originsVersion = -1;
+  /** The latest point that it was told and that is good. */
+  #told: OriginPoint | null = null;
   #cursor: Cursor | null = null;
   /** Keeps the frames behind a ship until the stream has nearly caught up. */
   #pin: Pin | null = null;
@@ -247,6 +263,7 @@ export class ReplicaLink {
           return result;
         case INPUT_HANDSHAKE:
           this.claim = input.handshake;
+          this.#wantsOrigins = input.handshake!.capabilities.includes(ORIGIN_CAPABILITY);
           result = LINK_CLAIM;
           break;
         case INPUT_ACK:
@@ -366,6 +383,8 @@ export class ReplicaLink {
     this.#cutOffset = cutOffset;
     this.#dropPin();
     this.#pin = pin;
+    this.#originsVersion = -1;
+    this.#told = null;
     this.marks.reset();
     this.syncedMarks.reset();
     this.#syncedOffset = this.#confirmedOffset = -1;
@@ -626,6 +645,15 @@ export class ReplicaLink {
       if (due && !this.#beatLast) return this.#sendHeartbeat(nowMs);
     }
     const view = backlog.view(cursor, VIEW_BYTES_MAX);
+    if (this.#wantsOrigins && !this.#inFrame) {
+      const isTold = view === null || cursor.viewEndsFrame
+        ? this.#tellOrigins(cursor.offset)
+        : this.#forgetOrigins();
+      if (isTold) {
+        this.#out.sendControl(nowMs);
+        return OUTPUT_BYTES;
+      }
+    }
     if (view !== null) {
       this.#pace.unreported = true;
       return this.#send(FRAMES_FLIGHT, view, nowMs);
@@ -638,6 +666,42 @@ export class ReplicaLink {
       this.caughtUpMs = nowMs;
     }
     return this.#nextHeartbeat(nowMs);
+  }
+
+  /**
+   * Tells where our frames from `from` on come from, if that is news. It has to be said before frames for
+   * which what was told is not true.
+   */
+  #tellOrigins(from: number): boolean {
+    const { origins, writes, backlog } = this.#source;
+    const isKnown = origins.reaches(backlog.nextOffset, writes);
+    if (origins.version === this.#originsVersion && isKnown === (this.#told !== null)) return false;
+    const points = isKnown ? origins.pointsFrom(from, ORIGINS_AT_ONCE) : [];
+    // What was told would be taken to hold up to the first of these.
+    let isTold = points.length === 0 || points[0].own > from ? this.#forgetOrigins() : false;
+    this.#originsVersion = origins.version;
+    for (const point of points) {
+      const told = this.#told;
+      const isNews = told?.history !== point.history || point.own > told.own ||
+        point.offset > told.offset;
+      if (!isNews) continue;
+      this.#out.queue(encodeOrigin(point));
+      this.#told = point;
+      isTold = true;
+    }
+    return isTold;
+  }
+
+  /**
+   * Says that nothing is known, if something was told: also before a frame that is sent in pieces, since
+   * nothing can be said between those, and others may follow it in the last.
+   */
+  #forgetOrigins(): boolean {
+    this.#originsVersion = -1;
+    if (this.#told === null) return false;
+    this.#told = null;
+    this.#out.queue(encodeOrigin(null));
+    return true;
   }
 
   #framesWritten(bytes: number, done: boolean): void {

@@ -7,13 +7,14 @@
  * history whose line began where the previous one ended, so a claim in the previous history is as good
  * up to that offset. A node that is promoted goes on with its own history, and knows where in it the
  * offsets of its upstream's lie (origins.ts): a claim in one of those is answered in its own numbers. A
- * v1 replica proves nothing; its offset is believed when the backlog has it, except offset 0 on data that
+ * replica of a replica may name two places for the same data: in the line of whom it followed, and in the
+ * line that this one came from; where the first says nothing here, the second may. A v1 replica proves nothing; its offset is believed when the backlog has it, except offset 0 on data that
  * did not all pass through this backlog, and except right behind the FLUSHALL that precedes a v1 ship.
  *
  * @module
  */
 
-import type { Origins } from "./origins.ts";
+import type { LinePlace, Origins, OwnPlace } from "./origins.ts";
 import { RENUMBER_CAPABILITY } from "./wire.ts";
 
 /** Why a snapshot is shipped. */
@@ -39,6 +40,8 @@ export interface ResumeClaim {
   offset: number;
   /** Null when it holds no data, and on v1. */
   history: string | null;
+  /** Where the same data lies in the line of whom the node of `history` followed. */
+  origin?: LinePlace | null;
   /** What else the replica understands. */
   capabilities: readonly string[];
 }
@@ -95,9 +98,14 @@ export function decideResume(
     return frames(offset);
   }
   if (claim.history === null) return ship("noHistory");
-  if (claim.history === held.previousHistory && claim.history !== held.history) {
-    if (offset > held.previousUpTo) return ship("ahead");
-  } else if (claim.history !== held.history) return decideOrigin(claim.history, claim, held);
+  return decideOwn(claim.history, offset, held) ?? decideOrigin(claim.history, claim, held);
+}
+
+/** Decides about an offset of one of our own lines; null when `history` is none. */
+function decideOwn(history: string, offset: number, held: HeldRange): Resume | null {
+  const isPrevious = history === held.previousHistory && history !== held.history;
+  if (!isPrevious && history !== held.history) return null;
+  if (isPrevious && offset > held.previousUpTo) return ship("ahead");
   if (offset > held.nextOffset) return ship("ahead");
   if (offset < held.oldestOffset) return ship("evicted");
   return frames(offset);
@@ -105,11 +113,21 @@ export function decideResume(
 
 /** Decides about a claim in a history that is none of ours. */
 function decideOrigin(history: string, claim: ResumeClaim, held: HeldRange): Resume {
+  const { origin } = claim;
   if (!claim.capabilities.includes(RENUMBER_CAPABILITY)) return ship("otherHistory");
   const place = held.origins.find(history, claim.offset);
-  if (typeof place === "string") return ship(place);
-  if (place.offset < held.oldestOffset) return ship("evicted");
-  return { kind: "frames", from: place.offset, isRenumbered: true, db: place.db };
+  if (typeof place !== "string") return renumbered(place, held);
+  if (place !== "otherHistory" || !origin) return ship(place);
+  const own = decideOwn(origin.history, origin.offset, held);
+  if (own?.kind === "frames") return { ...own, isRenumbered: true, db: origin.db };
+  if (own !== null) return own;
+  const known = held.origins.find(origin.history, origin.offset);
+  return typeof known === "string" ? ship(known) : renumbered(known, held);
+}
+
+function renumbered({ offset, db }: OwnPlace, held: HeldRange): Resume {
+  if (offset < held.oldestOffset) return ship("evicted");
+  return { kind: "frames", from: offset, isRenumbered: true, db };
 }
 
 function frames(from: number): Resume {

@@ -7,7 +7,7 @@
  *             +ACK (once; +PING before it: still waiting)
  *     start ------------------------------------------------> between <-------------------+
  *       | -ERR                       *2 :<offset> *<argc> ...  |   ^                       |
- *       v                              FRAME <-----------------+---+ +PING +GETACK         |
+ *       v                              FRAME <-----------------+---+ +PING +GETACK +ORIGIN |
  *     refused                                                  | +SNAPSHOT   +SNAPSHOT_END |
  *                                                              v                           |
  *                        $<length> <bytes> (as they arrive) <- in snapshot ----------------+
@@ -27,6 +27,7 @@ import {
   type RequestLimits,
   RequestParser,
 } from "../resp/request_parser.ts";
+import type { OriginPoint } from "./origins.ts";
 import { type DecodeError, parseStreamLine, type StreamLine } from "./stream_line.ts";
 import { CHUNK_BYTES_MAX, LINE_BYTES_MAX, parseOffset } from "./wire.ts";
 
@@ -50,6 +51,8 @@ export const GET_ACK = 7;
 export const REFUSED = 8;
 /** The stream cannot be read on: `error` and `errorDetail`. Final. */
 export const DECODE_FAILED = 9;
+/** Where the primary's own frames come from: `origin`. */
+export const ORIGIN = 10;
 
 /**
  * Bytes of one frame. A primary makes a frame of one client request, whose bytes Redis bounds with
@@ -109,6 +112,8 @@ export class StreamDecoder {
   continues: number = -1;
   /** Of such an ACK: the database of the frame to come; -1 when that says it itself. */
   db: number = -1;
+  /** After `ORIGIN`: the point that was told; null when nothing is known any more. */
+  origin: OriginPoint | null = null;
   /** First byte of the image's bytes just delivered. */
   bytesStart = 0;
   /** Behind the last byte of the image's bytes just delivered. */
@@ -367,6 +372,10 @@ export class StreamDecoder {
       case "getAck":
         if (!this.#acked) break;
         return GET_ACK;
+      case "origin":
+        if (!this.#acked || this.inSnapshot) break;
+        this.origin = line.point;
+        return ORIGIN;
       case "snapshotBegin":
         if (!this.#acked) break;
         this.inSnapshot = true;

@@ -6,7 +6,8 @@
  */
 
 import { latin1 } from "../base/ascii.ts";
-import { isHistory, parseOffset } from "./wire.ts";
+import type { OriginPoint } from "./origins.ts";
+import { isHistory, parseDigits, parsePlace } from "./wire.ts";
 
 /** Why a stream cannot be read on. */
 export type DecodeError =
@@ -44,6 +45,7 @@ export type StreamLine =
   | StreamAck
   | { kind: "heartbeat"; history: string; offset: number; sequence: number }
   | { kind: "getAck" }
+  | { kind: "origin"; point: OriginPoint | null }
   | { kind: "snapshotBegin" }
   | { kind: "snapshotEnd"; offset: number }
   | { kind: "unknown" }
@@ -98,6 +100,16 @@ export function parseStreamLine(buf: Uint8Array, start: number, stop: number): S
     }
     case "GETACK":
       return words.length === 1 ? { kind: "getAck" } : UNKNOWN;
+    case "ORIGIN": {
+      if (words.length === 1) return { kind: "origin", point: null };
+      if (words.length !== 3) return UNKNOWN;
+      if (numbers[1] < 0) return wrong(1);
+      const place = parsePlace(words[2]);
+      if (place === null) {
+        return { kind: "bad", error: "BadEnvelope", detail: "ORIGIN without a valid place" };
+      }
+      return { kind: "origin", point: { own: numbers[1], ...place } };
+    }
     case "SNAPSHOT":
       return words.length === 1 ? { kind: "snapshotBegin" } : UNKNOWN;
     case "SNAPSHOT_END":
@@ -113,9 +125,7 @@ const NEGATIVE = -2;
 
 /** A word as an offset, -1 when it is none. */
 function offsetOf(word: string): number {
-  const bytes = new Uint8Array(word.length);
-  for (let i = 0; i < word.length; i++) bytes[i] = word.charCodeAt(i);
-  const value = parseOffset(bytes, 0, bytes.length);
+  const value = parseDigits(word);
   if (value >= 0) return value;
-  return word[0] === "-" && parseOffset(bytes, 1, bytes.length) >= 0 ? NEGATIVE : -1;
+  return word[0] === "-" && parseDigits(word.slice(1)) >= 0 ? NEGATIVE : -1;
 }

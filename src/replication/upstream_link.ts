@@ -17,6 +17,7 @@
 
 import { invariant } from "../base/invariant.ts";
 import type { RequestLimits } from "../resp/request_parser.ts";
+import type { LinePlace, OriginPoint } from "./origins.ts";
 import { SequenceMarks } from "./sequence_marks.ts";
 import { Silence } from "./silence.ts";
 import {
@@ -28,6 +29,7 @@ import {
   GET_ACK,
   HEARTBEAT,
   NEED_MORE,
+  ORIGIN,
   REFUSED,
   SNAPSHOT_BEGIN,
   SNAPSHOT_BYTES,
@@ -54,6 +56,9 @@ export const ACK_GAP_MS = 100;
  * begin mark and its first chunk; in the stream v1 has no heartbeat, so there no silence is too long.
  */
 export const V1_SNAPSHOT_SILENCE_MS = 60_000;
+
+/** Points of the primary's origin that are kept: those behind where we stand, which it told ahead. */
+export const TOLD_ORIGINS_MAX = 64;
 
 /** Why an upstream link failed. */
 export type UpstreamError =
@@ -137,6 +142,8 @@ export class UpstreamLink {
   /** Where it is: the database of the first frame; -1 when it says so itself. */
   renumberedDb: number = -1;
 
+  /** Where the primary's frames come from, in their order, from where we stand on. */
+  #origins: OriginPoint[] = [];
   readonly #expects: { shard: number; shards: number } | null;
   readonly #timeoutMs: () => number;
   readonly #silence: Silence;
@@ -202,6 +209,7 @@ export class UpstreamLink {
         this.#appliedBeforeSnapshot = this.#appliedOffset;
         this.#appliedOffset = 0;
         this.marks.reset();
+        this.#origins = [];
         return event;
       case SNAPSHOT_BYTES:
         if (this.#state.at === "receivingSnapshot") {
@@ -217,6 +225,10 @@ export class UpstreamLink {
       case GET_ACK:
         if (this.claim.version === 1) return this.#fail("BadEnvelope", "GETACK on a v1 link");
         this.#ackWanted = true;
+        return event;
+      case ORIGIN:
+        if (this.claim.version === 1) return this.#fail("BadEnvelope", "ORIGIN on a v1 link");
+        this.#noteOrigin(this.decoder.origin);
         return event;
       case REFUSED:
         return this.#fail("Refused", this.decoder.refusal);
@@ -234,6 +246,30 @@ export class UpstreamLink {
   applied(offset: number): void {
     this.#appliedOffset = offset;
     this.marks.advance(offset);
+  }
+
+  /**
+   * Where everything that is applied lies in the line of whom our primary follows; null when that is not
+   * known, as in the middle of what one frame of that line became.
+   */
+  get originPlace(): LinePlace | null {
+    const at = this.#originIndex();
+    if (at < 0) return null;
+    const { history, own, offset: from, db } = this.#origins[at];
+    const offset = from + this.#appliedOffset - own;
+    if (at + 1 < this.#origins.length && offset >= this.#origins[at + 1].offset) return null;
+    return { history, offset, db };
+  }
+
+  /** Index of the point that covers what is applied; -1 when none does. */
+  #originIndex(): number {
+    return this.#origins.findLastIndex(({ own }) => own <= this.#appliedOffset);
+  }
+
+  #noteOrigin(point: OriginPoint | null): void {
+    const from = Math.max(0, this.#originIndex());
+    this.#origins = point === null ? [] : [...this.#origins.slice(from), point];
+    if (this.#origins.length > TOLD_ORIGINS_MAX) this.#origins.splice(0, TOLD_ORIGINS_MAX);
   }
 
   /** Whether an acknowledgement should be sent: asked at the end of every batch and by a timer. */

@@ -6,7 +6,7 @@
  *     replica -> primary   REPLICATE FROM <offset> ID <id> [HISTORY <40 hex | ?>]
  *                                    [LISTENING-PORT <port>] [IP-ADDRESS <host>]
  *                                    [AUTH <password>] [CAPA <token>]...
- *                                    [TIMEOUT <ms>]                              an array of bulks
+ *                                    [TIMEOUT <ms>] [ORIGIN <place>]             an array of bulks
  *                          REPLCONF ACK <offset>                                 an array of bulks
  *                          REPLCONF FACK <offset>                                an array of bulks
  *     primary -> replica   +ACK <offset>                                        v1: the asked offset
@@ -15,8 +15,13 @@
  *                          *2 :<offset> *<argc> $<length> <bytes> ...            a frame
  *                          +PING <history> <next offset> <node sequence>         v2 heartbeat
  *                          +GETACK                                               v2
+ *                          +ORIGIN [<own offset> <place>]                        v2, if it says CAPA origin
  *                          +SNAPSHOT   $<length> <bytes> ...   +SNAPSHOT_END <cut>
  *                          -ERR <text>                                           a refusal
+ *
+ * A place is <history>:<offset>:<database>, in the line of whom the primary itself follows: its frames
+ * from <own offset> on are the ones from that place on, until the next such line says otherwise. Without
+ * a place nothing is known any more. In a handshake it is where that puts the replica's own data.
  *
  * The v1 lines are those of kevy 1.18 (captured in tests/fixtures); v2 is what two shoals speak.
  * Everything here but the chunk header is sent once in a while, so it is made from strings.
@@ -26,6 +31,7 @@
 
 import { ascii, CR, digitCount, LF, putInteger } from "../base/ascii.ts";
 import { invariant } from "../base/invariant.ts";
+import type { LinePlace, OriginPoint } from "./origins.ts";
 
 /** Longest `+` or `-` line, its line end not counted: four times the longest one defined. */
 export const LINE_BYTES_MAX = 256;
@@ -77,6 +83,27 @@ export function parseOffset(buf: Uint8Array, start: number, stop: number): numbe
   return Math.min(value, Number.MAX_SAFE_INTEGER);
 }
 
+/** A place of a line as one word. */
+function placeWord({ history, offset, db }: LinePlace): string {
+  return `${history}:${offset}:${db}`;
+}
+
+/** The place that a word names, or null. */
+export function parsePlace(word: string): LinePlace | null {
+  const [history, offsetDigits, dbDigits, ...rest] = word.split(":");
+  if (!isHistory(history) || dbDigits === undefined || rest.length > 0) return null;
+  const offset = parseDigits(offsetDigits);
+  const db = parseDigits(dbDigits);
+  return offset < 0 || db < 0 ? null : { history, offset, db };
+}
+
+/** As `parseOffset`, of a text. */
+export function parseDigits(digits: string): number {
+  const bytes = new Uint8Array(digits.length);
+  for (let i = 0; i < digits.length; i++) bytes[i] = digits.charCodeAt(i);
+  return parseOffset(bytes, 0, bytes.length);
+}
+
 /** v1's answer to a handshake; `asked` is the offset that was asked for, in canonical digits. */
 export function encodeAckV1(asked: string): Uint8Array<ArrayBuffer> {
   return ascii(`+ACK ${asked}\r\n`);
@@ -103,6 +130,14 @@ export const RENUMBER_CAPABILITY = "renumber";
 
 /** The capability of a replica that its primary can ask to take its place (FAILOVER). */
 export const FAILOVER_CAPABILITY = "failover";
+
+/** The capability of a replica that is told where its primary's frames come from. */
+export const ORIGIN_CAPABILITY = "origin";
+
+/** Where the primary's frames from `point.own` on come from; null: that is not known any more. */
+export function encodeOrigin(point: OriginPoint | null): Uint8Array<ArrayBuffer> {
+  return ascii(point === null ? "+ORIGIN\r\n" : `+ORIGIN ${point.own} ${placeWord(point)}\r\n`);
+}
 
 /** v2's answer to a handshake. */
 export function encodeAckV2(place: StreamPlace): Uint8Array<ArrayBuffer> {
@@ -187,6 +222,8 @@ export interface HandshakeClaim {
   announcedHost: string | null;
   /** v2: what else it understands. */
   capabilities: readonly string[];
+  /** v2: where that data lies in the line of whom the node of `history` followed, if it was told. */
+  origin?: LinePlace | null;
   /** v2: the primary's password (`requirepass`), where it wants one. */
   password?: string;
   /** v2: how long a silence of the primary the replica bears (`repl-timeout`), in ms. */
@@ -203,6 +240,7 @@ export function encodeHandshake(claim: HandshakeClaim): Uint8Array<ArrayBuffer> 
     if (claim.password !== undefined) args.push("AUTH", claim.password);
     for (const capability of claim.capabilities) args.push("CAPA", capability);
     if (claim.timeoutMs !== undefined) args.push("TIMEOUT", String(claim.timeoutMs));
+    if (claim.origin) args.push("ORIGIN", placeWord(claim.origin));
   }
   return ascii(`*${args.length}\r\n${args.map(bulk).join("")}`);
 }

@@ -10,8 +10,12 @@ import type { UpstreamPositions } from "../shard/follower.ts";
 import type { Position } from "../shard/upstream.ts";
 
 /** The positions as one line of JSON. */
-export function formatUpstreamPositions(positions: UpstreamPositions): string {
-  return JSON.stringify(positions);
+export function formatUpstreamPositions({ shards, positions }: UpstreamPositions): string {
+  return JSON.stringify({
+    shards,
+    // `origin` holds for the moment alone: the frames that a file may have behind this do not tell it.
+    positions: positions.map((position) => ({ ...position, origin: undefined })),
+  });
 }
 
 /** The positions, or null for anything that is none. */

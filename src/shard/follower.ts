@@ -439,7 +439,7 @@ export class Follower implements UpstreamHost {
     if (arrival.members.size === this.#runners.length) this.#wasWritable = false;
     const filled = this.#arrivals.adopt(arrival);
     this.#host.replaced(filled);
-    this.counterpart(shard)?.beginOrigins(history, cut);
+    this.counterpart(shard)?.beginOrigins({ history, offset: cut, db: 0 });
     this.#host.changed();
   }
 
@@ -477,15 +477,17 @@ export class Follower implements UpstreamHost {
 
   /** The data, which stands at `position`, goes on with what `link` brings. */
   #goOn(link: UpstreamLink, position: Position, shard: number): void {
-    const { history, isRenumbered, appliedOffset } = link;
+    const { history, isRenumbered, renumberedDb, appliedOffset: offset } = link;
     const counterpart = this.counterpart(shard);
     if (counterpart !== null) {
-      counterpart.origins.check(counterpart.writes);
-      counterpart.origins.continue(history, appliedOffset, isRenumbered, counterpart.ownPlace);
+      const db = isRenumbered && renumberedDb >= 0 ? renumberedDb : position.db;
+      counterpart.checkOrigins();
+      counterpart.origins.continue({ history, offset, db }, isRenumbered, counterpart.ownPlace);
     }
     if (!isRenumbered) return;
     position.history = history;
-    position.offset = appliedOffset;
+    position.offset = offset;
+    position.origin = null;
   }
 
   /** See `UpstreamHost`. Its history begins with this frame, so what is here is not its data. */
@@ -529,10 +531,11 @@ export class Follower implements UpstreamHost {
       position.history = null;
       return;
     }
-    if (applied === 0) return;
+    if (applied === 0 && (position.offset > 0 || position.history !== link.history)) return;
     position.history = this.version === 1 ? V1_HISTORY : link.history;
     position.offset = applied;
     position.db = runner.place.db;
+    position.origin = link.originPlace;
   }
 
   /** See `UpstreamHost`. */
@@ -602,10 +605,10 @@ export class Follower implements UpstreamHost {
   #told(positions: readonly Position[]): UpstreamPositions {
     return {
       shards: positions.length,
-      positions: positions.map(({ history, offset, db }, i) =>
+      positions: positions.map(({ history, offset, db, origin = null }, i) =>
         this.#isMixed(i, positions.length)
           ? { history, offset, db, isMixed: true }
-          : { history, offset, db }
+          : { history, offset, db, origin }
       ),
     };
   }

@@ -187,6 +187,10 @@ export class Primary implements PumpHost {
       get sequence() {
         return sequence.value;
       },
+      origins: shard.origins,
+      get writes() {
+        return shard.writes;
+      },
     };
   }
 

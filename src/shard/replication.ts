@@ -389,9 +389,9 @@ export class Replication {
   #restoreOrigins({ shards: count, positions }: UpstreamPositions): void {
     const { shards } = this.#host.node;
     if (count !== shards.length) return;
-    for (const [i, { history, offset, isMixed }] of positions.entries()) {
+    for (const [i, { history, offset, db, isMixed }] of positions.entries()) {
       if (history === null || isMixed) continue;
-      if (shards[i].keepsFrames) shards[i].beginOrigins(history, offset);
+      if (shards[i].keepsFrames) shards[i].beginOrigins({ history, offset, db });
     }
   }
 
@@ -409,7 +409,8 @@ export class Replication {
     const positions = shards.map(ownPosition);
     for (const [i, { history, offset }] of positions.entries()) {
       if (history !== null) {
-        shards[i].origins.add(history, offset, shards[i].ownPlace, shards[i].writes);
+        const { ownPlace, origins, writes } = shards[i];
+        origins.add({ history, offset, db: ownPlace.db }, ownPlace, writes);
       }
     }
     return { shards: shards.length, positions };
@@ -475,7 +476,7 @@ export class Replication {
     const { shards, sequence } = this.#host.node;
     // Who compares offsets to choose whom to promote next must not find those greater that stay behind.
     sequence.value = Math.max(sequence.value, readSequence, appliedSequence);
-    for (const shard of shards) shard.origins.check(shard.writes);
+    for (const shard of shards) shard.checkOrigins();
     // Without numbers nobody could tell whether something was written.
     const isNumbered = shards.every((shard) => shard.backlog !== null && shard.keepsFrames);
     const isPure = positions !== null && positions.positions.every(({ isMixed }) => !isMixed);

@@ -17,7 +17,7 @@ import type { Arena } from "../memory/arena.ts";
 import type { EntryList } from "../memory/dict.ts";
 import type { HashKey } from "../memory/siphash.ts";
 import { Backlog } from "../replication/backlog.ts";
-import { Origins, type OwnPlace } from "../replication/origins.ts";
+import { type LinePlace, Origins, type OwnPlace } from "../replication/origins.ts";
 import { Commit, type FrameLog, type NodeSequence } from "./commit.ts";
 import { FreezeLock } from "./freeze_lock.ts";
 import { KevyDialect } from "./kevy_dialect.ts";
@@ -149,19 +149,25 @@ export class Shard implements ShardPort, KeyspaceListener {
   }
 
   /**
-   * Its data is that of `history` before `offset`, an upstream's: should this node be promoted, it needs
-   * its frames from here on for the others that follow that one.
+   * Its data is that of an upstream's line before `place`: should this node be promoted, it needs its
+   * frames from here on for the others that follow that one.
    */
-  beginOrigins(history: string, offset: number): void {
+  beginOrigins(place: LinePlace): void {
     this.openBacklog();
-    this.origins.begin(history, offset, this.ownPlace, this.writes);
+    this.origins.begin(place, this.ownPlace, this.writes);
   }
 
-  /** The upstream's frames before `offset` are applied. */
-  applied(offset: number): void {
+  /** Looks whether others than the upstream have made frames. */
+  checkOrigins(): void {
+    const { nextOffset, commit, writes } = this;
+    this.origins.check(nextOffset, commit.database, writes);
+  }
+
+  /** The upstream's frames before `offset` are applied; its line speaks of database `db` there. */
+  applied(offset: number, db: number): void {
     const { commit } = this;
     if (commit.backlog !== null) {
-      this.origins.applied(offset, commit.backlog.nextOffset, commit.database);
+      this.origins.applied(offset, commit.backlog.nextOffset, commit.database, db);
     }
   }
 

@@ -15,6 +15,7 @@ import { type Access, explainFailure } from "../base/permissions.ts";
 import type { ShardsPort } from "../commands/call.ts";
 import type { Log } from "../observability/log.ts";
 import { reconnectDelayMs } from "../replication/backoff.ts";
+import type { LinePlace } from "../replication/origins.ts";
 import {
   ACK,
   type DecoderLimits,
@@ -29,7 +30,11 @@ import {
   type UpstreamError,
   UpstreamLink,
 } from "../replication/upstream_link.ts";
-import { FAILOVER_CAPABILITY, RENUMBER_CAPABILITY } from "../replication/wire.ts";
+import {
+  FAILOVER_CAPABILITY,
+  ORIGIN_CAPABILITY,
+  RENUMBER_CAPABILITY,
+} from "../replication/wire.ts";
 import type { Applier, FramePlace } from "./applier.ts";
 import { type Durability, SafeOffset, SyncedOffset } from "./durability.ts";
 import { HELD_BACK, HeldUnit, NOT_HELD } from "./held_unit.ts";
@@ -59,6 +64,8 @@ export interface Position {
   isMixed?: boolean;
   /** Whether it is a place in our own line: the data is not an upstream's. Absent: no. */
   isOwn?: boolean;
+  /** The same place in the line of whom that upstream follows, if it told; files do not know it. */
+  origin?: LinePlace | null;
 }
 
 /** What a runner asks of its follower. All calls are synchronous. */
@@ -304,7 +311,8 @@ export class UpstreamRunner {
         history: knows ? position.history : null,
         listeningPort,
         announcedHost,
-        capabilities: ["rdb", RENUMBER_CAPABILITY, FAILOVER_CAPABILITY],
+        capabilities: ["rdb", RENUMBER_CAPABILITY, FAILOVER_CAPABILITY, ORIGIN_CAPABILITY],
+        origin: knows ? position.origin ?? null : null,
         ...(password === "" || version === 1 ? {} : { password }),
         timeoutMs: Math.ceil(host.timeoutMs()),
       },
@@ -426,7 +434,7 @@ export class UpstreamRunner {
     if (link.state.at === "failed") return UPSTREAM_FAILED;
     const { applier } = this.#host;
     const counterpart = this.#counterpart;
-    counterpart?.origins.check(counterpart.writes);
+    counterpart?.checkOrigins();
     try {
       return this.#handle(link, buf, view, used);
     } finally {
@@ -532,7 +540,7 @@ export class UpstreamRunner {
       return false;
     }
     link.applied(decoder.offset + 1);
-    this.#counterpart?.applied(decoder.offset + 1);
+    this.#counterpart?.applied(decoder.offset + 1, place.db);
     return true;
   }
 

@@ -50,6 +50,8 @@ class Primary {
   shard = 0;
   shards = 1;
   sequence = 0;
+  readonly origins = new Origins();
+  readonly writes = 0;
   link: ReplicaLink | null = null;
   /** What the data was, by history and offset. */
   readonly past = new Map<string, string>();
@@ -127,7 +129,7 @@ class Primary {
         previousHistory: this.previousHistory,
         previousUpTo: this.previousUpTo,
         beganEmpty: this.beganEmpty,
-        origins: new Origins(),
+        origins: this.origins,
       }, this.slots.flushedAt(link.key!));
       if (resume.kind === "frames") {
         this.resumes++;

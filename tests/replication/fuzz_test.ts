@@ -61,6 +61,8 @@ const TOKENS = [
   "+ACK 0\r\n",
   "+GETACK\r\n",
   `+PING ${HISTORY_A} 1 1\r\n`,
+  "+ORIGIN\r\n",
+  "ORIGIN",
   "-ERR x\r\n",
   "REPLICATE",
   "HISTORY",
@@ -235,7 +237,8 @@ const STREAMS = [
   fixtureBytes("resume-from-2.bin"),
   fixtureBytes("snapshot-ship.bin").subarray(-200),
   bytes(
-    `+PING ${HISTORY_B} 1 2\r\n+ACK 7 HISTORY ${HISTORY_A} SHARD 0 SHARDS 1\r\n+SNAPSHOT\r\n` +
+    `+PING ${HISTORY_B} 1 2\r\n+ACK 7 HISTORY ${HISTORY_A} SHARD 0 SHARDS 1\r\n` +
+      `+ORIGIN 7 ${HISTORY_B}:70:1\r\n+ORIGIN\r\n+SNAPSHOT\r\n` +
       `$5\r\nabcde\r\n+PING ${HISTORY_A} 8 9\r\n$0\r\n\r\n$2\r\n\r\n\r\n+GETACK\r\n+SNAPSHOT_END 7\r\n` +
       `*2\r\n:7\r\n*3\r\n$3\r\nSET\r\n$0\r\n\r\n$2\r\n\r\n\r\n+GETACK\r\n*2\r\n:8\r\n*1\r\n$4\r\nPING\r\n`,
   ),
@@ -277,6 +280,7 @@ Deno.test("an endless stream of anything keeps no more than its last item", () =
   const repeated = [
     "*2\r\n:7\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n",
     `+PING ${HISTORY_A} 8 9\r\n`,
+    `+ORIGIN 7 ${HISTORY_B}:70:1\r\n`,
     "+GETACK\r\n",
     "+SNAPSHOT\r\n$6\r\nabcdef\r\n$0\r\n\r\n+SNAPSHOT_END 9\r\n",
   ];

@@ -69,6 +69,11 @@ export const REJECTED: [string, Uint8Array, string][] = [
   ["a timeout of 0", request(...V1, "TIMEOUT", "0"), "BadOption"],
   ["a timeout with a sign", request(...V1, "TIMEOUT", "-5"), "BadOption"],
   ["a timeout of 16 digits", request(...V1, "TIMEOUT", "1".repeat(16)), "BadOption"],
+  ["an origin without a place", request(...V1, "ORIGIN", HISTORY_A), "BadOption"],
+  ["an origin without a database", request(...V1, "ORIGIN", `${HISTORY_A}:1`), "BadOption"],
+  ["an origin of no history", request(...V1, "ORIGIN", "abc:1:0"), "BadOption"],
+  ["an origin at -1", request(...V1, "ORIGIN", `${HISTORY_A}:-1:0`), "BadOption"],
+  ["an origin with more", request(...V1, "ORIGIN", `${HISTORY_A}:1:0:0`), "BadOption"],
   ["an empty capability", request(...V1, "CAPA", ""), "BadOption"],
   ["4097 bytes without an end", bytes("R".repeat(4097)), "TooLarge"],
   ["an id of 5000 bytes", v1({ 4: "x".repeat(5000) }), "TooLarge"],
@@ -148,5 +153,10 @@ export const ACCEPTED: [string, Uint8Array, Partial<HandshakeRequest>][] = [
     password: "p w\u00e9",
   }],
   ["v2 with a timeout", request(...V1, "timeout", "1500"), { version: 2, timeoutMs: 1500 }],
+  ["v2 with a second place", request(...V1, "HISTORY", HISTORY_A, "ORIGIN", `${HISTORY_B}:70:15`), {
+    version: 2,
+    history: HISTORY_A,
+    origin: { history: HISTORY_B, offset: 70, db: 15 },
+  }],
   ["v2 without a history", request(...V1, "CAPA", "a"), { version: 2, history: null }],
 ];

@@ -30,10 +30,15 @@ function v2(offset: number, history: string | null = HISTORY_A): ResumeClaim {
   return { version: 2, offset, history, capabilities: ["renumber"] };
 }
 
+/** A claim in the line of a replica that is unknown here, beside one in the line that it followed. */
+function replicaOfReplica(history: string, offset: number): ResumeClaim {
+  return { ...v2(700, "c".repeat(40)), origin: { history, offset, db: 3 } };
+}
+
 /** A shard that followed history B from frame 100 on, which became its frame 8, up to 107, its 15. */
 const FOLLOWED: HeldRange = { ...HELD, origins: new Origins() };
-FOLLOWED.origins.begin(HISTORY_B, 100, { offset: 8, db: 3 }, 0);
-for (let i = 1; i <= 7; i++) FOLLOWED.origins.applied(100 + i, 8 + i, 3);
+FOLLOWED.origins.begin({ history: HISTORY_B, offset: 100, db: 3 }, { offset: 8, db: 3 }, 0);
+for (let i = 1; i <= 7; i++) FOLLOWED.origins.applied(100 + i, 8 + i, 3, 3);
 
 /** Rows: what is claimed of what, and `frames` or the reason of a ship. */
 const ROWS: [string, ResumeClaim, HeldRange, string][] = [
@@ -103,6 +108,32 @@ const FOLLOWED_ROWS: [string, ResumeClaim, HeldRange, number | string][] = [
     "otherHistory",
   ],
   ["that is unknown", v2(104, "c".repeat(40)), FOLLOWED, "otherHistory"],
+  ["beside one in ours", replicaOfReplica(HISTORY_A, 12), FOLLOWED, 12],
+  ["beside one in ours, at the end", replicaOfReplica(HISTORY_A, 20), FOLLOWED, 20],
+  ["beside one in ours, ahead", replicaOfReplica(HISTORY_A, 21), FOLLOWED, "ahead"],
+  ["beside one in ours, evicted", replicaOfReplica(HISTORY_A, 9), FOLLOWED, "evicted"],
+  ["beside one in our previous line", replicaOfReplica(HISTORY_B, 15), PROMOTED, 15],
+  ["beside one past our previous line", replicaOfReplica(HISTORY_B, 16), PROMOTED, "ahead"],
+  ["beside one of whom we followed", replicaOfReplica(HISTORY_B, 104), FOLLOWED, 12],
+  ["beside one behind whom we followed", replicaOfReplica(HISTORY_B, 108), FOLLOWED, "ahead"],
+  [
+    "beside one that is unknown, too",
+    replicaOfReplica("d".repeat(40), 12),
+    FOLLOWED,
+    "otherHistory",
+  ],
+  [
+    "beside one in ours, by a replica that cannot renumber",
+    { ...replicaOfReplica(HISTORY_A, 12), capabilities: ["origin"] },
+    FOLLOWED,
+    "otherHistory",
+  ],
+  [
+    "that is known but evicted, beside one in ours",
+    { ...v2(99, HISTORY_B), origin: { history: HISTORY_A, offset: 12, db: 3 } },
+    FOLLOWED,
+    "evicted",
+  ],
 ];
 
 for (const [name, claim, held, expected] of FOLLOWED_ROWS) {

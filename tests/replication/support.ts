@@ -2,6 +2,7 @@
 
 import { ascii, latin1 } from "../../src/base/ascii.ts";
 import { Backlog } from "../../src/replication/backlog.ts";
+import { type OriginPoint, Origins } from "../../src/replication/origins.ts";
 import {
   DEFAULT_LINK_SETTINGS,
   type LinkSettings,
@@ -16,6 +17,7 @@ import {
   GET_ACK,
   HEARTBEAT,
   NEED_MORE,
+  ORIGIN,
   REFUSED,
   SNAPSHOT_BEGIN,
   SNAPSHOT_BYTES,
@@ -90,6 +92,7 @@ export type Event =
   | { kind: "end"; offset: number }
   | { kind: "heartbeat"; history: string; offset: number; sequence: number }
   | { kind: "getAck" }
+  | { kind: "origin"; point: OriginPoint | null }
   | { kind: "refused"; text: string }
   | { kind: "failed"; error: string };
 
@@ -170,6 +173,9 @@ export class DecoderFeed {
       case GET_ACK:
         this.events.push({ kind: "getAck" });
         return;
+      case ORIGIN:
+        this.events.push({ kind: "origin", point: d.origin });
+        return;
       case REFUSED:
         this.events.push({ kind: "refused", text: d.refusal });
         return;
@@ -208,6 +214,8 @@ export class FakeSource implements LinkSource {
   shard = 1;
   shards = 2;
   sequence = 0;
+  origins = new Origins();
+  writes = 0;
 
   constructor(o: { firstOffset?: number; limitBytes?: number; pinLimitBytes?: number } = {}) {
     this.backlog = new Backlog({

@@ -251,6 +251,7 @@ const FAILURES: [string, Partial<UpstreamOptions>, string, string][] = [
   ["another history", {}, ack(5) + ping(5, 1) + ping(5, 1, HISTORY_B), "HistoryChanged"],
   ["a heartbeat on a v1 link", { claim: V1_CLAIM }, "+ACK 5\r\n" + ping(5, 1), "BadEnvelope"],
   ["GETACK on a v1 link", { claim: V1_CLAIM }, "+ACK 5\r\n+GETACK\r\n", "BadEnvelope"],
+  ["ORIGIN on a v1 link", { claim: V1_CLAIM }, "+ACK 5\r\n+ORIGIN\r\n", "BadEnvelope"],
   ["a bad envelope", {}, ack(5) + "*3\r\n", "BadEnvelope"],
   ["a negative offset", {}, ack(5) + "*2\r\n:-1\r\n", "NegativeOffset"],
   ["a frame in a snapshot", {}, ack(5) + "+SNAPSHOT\r\n" + frame(5), "UnexpectedInSnapshot"],
