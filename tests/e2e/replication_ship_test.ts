@@ -62,7 +62,8 @@ for (const shards of [2, 3]) {
     const old = replica.fingerprint();
     const { stats } = primary.replication;
 
-    proxy.downBytesPerSecond = 20 * MiB;
+    // Slow enough that the first, of 15 MB, is not over before the second has begun.
+    proxy.downBytesPerSecond = 4 * MiB;
     await shipUnderWay(proxy, 2 * MiB);
     const shipping = () => [...primary.replication.primaries].flatMap((each) => [...each.links()]);
     await until("both ships have begun", () => shipping().filter((l) => l.isShipping).length === 2);
