@@ -410,7 +410,9 @@ export class Replication {
     for (const [i, { history, offset }] of positions.entries()) {
       if (history !== null) {
         const { ownPlace, origins, writes } = shards[i];
-        origins.add({ history, offset, db: ownPlace.db }, ownPlace, writes);
+        // Where the line's next frame names its database, any will do until then.
+        const db = Math.max(0, ownPlace.db);
+        origins.add({ history, offset, db }, ownPlace, writes);
       }
     }
     return { shards: shards.length, positions };

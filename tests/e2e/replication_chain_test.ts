@@ -6,7 +6,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { follows, inStep, linked, TestNode } from "../support/node.ts";
 import { Random, testSeed } from "../support/random.ts";
-import { TestServer } from "../support/server.ts";
+import { TestServer, until } from "../support/server.ts";
 import { assertSame, linkUp } from "../support/replicas.ts";
 
 const SEED = testSeed(3041);
@@ -103,6 +103,30 @@ Deno.test("what only the lost primary had is given up, not taken along", async (
     await follows(end, top);
     assertEquals(top.differsFrom(end), "");
     assertEquals(top.replication.stats.full, full + 1);
+  } finally {
+    for (const node of nodes) await node.close();
+  }
+});
+
+Deno.test("a primary whose line names no database yet keeps its replica when it follows another", async () => {
+  const nodes = [1, 1, 1].map((count) => TestNode.start({ shards: count }));
+  const [top, middle, end] = nodes;
+  try {
+    middle.run("SET", "old", "1"); // before anybody counts frames
+    await follows(end, middle);
+    middle.replication.suspend();
+    middle.follow(top);
+    const { replication, sequence } = middle;
+    replication.requestAcks();
+    await until("it answers", () => replication.countReplicas(sequence) === 1);
+    replication.resume();
+    await linked(middle);
+    top.run("SET", "k", "1");
+    await inStep(top, middle);
+    await linked(end);
+    await inStep(middle, end);
+    assertEquals(top.differsFrom(end), "");
+    assertEquals(end.hasLogged("BadEnvelope"), false);
   } finally {
     for (const node of nodes) await node.close();
   }
