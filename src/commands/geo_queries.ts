@@ -322,7 +322,7 @@ function storeFound(
   }
   if (!hasRoom) draft.giveUp(result);
   else hasRoom = draft.finish(result, true);
-  if (hasRoom) return storeResult(call, query.storeKey, result, name, event, count);
+  if (hasRoom) return void storeResult(call, query.storeKey, result, name, event, count);
   result.abandon(keys);
   reply.error(ERR_OOM);
 }

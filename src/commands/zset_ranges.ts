@@ -18,6 +18,8 @@ import {
   BY_LEX,
   BY_RANK,
   BY_SCORE,
+  effectSpan,
+  isSpanCertain,
   limitSpan,
   locateSpan,
   type RangeKind,
@@ -151,9 +153,11 @@ function zrangestore(call: Call): void {
   if (a === WRONG_TYPE) return;
   const result = keys.zsets.draft;
   result.begin();
+  let isCertain = true;
   if (a !== 0) {
     const zset = openZset(call, a);
     locate(call, zset);
+    isCertain = isSpanCertain(zset);
     let left = span.to - span.from;
     // Known from the start to become a table, it is one, as in Redis.
     const isTable = options.kind === BY_RANK && left > keys.limits.zsetMaxListpackEntries;
@@ -169,7 +173,9 @@ function zrangestore(call: Call): void {
       more = zset.next();
     }
   }
-  storeResult(call, 1, result, ZRANGESTORE, ZRANGESTORE_HAPPENED);
+  const name = isCertain ? ZRANGESTORE : null;
+  const isStored = storeResult(call, 1, result, name, ZRANGESTORE_HAPPENED);
+  if (isStored && !isCertain) effectSpan(call, ZRANGESTORE, 2);
 }
 
 /**

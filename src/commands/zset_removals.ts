@@ -1,5 +1,6 @@
 /**
- * Ranges of a sorted set removed: ZREMRANGEBYRANK, ZREMRANGEBYSCORE, ZREMRANGEBYLEX.
+ * Ranges of a sorted set removed: ZREMRANGEBYRANK, ZREMRANGEBYSCORE, ZREMRANGEBYLEX. Where scores differ,
+ * the last is told to replicas as the ranks that it found.
  *
  * @module
  */
@@ -13,6 +14,8 @@ import {
   BY_LEX,
   BY_RANK,
   BY_SCORE,
+  effectSpan,
+  isSpanCertain,
   locateSpan,
   type RangeKind,
   readSpan,
@@ -41,8 +44,14 @@ function removeSpan(call: Call, kind: RangeKind): void {
   locateSpan(call, zset);
   const { from, to } = span;
   if (to > from) {
+    const isCertain = isSpanCertain(zset);
     removeRange(call, a, zset, from, to - from, EVENTS[kind], 1);
-    call.asSent(NAMES[kind], to - from);
+    if (isCertain) {
+      call.asSent(NAMES[kind], to - from);
+    } else {
+      effectSpan(call, NAMES[BY_RANK], 1);
+      call.changed(to - from - 1);
+    }
   }
   call.reply.integer(to - from);
 }

@@ -10,7 +10,7 @@ import { parseScoreBound } from "../base/score_text.ts";
 import type { Zsets } from "../keyspace/zset.ts";
 import type { ErrorLine } from "../resp/errors.ts";
 import { int64Argument } from "./arguments.ts";
-import type { Call } from "./call.ts";
+import { type Call, integerBytes } from "./call.ts";
 
 /** Ranges by rank. */
 export const BY_RANK = 0;
@@ -112,6 +112,34 @@ export function locateSpan(call: Call, zset: Zsets): void {
     span.to = rankOfLex(call, zset, max, !max.isExclusive);
   }
   if (span.to < span.from) span.to = span.from;
+}
+
+/**
+ * Whether the range read last, of a sorted set that has members, means the same in every copy of it. A
+ * lexical range does if all scores are the same: what it finds else depends on the form, which a
+ * replica's copy may not share.
+ */
+export function isSpanCertain(zset: Zsets): boolean {
+  if (range.kind !== BY_LEX) return true;
+  zset.seekRank(0);
+  const least = zset.score;
+  zset.seekRank(zset.count - 1);
+  return zset.score === least;
+}
+
+/** The effect `name <key> ... <first rank> <last rank>` of `span`, with `keys` keys; counts one change. */
+export function effectSpan(call: Call, name: Uint8Array, keys: number): void {
+  call.changed(1);
+  const { effects, buf, starts, stops } = call;
+  if (!effects.active) return;
+  const last = span.to - 1;
+  let bytes = integerBytes(span.from) + integerBytes(last);
+  for (let i = 1; i <= keys; i++) bytes += call.bytes(i);
+  effects.begin(call.db, name, keys + 2, bytes);
+  for (let i = 1; i <= keys; i++) effects.arg(buf, starts[i], stops[i]);
+  effects.argInteger(span.from);
+  effects.argInteger(last);
+  effects.end();
 }
 
 function rankOfLex(call: Call, zset: Zsets, bound: Bound, after: boolean): number {

@@ -15,17 +15,17 @@ const DEL = ascii("DEL");
 /**
  * Stores the sorted set `result`, which the caller then has no more, under the key in argument `key`,
  * whatever was there, or removes the key if it has no members; replies with their number. `name` is
- * the command's, whose request is the effect and counts as so many `changes`, `event` what happened to
- * the key.
+ * the command's, whose request is the effect and counts as so many `changes` (null: the caller tells what
+ * was done), `event` what happened to the key. Returns whether a sorted set was stored.
  */
 export function storeResult(
   call: Call,
   key: number,
   result: Zsets,
-  name: Uint8Array,
+  name: Uint8Array | null,
   event: Uint8Array,
   changes = 1,
-): void {
+): boolean {
   const { keys, db, buf, starts, stops, reply } = call;
   const { count } = result;
   const a = call.write(key);
@@ -36,12 +36,17 @@ export function storeResult(
       call.effectKey(DEL, key);
       call.notify(GENERIC_EVENT, DEL_HAPPENED, key);
     }
-    return reply.zero();
+    reply.zero();
+    return false;
   }
-  if (a === 0 && !call.keyFits(key)) return result.abandon(keys);
+  if (a === 0 && !call.keyFits(key)) {
+    result.abandon(keys);
+    return false;
+  }
   const { form, root } = result;
   keys.putCollection(db, a, buf, starts[key], stops[key], TYPE_ZSET, form, root, NO_DEADLINE);
-  call.asSent(name, changes);
+  if (name !== null) call.asSent(name, changes);
   call.notify(ZSET_EVENT, event, key);
   reply.integer(count);
+  return true;
 }

@@ -1,7 +1,7 @@
 /** What clients write on a primary is what its replicas hold, whatever the numbers of shards. */
 
 import { assert, assertEquals } from "@std/assert";
-import { inStep, linked, TestNode } from "../support/node.ts";
+import { follows, inStep, linked, TestNode } from "../support/node.ts";
 import { Random, testSeed } from "../support/random.ts";
 import { until } from "../support/until.ts";
 import { Writes } from "../support/writes.ts";
@@ -266,4 +266,17 @@ Deno.test(`random writes converge between any numbers of shards, seed ${SEED}`, 
       primary.select(0);
     }, false);
   }
+});
+
+Deno.test("a lexical range of differing scores finds on a replica what it found on the primary", async () => {
+  await using primary = TestNode.start();
+  await using replica = TestNode.start();
+  const filler = Array.from({ length: 200 }, (_, i) => ["9", `f${i}`]);
+  primary.run("ZADD", "z", "1", "a", "2", "b", "3", "c", ...filler.flat());
+  primary.run("ZREMRANGEBYSCORE", "z", "9", "9");
+  // The snapshot makes a packed value of what is a table here, in which other members are found.
+  await follows(replica, primary);
+  assertEquals(primary.run("ZRANGESTORE", "u", "z", "[a", "[b", "BYLEX"), ":1\r\n");
+  assertEquals(primary.run("ZREMRANGEBYLEX", "z", "[a", "[b"), ":1\r\n");
+  await sameOn(primary, replica, "after both");
 });
