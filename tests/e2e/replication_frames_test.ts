@@ -233,9 +233,9 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
       "ZREM z a; ZREM z e f; ZREM z b; ZREM z c d",
     ],
     [
-      "ZADD z 1 a 2 b 3 c 4 d",
-      "ZREMRANGEBYRANK z 0 0; ZREMRANGEBYSCORE z 2 2; ZREMRANGEBYSCORE z 9 9; ZREMRANGEBYLEX z [c [c",
-      "ZREMRANGEBYRANK z 0 0; ZREMRANGEBYSCORE z 2 2; ZREMRANGEBYLEX z [c [c",
+      "ZADD z 1 a 2 b 3 c 4 d 4 e",
+      "ZREMRANGEBYRANK z 0 0; ZREMRANGEBYSCORE z 2 2; ZREMRANGEBYSCORE z 9 9; ZREMRANGEBYLEX z [c [c; ZREMRANGEBYLEX z [e [e",
+      "ZREMRANGEBYRANK z 0 0; ZREMRANGEBYSCORE z 2 2; ZREMRANGEBYRANK z 0 0; ZREMRANGEBYLEX z [e [e",
     ],
     [
       "ZADD z 1 a 2 b; ZADD y 1 a; SADD s a",
