@@ -157,10 +157,10 @@ function lpos(call: Call): void {
   let found = 0;
   for (let more = lists.seek(isBackwards ? -1 : 0); more && found < limit;) {
     if (isBackwards) {
-      if (!lists.findBack(buf, starts[2], stops[2])) break;
+      if (!lists.findBack(buf, starts[2], stops[2], left)) break;
       index -= lists.passed;
     } else {
-      if (!lists.find(buf, starts[2], stops[2])) break;
+      if (!lists.find(buf, starts[2], stops[2], left)) break;
       index += lists.passed;
     }
     left -= lists.passed + 1;

@@ -131,8 +131,11 @@ export class ListCursor {
     this.packs.read(this.pack, this.at);
   }
 
-  /** Moves on to the first item that is `buf[s..e)`, the one under the cursor included; as `next`. */
-  find(buf: Uint8Array, s: number, e: number): boolean {
+  /**
+   * Moves on to the first item that is `buf[s..e)`, the one under the cursor included; as `next`. It need
+   * not be found, and the cursor may be anywhere then, if `most` items or more come before it.
+   */
+  find(buf: Uint8Array, s: number, e: number, most: number = Infinity): boolean {
     const { packs } = this;
     this.passed = 0;
     while (true) {
@@ -152,12 +155,12 @@ export class ListCursor {
           ? packs.count(pack)
           : packs.countBetween(pack, at, packs.byteLength(pack) - 1);
       }
-      if (!this.nextSlot()) return false;
+      if (this.passed >= most || !this.nextSlot()) return false;
     }
   }
 
   /** As `find`, backwards. */
-  findBack(buf: Uint8Array, s: number, e: number): boolean {
+  findBack(buf: Uint8Array, s: number, e: number, most: number = Infinity): boolean {
     const { packs } = this;
     this.passed = 0;
     for (let isWhole = false;; isWhole = true) {
@@ -177,7 +180,7 @@ export class ListCursor {
         this.at = at;
         if (at !== 0) return true;
       }
-      if (!this.previousSlot()) return false;
+      if (this.passed >= most || !this.previousSlot()) return false;
     }
   }
 

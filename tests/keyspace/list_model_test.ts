@@ -199,3 +199,19 @@ Deno.test("room is made for all that a command pushes, by the bytes that it brou
   lists.makeRoom(4_090, 4_090);
   assertEquals(lists.form, FORM_TABLE);
 });
+
+Deno.test("a search ends with the pack in which it has passed over as many items as it may", () => {
+  const { lists } = keyspace(10);
+  const item = ascii("item"), missing = ascii("missing"), last = ascii("last");
+  lists.begin();
+  for (let i = 0; i < 1_000; i++) lists.append(item, 0, item.length);
+  lists.append(last, 0, last.length);
+  assert(lists.seek(3));
+  assertEquals([lists.find(missing, 0, missing.length, 15), lists.passed], [false, 17]);
+  assert(lists.seek(-1));
+  assertEquals([lists.findBack(missing, 0, missing.length, 15), lists.passed], [false, 21]);
+  assert(lists.seek(0));
+  assertEquals([lists.find(last, 0, last.length, 1_000), lists.passed], [false, 1_000]);
+  assert(lists.seek(0));
+  assertEquals([lists.find(last, 0, last.length, 1_001), lists.passed], [true, 1_000]);
+});
