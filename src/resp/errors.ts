@@ -239,6 +239,16 @@ export function unknownCommand(
   return line.line();
 }
 
+/**
+ * Whether what is no command's name is of an HTTP request. Any web page can have a browser send one to
+ * this machine, and the lines of its body are inline commands: nothing behind it may be run.
+ */
+export function isOfHttp(buf: Uint8Array, start: number, stop: number): boolean {
+  if (stop - start !== 4 && stop - start !== 5) return false;
+  const word = latin1(buf, start, stop).toLowerCase();
+  return word === "post" || word === "host:";
+}
+
 /** For a RESP2 client that listens to channels; `name` is the command's full name in lower case. */
 export function notWhileListening(name: string): ErrorLine {
   return ascii(

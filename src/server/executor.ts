@@ -29,6 +29,7 @@ import {
   ERR_NOREPLICAS,
   ERR_OOM,
   ERR_READONLY,
+  isOfHttp,
   notWhileListening,
   unknownCommand,
   unknownSubcommand,
@@ -247,6 +248,12 @@ export class Executor {
     const errors = reply.errors;
     let command = this.#table.find(buf, starts[0], stops[0]);
     if (command === null) {
+      if (isOfHttp(buf, starts[0], stops[0])) {
+        session.disconnect(
+          "an HTTP request: a browser may have been made to send commands within it (POST, Host:)",
+        );
+        return DONE;
+      }
       reply.error(unknownCommand(buf, starts, stops, argc));
       return this.#finish(session, null, replyStart);
     }

@@ -1,4 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
+import { plain } from "../support/client.ts";
 import { TestServer } from "../support/server.ts";
 
 const NOAUTH = "-NOAUTH Authentication required.";
@@ -86,4 +87,22 @@ Deno.test("a password may have any UTF-8 in it, and no other bytes", async () =>
   assertEquals(await early.ask("CONFIG", "SET", "requirepass", "größe 🐟"), "OK");
   const client = await server.connect();
   assertEquals(await client.ask("AUTH", "größe 🐟"), "OK");
+});
+
+Deno.test("of an HTTP request nothing is run, whether it is known by POST or by Host:", async () => {
+  await using server = await TestServer.start();
+  await server.ask("SET", "k", "v");
+  const head = "Host: 127.0.0.1\r\nContent-Type: text/plain\r\n\r\n";
+  for (const line of ["POST / HTTP/1.1", "post /", "PUT / HTTP/1.1", "GET / HTTP/1.1"]) {
+    const browser = await server.connect();
+    await browser.sendRaw(`${line}\r\n${head}FLUSHALL\r\nSET hacked 1\r\nQUIT\r\n`);
+    assertEquals(await browser.readToEnd(), []);
+  }
+  // In two pieces, as a second request on a connection that is kept would come.
+  const browser = await server.connect();
+  await browser.sendRaw("OPTIONS *\r\n");
+  assertMatch(String(plain(await browser.read())), /^-ERR unknown command 'OPTIONS'/);
+  await browser.sendRaw(`hOST: x\r\nFLUSHALL\r\nQUIT\r\n`);
+  assertEquals(await browser.readToEnd(), []);
+  assertEquals(await server.ask("KEYS", "*"), ["k"]);
 });
