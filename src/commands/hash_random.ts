@@ -8,11 +8,13 @@ import { ascii } from "../base/ascii.ts";
 import { INT64_MAX, INT64_MIN, parseInt64 } from "../base/integers.ts";
 import { FORM_PACK, TYPE_HASH } from "../keyspace/entry.ts";
 import type { Hashes } from "../keyspace/hash.ts";
+import { EntryList } from "../memory/dict.ts";
 import { ERR_NOT_INTEGER, ERR_SYNTAX, ERR_VALUE_RANGE } from "../resp/errors.ts";
 import { AddressSet } from "./address_set.ts";
 import type { Call } from "./call.ts";
 import { openHash, replyField, replyFieldValue } from "./hash_value.ts";
 import type { CommandSpec } from "./registry.ts";
+import { LIST_KEPT } from "./scan_options.ts";
 import { KEY, ONE_KEY } from "./string_docs.ts";
 
 const WITHVALUES = ascii("WITHVALUES");
@@ -32,6 +34,8 @@ const ELEMENT_BYTES_MIN = 6;
 
 /** Entries picked so far. */
 const picked = new AddressSet();
+/** Entries of all fields to be seen, of a hash that hides most. */
+let visible = new EntryList();
 
 function hrandfield(call: Call): void {
   const { reply, argc } = call;
@@ -88,10 +92,30 @@ function replyWithRepeats(call: Call, hash: Hashes, count: number, withValues: b
   if (reply.overflowed) return;
   replyHeader(call, count, withValues);
   replyOne(call, hash, withValues);
-  for (let left = count - 1; left > 0 && !reply.overflowed; left--) {
-    hash.random(Math.random);
+  let left = count - 1;
+  for (let picks = left * PICKS_A_FIELD; left > 0 && !reply.overflowed; picks--) {
+    if (picks === 0) return replyRepeatsOfVisible(call, hash, left, withValues);
+    if (!hash.tryRandom(Math.random)) continue;
+    replyOne(call, hash, withValues);
+    left--;
+  }
+}
+
+/** `count` fields, each chosen from all of a hash most of whose fields are hidden. */
+function replyRepeatsOfVisible(
+  call: Call,
+  hash: Hashes,
+  count: number,
+  withValues: boolean,
+): void {
+  visible.clear();
+  hash.rewind();
+  while (hash.next()) visible.push(hash.entry);
+  for (let left = count; left > 0 && !call.reply.overflowed; left--) {
+    hash.useEntry(visible.items[Math.floor(Math.random() * visible.length)]);
     replyOne(call, hash, withValues);
   }
+  if (visible.items.length > LIST_KEPT) visible = new EntryList();
 }
 
 /**
@@ -115,8 +139,7 @@ function pick(hash: Hashes, count: number): boolean {
   picked.clear(count);
   let found = 0;
   for (let left = count * PICKS_A_FIELD; left > 0 && found < count; left--) {
-    if (!hash.random(Math.random)) return false;
-    if (picked.add(hash.entry)) found++;
+    if (hash.tryRandom(Math.random) && picked.add(hash.entry)) found++;
   }
   return found === count;
 }

@@ -466,25 +466,29 @@ export class Hashes implements CollectionKind {
    * none.
    */
   random(random: () => number): boolean {
-    if (this.form === FORM_PACK) {
-      const n = Math.floor(random() * this.count);
-      this.#at = this.root === 0 ? 0 : this.#packs.seek(this.root, 2 * n);
-      if (this.#at === 0) return false;
-      this.#readField();
-      return true;
-    }
     for (let attempt = 0; attempt < RANDOM_ATTEMPTS; attempt++) {
-      const a = this.#dict.random(this.#table, random);
-      if (a === 0) return false;
-      if (this.#isHidden(a)) continue;
-      this.useEntry(a);
-      return true;
+      if (this.tryRandom(random)) return true;
+      if (!this.mayHide) return false;
     }
     // Nearly all are hidden.
     let n = Math.floor(random() * this.countVisible());
     this.rewind();
     while (this.next()) if (n-- === 0) return true;
     return false;
+  }
+
+  /** As `random` with a single choice among all fields: false also if the one chosen is hidden. */
+  tryRandom(random: () => number): boolean {
+    if (this.form === FORM_PACK) {
+      const n = Math.floor(random() * this.count);
+      this.#at = this.root === 0 ? 0 : this.#packs.seek(this.root, 2 * n);
+    } else {
+      const a = this.#dict.random(this.#table, random);
+      this.#at = a !== 0 && this.#isHidden(a) ? 0 : a;
+    }
+    if (this.#at === 0) return false;
+    this.#readField();
+    return true;
   }
 
   // ---- deadlines -----------------------------------------------------------------------------

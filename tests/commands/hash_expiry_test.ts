@@ -265,6 +265,29 @@ Deno.test("a field past its deadline is as good as gone to every read at once", 
   ]);
 });
 
+Deno.test("however many fields HRANDFIELD is asked for, it goes over those of a hash a few times only", () => {
+  const shell = new Shell(SPECS);
+  const fields = Array.from({ length: 3_000 }, (_, i) => `f${i}`);
+  shell.run("HSET", "k", "b", "2", "c", "3", ...fields.flatMap((field) => [field, "1"]));
+  shell.run("HPEXPIRE", "k", "10", "FIELDS", String(fields.length), ...fields);
+  shell.nowMs += 10;
+  const { hashes } = shell.keys[0];
+  const rewind = hashes.rewind.bind(hashes);
+  let passes = 0;
+  hashes.rewind = () => {
+    passes++;
+    rewind();
+  };
+  const ask = (count: number) => {
+    const [head, ...lines] = shell.run("HRANDFIELD", "k", String(count)).split("\r\n");
+    const names = lines.filter((line) => line !== "" && line !== "$1");
+    return { head, told: [...new Set(names)].sort() };
+  };
+  assertEquals(ask(-500), { head: "*500", told: ["b", "c"] });
+  assertEquals(ask(500), { head: "*2", told: ["b", "c"] });
+  assert(passes <= 3, `${passes} passes`);
+});
+
 Deno.test("writes remove the expired fields that they touch, and replicas hear of that first", () => {
   const rows: [line: string, reply: string, ...effects: string[]][] = [
     ["HSET k a 5", ":1\r\n", "0: HSET k a 5"],
