@@ -195,6 +195,8 @@ export class Arena implements ReadMemory {
   copiedBlocks = 0;
   /** What to do when spans run out; set by the keyspace's owner. */
   pressure: ArenaPressure | null = null;
+  /** Bytes for which `hasRoom` said last that there is none; for whoever can make room and try again. */
+  refusedBytes = 0;
   /** Told when a fresh span is cut: the bytes from the memory's beginning to that span's end. */
   cutFresh: ((usedTo: number) => void) | null = null;
 
@@ -292,6 +294,7 @@ export class Arena implements ReadMemory {
     while (this.takeBack()) {
       if (this.promises(bytes)) return true;
     }
+    this.refusedBytes = bytes;
     return false;
   }
 

@@ -316,6 +316,7 @@ export class Executor {
         reply.error(ERR_OOM);
         return this.#finish(session, command, replyStart);
       }
+      call.keys.arena.refusedBytes = 0;
     }
     if (session.subscriptions !== null && !reply.resp3 && !command.runsListening) {
       reply.error(notWhileListening(command.spec.name));
@@ -326,6 +327,8 @@ export class Executor {
     this.commands++;
     command.calls++;
     let outcome = DONE;
+    let hasRunTimed = false;
+    const { writes } = call;
     if (
       command.isCheap && requestBytes < TIMED_REQUEST_BYTES && --this.#untilSample > 0 &&
       this.#samplesCheap
@@ -337,8 +340,13 @@ export class Executor {
       }
     } else {
       outcome = this.#runTimed(command, call);
-      if (this.#watcher !== null) this.#show(this.#watcher, command);
+      hasRunTimed = true;
     }
+    if (
+      reply.errors !== errors && command.makesRoom && call.keys.arena.refusedBytes !== 0 &&
+      call.writes === writes && this.#runWithRoom(session, command, replyStart, errors) === HELD
+    ) return HELD;
+    if (hasRunTimed && this.#watcher !== null) this.#show(this.#watcher, command);
     if (memory.slices !== slices) outcome = DONE_LATE;
     if (session.tracker !== null) session.tracker.ran(call, command);
     if (command.isWrite) session.lastWriteSequence = this.#sequence.value;
@@ -350,6 +358,29 @@ export class Executor {
     if (this.waiting.hasReady) this.waiting.serveReady();
     if (session.replyMode !== REPLY_ON) this.#settleReply(session, replyStart);
     return outcome;
+  }
+
+  /**
+   * Runs a command once more that was refused for more room than every command is promised, and has changed
+   * nothing, when there is that room. `HELD` when it is to be tried again later.
+   */
+  #runWithRoom(session: Session, command: Command, replyStart: number, errors: number): number {
+    const { call, memory } = this;
+    const { reply } = session;
+    const { arena } = call.keys;
+    const room = memory.admit(call.keys, arena.refusedBytes);
+    if (room === NO_ROOM) return DONE;
+    arena.refusedBytes = 0;
+    reply.at = replyStart;
+    reply.errors = errors;
+    if (room === ROOM_LATER) {
+      session.commands--;
+      this.commands--;
+      command.calls--;
+      return HELD;
+    }
+    command.run(call);
+    return DONE;
   }
 
   /**

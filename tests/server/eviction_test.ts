@@ -353,3 +353,26 @@ Deno.test("a transaction is let in when keys can be evicted for it", async () =>
   const replies = await client.pipeline(["MULTI"], ["SET", "a", "1"], ["SET", "b", "2"], ["EXEC"]);
   assertEquals(replies, ["OK", "QUEUED", "QUEUED", ["OK", "OK"]]);
 });
+
+Deno.test("where keys can be evicted, packed values become tables in a full arena", async () => {
+  await using server = await TestServer.start({
+    "arena-size": "16mb",
+    "maxmemory-policy": "allkeys-random",
+  });
+  const client = await server.connect();
+  assertEquals(await fill(client, "k", 150_000, { value: "v".repeat(60) }), []);
+  const refused: string[] = [];
+  for (let i = 0; i < 20; i++) {
+    const commands: string[][] = [];
+    for (let j = 0; j < 140; j++) {
+      commands.push(["SADD", `s${i}`, `a-member-of-a-set-of-some-length-${j}`]);
+      commands.push(["ZADD", `z${i}`, String(j), `a-member-of-a-sorted-set-${j}`]);
+    }
+    for (let j = 0; j < 520; j++) commands.push(["HSET", `h${i}`, `a-field-of-a-hash-${j}`, "v"]);
+    for (const reply of await client.pipeline(...commands)) {
+      if (typeof reply !== "number") refused.push(String(reply));
+    }
+  }
+  assertEquals(refused, []);
+  assertGreater(evictedKeys(server), 0);
+});
