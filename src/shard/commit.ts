@@ -168,12 +168,7 @@ export class Commit implements EffectSink {
   /** What is put by goes out, as the beginning of a unit. */
   #openUnit(backlog: Backlog): void {
     this.#word(backlog, MULTI);
-    const messages = this.#messagesPutBy;
-    for (let i = 0; i < messages.length; i++) {
-      backlog.appendEncoded(messages[i], 0, messages[i].length, null);
-      this.#counted(backlog);
-    }
-    if (messages.length > 0) this.#messagesPutBy = [];
+    this.#appendMessages(backlog, true);
     this.#appendPutBy(backlog);
     this.#unit = UNIT_OPEN;
   }
@@ -183,19 +178,16 @@ export class Commit implements EffectSink {
     if (this.#messagesPutBy.length > 0) this.#openUnit(this.#backlog!);
   }
 
-  /** A unit has ended that has only messages. */
-  #appendMessages(backlog: Backlog): void {
+  /** The messages before the effect that is put by go out: as parts of a unit that writes, or alone. */
+  #appendMessages(backlog: Backlog, inUnit: boolean): void {
     const messages = this.#messagesPutBy;
+    if (messages.length === 0) return;
     for (let i = 0; i < messages.length; i++) {
       backlog.appendEncoded(messages[i], 0, messages[i].length, null);
-      this.#countedMessage(backlog);
+      if (inUnit) this.#counted(backlog);
+      else this.#countedMessage(backlog);
     }
-    if (messages.length > 0) this.#messagesPutBy = [];
-    const putBy = this.#putBy!;
-    const { newestBuf, newestView, newestPayloadStart, newestStop } = putBy;
-    backlog.appendEncoded(newestBuf, newestPayloadStart, newestStop, newestView);
-    this.#countedMessage(backlog);
-    if (putBy.memoryBytes > PUT_BY_BYTES) this.#putBy = null;
+    this.#messagesPutBy = [];
   }
 
   /** A frame of one word. */
@@ -207,10 +199,12 @@ export class Commit implements EffectSink {
 
   #appendPutBy(backlog: Backlog): void {
     const putBy = this.#putBy!;
-    if (this.#putByDb !== this.#db) this.#select(backlog, this.#putByDb);
+    const isMessage = this.#putByIsMessage;
+    if (!isMessage && this.#putByDb !== this.#db) this.#select(backlog, this.#putByDb);
     const { newestBuf, newestView, newestPayloadStart, newestStop } = putBy;
     backlog.appendEncoded(newestBuf, newestPayloadStart, newestStop, newestView);
-    this.#counted(backlog);
+    if (isMessage) this.#countedMessage(backlog);
+    else this.#counted(backlog);
     if (putBy.memoryBytes > PUT_BY_BYTES) this.#putBy = null;
   }
 
@@ -226,9 +220,10 @@ export class Commit implements EffectSink {
     this.#unit = NO_UNIT;
     const backlog = this.#backlog;
     if (backlog === null) return;
-    if (unit === UNIT_FIRST && this.#putByIsMessage) this.#appendMessages(backlog);
-    else if (unit === UNIT_FIRST) this.#appendPutBy(backlog);
-    else if (unit === UNIT_OPEN) this.#word(backlog, EXEC);
+    if (unit === UNIT_FIRST) {
+      this.#appendMessages(backlog, false);
+      this.#appendPutBy(backlog);
+    } else if (unit === UNIT_OPEN) this.#word(backlog, EXEC);
   }
 
   /** See `EffectSink`. */
