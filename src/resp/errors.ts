@@ -6,7 +6,7 @@
  * @module
  */
 
-import { ascii, latin1 } from "../base/ascii.ts";
+import { ascii, equalsFolded, latin1 } from "../base/ascii.ts";
 
 /** A whole error line for `ReplyWriter.error`. */
 export type ErrorLine = Uint8Array<ArrayBuffer>;
@@ -123,6 +123,8 @@ const QUOTED_BYTES_MAX = 128;
 
 /** Bytes that a line is begun with. */
 const LINE_BYTES = 256;
+const HTTP_POST = ascii("POST");
+const HTTP_HOST = ascii("HOST:");
 const LF = 10;
 const CR = 13;
 const SPACE = 32;
@@ -244,9 +246,7 @@ export function unknownCommand(
  * this machine, and the lines of its body are inline commands: nothing behind it may be run.
  */
 export function isOfHttp(buf: Uint8Array, start: number, stop: number): boolean {
-  if (stop - start !== 4 && stop - start !== 5) return false;
-  const word = latin1(buf, start, stop).toLowerCase();
-  return word === "post" || word === "host:";
+  return equalsFolded(buf, start, stop, HTTP_POST) || equalsFolded(buf, start, stop, HTTP_HOST);
 }
 
 /** For a RESP2 client that listens to channels; `name` is the command's full name in lower case. */
