@@ -6,7 +6,7 @@
  * have a neighbour: they run by themselves, behind the others.
  */
 
-/** Says of each what it measures. */
+/** With what each measures. */
 const ALONE: readonly string[] = [
   "tests/commands/lists_test.ts", // time of one command
   "tests/commands/sets_test.ts", // time of one command

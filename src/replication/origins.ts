@@ -78,12 +78,12 @@ export class Origins {
   }
 
   /**
-   * Our data is that of `history` before `offset`, and nothing that was known before is true of it.
+   * Our data is that of a line before `place`, and nothing that was known before is true of it.
    * `own` is our next frame, `writes` how many frames of ours have changed data.
    */
-  begin({ history, offset, db }: LinePlace, own: OwnPlace, writes: number): void {
+  begin(place: LinePlace, own: OwnPlace, writes: number): void {
     this.clear();
-    this.add({ history, offset, db }, own, writes);
+    this.add(place, own, writes);
   }
 
   /** As `begin`, where all that was known stays true. */

@@ -88,7 +88,7 @@ export const VIEW_BYTES_MAX = 262_144;
  */
 const SIGNS_PER_TIMEOUT = 4;
 
-/** Points of our origin that are told at once; of more, only the latest is told. */
+/** Points of our origin, from where a replica stands on, that are told at once; of more, the latest. */
 const ORIGINS_AT_ONCE = 8;
 
 /** Times in milliseconds; read anew each time, so that settings can change. */

@@ -6,130 +6,92 @@
 import { assert, assertEquals } from "@std/assert";
 import { follows, inStep, linked, TestNode } from "../support/node.ts";
 import { Random, testSeed } from "../support/random.ts";
+import { RANDOM_WRITES_DATABASES, writeRandomly } from "../support/random_writes.ts";
 import { TestServer, until } from "../support/server.ts";
 import { assertSame, linkUp } from "../support/replicas.ts";
 
 const SEED = testSeed(3041);
 const ROUNDS = 60;
-const DATABASES = 4;
-
-/** Some writes in several databases; some become none, or several, in a replica's own line. */
-function write(node: TestNode, random: Random, count: number): void {
-  for (let i = 0; i < count; i++) {
-    if (random.below(8) === 0) node.select(random.below(DATABASES));
-    const key = String(random.below(60));
-    switch (random.below(8)) {
-      case 0:
-        node.run("APPEND", `s${key}`, "x");
-        break;
-      case 1:
-        node.run("RPUSH", `l${key}`, "a", "b");
-        break;
-      case 2:
-        node.run("LPOP", `l${key}`);
-        break;
-      case 3:
-        node.run("MSET", "{m}1", key, "{m}2", key);
-        break;
-      case 4:
-        node.run("SET", `v${key}`, "x", "PX", "100000");
-        break;
-      case 5:
-        if (random.below(20) === 0) node.run("SWAPDB", "0", "2");
-        break;
-      default:
-        node.run("INCR", `n${key}`);
-    }
-  }
-}
 
 for (const shards of [[1, 1, 1], [2, 2, 2], [2, 2, 3]]) {
   Deno.test(`a chain of ${shards.join(", ")} shards loses its middle and goes on, seed ${SEED}`, async () => {
     const random = new Random(SEED);
-    const nodes = shards.map((count) => TestNode.start({ shards: count, databases: DATABASES }));
-    const [top, middle, end] = nodes;
-    try {
-      write(top, random, 100);
-      await follows(middle, top);
-      await follows(end, middle);
-      const { stats } = top.replication;
-      const before = stats.full;
-      const { partialOk } = stats;
-      for (let round = 0; round < ROUNDS; round++) {
-        const where = `seed ${SEED}, round ${round}`;
+    const databases = RANDOM_WRITES_DATABASES;
+    await using top = TestNode.start({ shards: shards[0], databases });
+    await using middle = TestNode.start({ shards: shards[1], databases });
+    await using end = TestNode.start({ shards: shards[2], databases });
+    writeRandomly(top, random, 100);
+    await follows(middle, top);
+    await follows(end, middle);
+    const { stats } = top.replication;
+    const before = stats.full;
+    const { partialOk } = stats;
+    for (let round = 0; round < ROUNDS; round++) {
+      const where = `seed ${SEED}, round ${round}`;
+      await inStep(top, middle);
+      await inStep(middle, end);
+      assertEquals(top.differsFrom(end), "", where);
+      writeRandomly(top, random, random.below(60));
+      const isBehind = random.below(3) === 0;
+      if (isBehind) {
+        // The middle goes on without it.
+        end.replication.suspend();
+        writeRandomly(top, random, random.below(200));
         await inStep(top, middle);
-        await inStep(middle, end);
-        assertEquals(top.differsFrom(end), "", where);
-        write(top, random, random.below(60));
-        const isBehind = random.below(3) === 0;
-        if (isBehind) {
-          // The middle goes on without it.
-          end.replication.suspend();
-          write(top, random, random.below(200));
-          await inStep(top, middle);
-        } else if (random.below(2) === 0) await inStep(top, middle);
-        end.follow(top);
-        if (isBehind) end.replication.resume();
-        await linked(end);
-        if (random.below(2) === 0) write(top, random, 20);
-        await inStep(top, end);
-        assertEquals(top.differsFrom(end), "", where);
-        write(top, random, random.below(30));
-        end.follow(middle);
-        await linked(end);
-      }
-      const fulls = stats.full - before;
-      const partials = stats.partialOk - partialOk;
-      assert(partials > 10 * fulls, `${partials} by frames, ${fulls} by snapshots`);
-    } finally {
-      for (const node of nodes) await node.close();
+      } else if (random.below(2) === 0) await inStep(top, middle);
+      end.follow(top);
+      if (isBehind) end.replication.resume();
+      await linked(end);
+      if (random.below(2) === 0) writeRandomly(top, random, 20);
+      await inStep(top, end);
+      assertEquals(top.differsFrom(end), "", where);
+      writeRandomly(top, random, random.below(30));
+      end.follow(middle);
+      await linked(end);
     }
+    const fulls = stats.full - before;
+    const partials = stats.partialOk - partialOk;
+    assert(partials > 10 * fulls, `${partials} by frames, ${fulls} by snapshots`);
   });
 }
 
 Deno.test("what only the lost primary had is given up, not taken along", async () => {
-  const nodes = [1, 1, 1].map((count) => TestNode.start({ shards: count }));
-  const [top, middle, end] = nodes;
-  try {
-    top.run("SET", "k", "1");
-    await follows(middle, top);
-    await follows(end, middle);
-    top.run("SET", "k", "2");
-    await inStep(top, middle);
-    middle.run("SET", "own", "1");
-    await inStep(middle, end);
-    assertEquals(middle.differsFrom(end), "");
-    const { full } = top.replication.stats;
-    await follows(end, top);
-    assertEquals(top.differsFrom(end), "");
-    assertEquals(top.replication.stats.full, full + 1);
-  } finally {
-    for (const node of nodes) await node.close();
-  }
+  await using top = TestNode.start({ shards: 1 });
+  await using middle = TestNode.start({ shards: 1 });
+  await using end = TestNode.start({ shards: 1 });
+  top.run("SET", "k", "1");
+  await follows(middle, top);
+  await follows(end, middle);
+  top.run("SET", "k", "2");
+  await inStep(top, middle);
+  middle.run("SET", "own", "1");
+  await inStep(middle, end);
+  assertEquals(middle.differsFrom(end), "");
+  const { full } = top.replication.stats;
+  await follows(end, top);
+  assertEquals(top.differsFrom(end), "");
+  assertEquals(top.replication.stats.full, full + 1);
 });
 
 Deno.test("a primary whose line names no database yet keeps its replica when it follows another", async () => {
-  const nodes = [1, 1, 1].map((count) => TestNode.start({ shards: count }));
-  const [top, middle, end] = nodes;
-  try {
-    middle.run("SET", "old", "1"); // before anybody counts frames
-    await follows(end, middle);
-    middle.replication.suspend();
-    middle.follow(top);
-    const { replication, sequence } = middle;
-    replication.requestAcks();
-    await until("it answers", () => replication.countReplicas(sequence) === 1);
-    replication.resume();
-    await linked(middle);
-    top.run("SET", "k", "1");
-    await inStep(top, middle);
-    await linked(end);
-    await inStep(middle, end);
-    assertEquals(top.differsFrom(end), "");
-    assertEquals(end.hasLogged("BadEnvelope"), false);
-  } finally {
-    for (const node of nodes) await node.close();
-  }
+  await using top = TestNode.start({ shards: 1 });
+  await using middle = TestNode.start({ shards: 1 });
+  await using end = TestNode.start({ shards: 1 });
+  middle.run("SET", "old", "1"); // before anybody counts frames
+  await follows(end, middle);
+  middle.replication.suspend();
+  middle.follow(top);
+  const { replication, sequence } = middle;
+  replication.requestAcks();
+  await until("it answers", () => replication.countReplicas(sequence) === 1);
+  replication.resume();
+  await linked(middle);
+  top.run("SET", "k", "1");
+  await inStep(top, middle);
+  await linked(end);
+  await inStep(middle, end);
+  assertEquals(top.differsFrom(end), "");
+  assertEquals(end.hasLogged("BadEnvelope"), false);
 });
 
 Deno.test("REPLICAOF of a replica's replica to the first primary resumes", async () => {

@@ -19,7 +19,15 @@ import {
 } from "../../src/replication/upstream_link.ts";
 import { encodeHandshake, encodeOrigin, type HandshakeClaim } from "../../src/replication/wire.ts";
 import { Random, testSeed } from "../support/random.ts";
-import { acceptedLink, bytes, concat, FakeSource, HISTORY_A, HISTORY_B } from "./support.ts";
+import {
+  acceptedLink,
+  bytes,
+  concat,
+  FakeSource,
+  HISTORY_A,
+  HISTORY_B,
+  pumpAll,
+} from "./support.ts";
 
 const CLAIM: HandshakeClaim = {
   version: 2,
@@ -251,6 +259,28 @@ Deno.test("a replica that does not ask is told no origin, nor is one of a primar
     link.dispose();
   }
   assertEquals(below.place, "");
+});
+
+Deno.test("with where a replica stands eight points are told at once; of more the latest, and what was is over", () => {
+  for (const [news, lines] of [[7, 7], [8, 9]]) {
+    const source = new FakeSource();
+    source.origins.begin({ history: HISTORY_B, offset: 5, db: 0 }, { offset: 0, db: 0 }, 0);
+    const link = linked(source);
+    const told = () => pumpAll(link).split("\r\n").filter((line) => line.startsWith("+ORIGIN"));
+    assertEquals(told(), [`+ORIGIN 0 ${HISTORY_B}:5:0`]);
+    source.append("SET", "k", "v");
+    // Each leaves a frame out: a point.
+    for (let i = 1; i <= news; i++) {
+      source.append("SET", "k", "v");
+      source.origins.applied(5 + 3 * i, source.backlog.nextOffset, 0, 0);
+    }
+    source.origins.take(source.writes);
+    const answer = told();
+    assertEquals(answer.length, lines);
+    assertEquals(answer[0] === "+ORIGIN", news > 7);
+    assertEquals(answer.at(-1), `+ORIGIN ${news + 1} ${HISTORY_B}:${5 + 3 * news}:0`);
+    link.dispose();
+  }
 });
 
 Deno.test("points that are told ahead are kept up to a limit; past it only the latest counts", () => {
