@@ -4,7 +4,7 @@
  *
  * It is done at the end of the first round that did not ask for it again, which on a quiet server is
  * the round after the one that asked first; on a busy one, where every round asks, `WAIT_MS` after it
- * was asked for first. What is urgent is done at the end of its round.
+ * was asked for first.
  *
  * @module
  */
@@ -19,7 +19,6 @@ export class OncePerRounds {
   #isDue = false;
   /** Whether it was asked for in this round. */
   #isAsked = false;
-  #isUrgent = false;
   #askedMs = 0;
 
   /** `work` must not throw; `now` gives monotonic ms. */
@@ -28,10 +27,9 @@ export class OncePerRounds {
     this.#now = now;
   }
 
-  /** The work is to be done: soon, or if it `isUrgent` when this round is over. */
-  ask(isUrgent = false): void {
+  /** The work is to be done soon. */
+  ask(): void {
     this.#isAsked = true;
-    if (isUrgent) this.#isUrgent = true;
     if (this.#isDue) return;
     this.#isDue = true;
     this.#askedMs = this.#now();
@@ -39,13 +37,12 @@ export class OncePerRounds {
   }
 
   readonly #endRound = (): void => {
-    const mayWait = this.#isAsked && !this.#isUrgent;
-    if (mayWait && this.#now() - this.#askedMs < WAIT_MS) {
+    if (this.#isAsked && this.#now() - this.#askedMs < WAIT_MS) {
       this.#isAsked = false;
       setImmediate(this.#endRound);
       return;
     }
-    this.#isDue = this.#isAsked = this.#isUrgent = false;
+    this.#isDue = this.#isAsked = false;
     this.#work();
   };
 }

@@ -38,6 +38,13 @@ const SLOW_DISK_MS = 1_000;
 const SLOW_DISK_MS_MAX = 60_000;
 /** Time from the beginning of one sync to that of the next with `everysec`. */
 const SYNC_EVERY_MS = 1_000;
+/**
+ * With `always`, syncs that lately took this long, in ms, are made in the turn that asks for them: a thread
+ * is told of one, and we of its end, in half of that. It is what others wait for at most (`gate.ts`).
+ */
+const SYNC_NOW_MS = 1;
+/** Of how many of the latest syncs `#syncMs` is the mean, roughly. */
+const SYNCS_OF_MEAN = 8;
 /** Bytes that may be appended and not written before who appends has to wait: a slow disk. */
 export const PENDING_BYTES_MAX: number = 64 * 1024 * 1024;
 
@@ -54,6 +61,8 @@ export interface AofLogHost {
   mark(): number;
   /** More may be synced than before. */
   synced(): void;
+  /** A sync that replies waited for has taken so many ms. */
+  tookSync(ms: number): void;
 }
 
 /** All who wait for frames that one write takes. */
@@ -80,6 +89,8 @@ export class AofLog {
   isBroken = false;
   /** Times that it came to be broken. */
   breaks = 0;
+  /** Whether a sync may be made in the turn that asks for it: no other log has one to make then. */
+  maySyncNow = false;
   /** Whether what is appended is dropped: a rewrite that is to come will have it. */
   isSuspended = false;
 
@@ -104,6 +115,8 @@ export class AofLog {
   #waiting: Waiting[] = [];
   #waitingForRoom: (() => void)[] = [];
   #lastSyncMs: number;
+  /** How long syncs take of late, in ms, until we know of their end; the first ones are a thread's. */
+  #syncMs = 2 * SYNC_NOW_MS;
   /** When the sync under way began, or was last told to be slow; -1 without one. */
   #syncBeganMs = -1;
   /** From when on writes may be made in the turn that asks for them. */
@@ -330,7 +343,7 @@ export class AofLog {
     if (this.#writing === null && this.#hasUnwritten && !this.#writeNow()) {
       this.#startWriting(this.#writeAll());
     }
-    if (this.#isWell && this.#syncing === null && this.#isSyncDue) {
+    if (this.#isWell && this.#syncing === null && this.#isSyncDue && !this.#syncNow()) {
       void this.#startSync(this.#parts[0]);
     }
   }
@@ -366,6 +379,27 @@ export class AofLog {
       this.#fail(part, error);
       return true;
     }
+  }
+
+  /**
+   * With `always` and a fast disk, syncs at once: everybody who could ask for something waits for this, or
+   * for less than a thread takes to be told of it. Whether no other sync is to begin.
+   */
+  #syncNow(): boolean {
+    const mayHoldUp = this.policy === "always" && this.#syncMs <= SYNC_NOW_MS && this.maySyncNow;
+    const isInOrder = this.#parts.length === 1 && this.#writing === null && !this.#isClosing;
+    if (!mayHoldUp || !isInOrder) return false;
+    const part = this.#last;
+    const beganMs = this.#lastSyncMs = this.#host.nowMs();
+    try {
+      if (!part.syncNow()) return false;
+      this.#covered(part.writtenFrames, this.#writtenMark);
+    } catch (error) {
+      this.#break(error);
+    }
+    if (this.#tookSync(beganMs) > SLOW_SYNC_MS) this.delayedSyncs++;
+    this.#release();
+    return true;
   }
 
   /** Once in a while: syncs that are due. */
@@ -467,21 +501,36 @@ export class AofLog {
     const frames = part.writtenFrames;
     const mark = this.#writtenMark;
     this.#lastSyncMs = this.#syncBeganMs = this.#host.nowMs();
+    const beganMs = this.#syncBeganMs;
     let failure: unknown;
     try {
       await part.sync();
-      this.#synced = Math.max(this.#synced, frames);
-      // While a file counts for nothing, what it has does not either.
-      if (!this.isUnlisted) this.#syncedMark = Math.max(this.#syncedMark, mark);
+      this.#covered(frames, mark);
     } catch (error) {
       failure = error ?? "the sync failed";
     }
     this.#syncBeganMs = -1;
     this.#syncing = null;
     if (failure !== undefined && this.#parts.includes(part)) this.#break(failure);
+    this.#tookSync(beganMs);
     // The next sync first: it goes on while those who waited for this one take their turns.
     this.flush();
     this.#release();
+  }
+
+  /** A sync has put frames before `frames` on disk, and what others had when the host's mark was `mark`. */
+  #covered(frames: number, mark: number): void {
+    this.#synced = Math.max(this.#synced, frames);
+    // While a file counts for nothing, what it has does not either.
+    if (!this.isUnlisted) this.#syncedMark = Math.max(this.#syncedMark, mark);
+  }
+
+  /** A sync has ended. Returns how long it took, in ms. */
+  #tookSync(beganMs: number): number {
+    const ms = this.#host.nowMs() - beganMs;
+    this.#syncMs += (ms - this.#syncMs) / SYNCS_OF_MEAN;
+    if (this.policy === "always") this.#host.tookSync(ms);
+    return ms;
   }
 
   // ---- failures ------------------------------------------------------------------------------

@@ -43,6 +43,11 @@ class DiskFile implements StorageFile {
     return this.#file.syncData();
   }
 
+  syncNow(): boolean {
+    this.#file.syncDataSync();
+    return true;
+  }
+
   /** A file system without locks has none to offer: nobody else has it then either. */
   tryLock(): Promise<boolean> {
     return this.#file.tryLock(true);

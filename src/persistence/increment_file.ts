@@ -185,6 +185,13 @@ export class IncrementFile {
     this.syncedBytes = Math.max(this.syncedBytes, bytes);
   }
 
+  /** As `sync`, in the caller's turn; false when that is not possible now. */
+  syncNow(): boolean {
+    if (!this.#handles.syncing.syncNow()) return false;
+    this.syncedBytes = this.goodBytes;
+    return true;
+  }
+
   /** Closes the file; what waits is not written. */
   close(): void {
     closeHandles(this.#handles);

@@ -11,6 +11,7 @@
  * @module
  */
 
+import type { Gate } from "../base/gate.ts";
 import { OncePerRounds } from "../base/rounds.ts";
 import { AofDirectory } from "../persistence/aof_directory.ts";
 import type { AofPart } from "../persistence/aof_manifest.ts";
@@ -26,6 +27,8 @@ const RETRY_MS_MAX = 3_600_000;
 
 /** What the append-only file needs of its server. */
 export interface AppendOnlyHost extends ShardFilesHost {
+  /** Told of the time that writes, and syncs where they are fast, keep others waiting. */
+  readonly gate: Pick<Gate, "begin" | "pass">;
   /** Whether a snapshot is being written, so that syncs may be left out. */
   isSaving(): boolean;
 }
@@ -231,7 +234,7 @@ export class AppendOnly implements Durability {
 
   // ---- writing -------------------------------------------------------------------------------
 
-  /** See `Durability`: what was appended is written soon (`OncePerRounds`), with `always` after this round. */
+  /** See `Durability`: what was appended is written soon (`OncePerRounds`). */
   endTurn(): void {
     const files = this.#files;
     if (files === null) return;
@@ -239,7 +242,7 @@ export class AppendOnly implements Durability {
       const each = files[i];
       if (!each.hasNew) continue;
       each.sayPlace();
-      this.#flush.ask(each.log.policy === "always");
+      this.#flush.ask();
     }
   }
 
@@ -247,7 +250,17 @@ export class AppendOnly implements Durability {
   readonly #flush = new OncePerRounds(() => {
     const files = this.#files;
     if (files === null) return;
-    for (let i = 0; i < files.length; i++) files[i].log.flush();
+    const { gate } = this.#host;
+    gate.begin();
+    let unwritten = 0;
+    for (let i = 0; i < files.length; i++) if (files[i].log.pendingBytes > 0) unwritten++;
+    for (let i = 0; i < files.length; i++) {
+      const { log } = files[i];
+      // Threads sync several files at the same time.
+      log.maySyncNow = unwritten === 1;
+      log.flush();
+    }
+    gate.pass();
   });
 
   /**

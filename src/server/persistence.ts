@@ -26,6 +26,7 @@ import {
   type SaveProgress,
   type SaveTotals,
 } from "../persistence/save_job.ts";
+import type { Latency } from "../observability/latency.ts";
 import type { Replication } from "../shard/replication.ts";
 import { SnapshotWorkerPool } from "../snapshot/worker_pool.ts";
 import type { CommandTable } from "../commands/registry.ts";
@@ -63,6 +64,8 @@ export interface PersistenceHost extends LoadingHost {
   readonly table: CommandTable;
   /** Encoders of snapshots; without it the server has its own. */
   readonly workers?: SnapshotWorkerPool;
+  /** The latency monitor. */
+  readonly latency: Latency;
   /** Locks what the settings name, for who is about to write it. */
   lockData(): Promise<void>;
   /** Replicas and upstream. */
@@ -127,6 +130,8 @@ export class Persistence {
       node: host.node,
       log: host.log,
       clock: host.clock,
+      gate: host.gate,
+      latency: host.latency,
       workers: this.workers,
       // Nobody is followed before all is loaded; the data stand somewhere already.
       positions: () => this.#isLoading ? this.#loading.upstream : host.replication.positions(),

@@ -11,6 +11,7 @@
 import { ascii } from "../base/ascii.ts";
 import type { Clock } from "../base/clock.ts";
 import { REDIS_VERSION } from "../base/version.ts";
+import type { Latency } from "../observability/latency.ts";
 import type { Log } from "../observability/log.ts";
 import {
   historyAnnotation,
@@ -52,6 +53,8 @@ export interface ShardFilesHost {
   readonly log: Log;
   /** System time. */
   readonly clock: Clock;
+  /** Told of syncs that replies waited for. */
+  readonly latency: Latency;
   /** Encoders of snapshots. */
   readonly workers: SnapshotWorkerPool;
   /** Where the data stands with an upstream; null on a primary. */
@@ -378,6 +381,7 @@ function logHost(host: ShardFilesHost): AofLogHost {
     },
     mark: () => host.node.sequence.value,
     synced: () => host.synced(),
+    tookSync: (ms) => host.latency.note("aof-fsync-always", ms, host.clock.nowMs()),
   };
 }
 

@@ -18,17 +18,6 @@ Deno.test("what is asked for once is done once, in the round after", async () =>
   assertEquals(done, 2);
 });
 
-Deno.test("what is urgent is done when the round is over, whoever asked before", async () => {
-  let done = 0;
-  const work = new OncePerRounds(() => done++);
-  work.ask();
-  work.ask(true);
-  await nextRound();
-  assertEquals(done, 1);
-  await nextRound();
-  assertEquals(done, 1);
-});
-
 Deno.test("what every round asks for waits its time, and is done for all that was asked before", async () => {
   let nowMs = 5;
   let asked = 0;

@@ -46,7 +46,10 @@ async function isOpen(promise: Promise<unknown>): Promise<boolean> {
 
 Deno.test("with appendfsync always nothing of a turn leaves before the sync, and reads go on behind it", async () => {
   await withStorage(async (storage, dir) => {
-    await using server = await start(dir, storage);
+    await using server = await start(dir, storage, {
+      ...ALWAYS,
+      "latency-monitor-threshold": "50",
+    });
     const [writer, listener, other] = await Promise.all(
       Array.from({ length: 3 }, () => server.connect()),
     );
@@ -70,6 +73,9 @@ Deno.test("with appendfsync always nothing of a turn leaves before the sync, and
     assertEquals(await read, "v");
     await push;
     assertEquals(syncs, 1, "one sync for the whole turn");
+    const latest = await server.ask("LATENCY", "LATEST") as [string, number, number, number][];
+    const sync = latest.find(([event]) => event === "aof-fsync-always");
+    assert(sync !== undefined && sync[2] >= 50, JSON.stringify(latest));
     // With everything on disk a read does not touch it.
     const before = storage.operations;
     await other.ask("GET", "k");

@@ -34,6 +34,7 @@ async function open(policy: FsyncPolicy): Promise<Bench> {
     statusChanged: (reason) => void said.push(reason),
     mark: () => sequence.frames,
     synced: () => {},
+    tookSync: () => {},
   };
   const log = new AofLog(host, policy, PATH, await handles(storage, PATH), 0);
   return { storage, log, clock, said, sequence };
@@ -81,13 +82,19 @@ function openTold(policy: FsyncPolicy = "always"): {
   told: string[];
   /** Frames of this log and of others beside it, and how often more was said to be synced. */
   sequence: { frames: number; told: number };
+  /** What was said of how long syncs took. */
+  tookMs: number[];
   writeMs: (ms: number) => void;
+  /** What a sync in the caller's turn takes; an error that it throws; null when there can be none. */
+  syncNow: (ms: number | Error | null) => void;
   endSync: () => void;
 } {
   const clock = { nowMs: 1_000 };
   const told: string[] = [];
   const syncs: (() => void)[] = [];
+  const tookMs: number[] = [];
   let slowMs = 0;
+  let syncNowMs: number | Error | null = 0;
   const file: StorageFile = {
     write: (bytes) => {
       told.push(`write ${bytes.length}`);
@@ -101,6 +108,13 @@ function openTold(policy: FsyncPolicy = "always"): {
     sync: () => {
       told.push("sync");
       return new Promise((resolve) => syncs.push(resolve));
+    },
+    syncNow: () => {
+      if (syncNowMs === null) return false;
+      told.push("sync now");
+      if (syncNowMs instanceof Error) throw syncNowMs;
+      clock.nowMs += syncNowMs;
+      return true;
     },
     read: () => Promise.resolve(null),
     seek: () => Promise.resolve(),
@@ -116,6 +130,7 @@ function openTold(policy: FsyncPolicy = "always"): {
     statusChanged: () => {},
     mark: () => sequence.frames,
     synced: () => void sequence.told++,
+    tookSync: (ms) => void tookMs.push(ms),
   };
   const log = new AofLog(host, policy, PATH, { writing: file, syncing: file }, 0);
   return {
@@ -123,7 +138,9 @@ function openTold(policy: FsyncPolicy = "always"): {
     clock,
     told,
     sequence,
+    tookMs,
     writeMs: (ms) => slowMs = ms,
+    syncNow: (ms) => syncNowMs = ms,
     endSync: () => syncs.shift()!(),
   };
 }
@@ -225,6 +242,96 @@ Deno.test("a write that is large, or made when the disk was slow, is not made in
     assertEquals(await done(10), ["write 10", "sync"]);
     clock.nowMs += 1;
   }
+  await log.close();
+});
+
+Deno.test("with always, a disk that is fast of late is synced in the caller's turn", async () => {
+  const { log, clock, told, tookMs, syncNow, endSync } = openTold();
+  /** What is done to the file for a frame of so many bytes, with a thread's sync of so many ms. */
+  const done = async (bytes: number, threadMs = 0): Promise<string> => {
+    log.append(new Uint8Array(bytes), null, 0, bytes, 1);
+    const wait = log.whenSynced(log.appendedFrames);
+    log.flush();
+    await until(() => told.some((text) => text.startsWith("sync")));
+    if (told.at(-1) === "sync") {
+      clock.nowMs += threadMs;
+      endSync();
+    } else {
+      assertEquals(log.syncedFrames, log.appendedFrames, "it is synced when the call returns");
+    }
+    await wait;
+    return told.splice(0).join(", ");
+  };
+  log.maySyncNow = true;
+  // Two ms are taken for granted; each sync weighs an eighth: 2, 1.75, 1.53, 1.34, 1.17, 1.03, 0.9.
+  for (let i = 0; i < 6; i++) assertEquals(await done(10), "now 10, sync");
+  syncNow(1);
+  assertEquals(await done(10), "now 10, sync now");
+  assertEquals(await done(10), "now 10, sync now");
+  assertEquals(tookMs, [0, 0, 0, 0, 0, 0, 1, 1]);
+  // Not when others have something to sync, or when it cannot be.
+  log.maySyncNow = false;
+  assertEquals(await done(10, 1), "now 10, sync");
+  log.maySyncNow = true;
+  syncNow(null);
+  assertEquals(await done(10, 1), "now 10, sync");
+  syncNow(0);
+  assertEquals(await done(10), "now 10, sync now");
+  // A write that a thread makes ends with a thread's sync.
+  assertEquals(await done(131_073), "write 131073, sync");
+  assertEquals(await done(10), "now 10, sync now");
+  // A slow one leaves the next ones to threads until they are fast again: 0.6, then 3.0, 2.7, ... 0.9.
+  syncNow(20);
+  assertEquals(await done(10), "now 10, sync now");
+  let byThread = 0;
+  syncNow(0);
+  while (await done(10) === "now 10, sync") byThread++;
+  assert(byThread >= 8 && byThread <= 9, `${byThread} by threads after one that took 20 ms`);
+  // A disk that has become slow makes one turn wait.
+  syncNow(5);
+  assertEquals(await done(10), "now 10, sync now");
+  for (let i = 0; i < 20; i++) assertEquals(await done(10, 5), "now 10, sync");
+  log.policy = "everysec";
+  clock.nowMs += 1_000;
+  log.append(new Uint8Array(10), null, 0, 10, 1);
+  log.flush();
+  assertEquals(told.splice(0), ["now 10", "sync"], "nobody waits for it");
+  endSync();
+  await until(() => !log.isSyncing);
+  await log.close();
+});
+
+Deno.test("a sync in the caller's turn that takes long is counted, one that fails gives the file up", async () => {
+  const { log, syncNow, endSync } = openTold();
+  log.maySyncNow = true;
+  const add = (): Promise<void> | null => {
+    log.append(new Uint8Array(10), null, 0, 10, 1);
+    log.flush();
+    return log.whenSynced(log.appendedFrames);
+  };
+  /** Fast syncs, until one is made in the caller's turn. */
+  const calm = async (): Promise<void> => {
+    syncNow(0);
+    let wait: Promise<void> | null;
+    while ((wait = add()) !== null) {
+      endSync();
+      await wait;
+    }
+  };
+  await calm();
+  syncNow(2_000);
+  assertEquals([add(), log.delayedSyncs], [null, 0]);
+  await calm();
+  syncNow(2_001);
+  assertEquals([add(), log.delayedSyncs], [null, 1]);
+  await calm();
+  syncNow(new Error("I/O error"));
+  const { syncedFrames } = log;
+  const wait = add();
+  assert(wait !== null);
+  assertEquals([log.isBroken, log.failure, log.syncedFrames], [true, "I/O error", syncedFrames]);
+  log.endWaits();
+  await wait;
   await log.close();
 });
 

@@ -14,6 +14,7 @@ import { STRING_COMMANDS } from "../../src/commands/strings.ts";
 import { NO_DEADLINE } from "../../src/keyspace/entry.ts";
 import { FrozenEntries } from "../../src/keyspace/frozen_view.ts";
 import type { Keyspace } from "../../src/keyspace/keyspace.ts";
+import { Latency } from "../../src/observability/latency.ts";
 import { Log } from "../../src/observability/log.ts";
 import { DISK } from "../../src/persistence/disk.ts";
 import type { Storage } from "../../src/persistence/storage.ts";
@@ -74,6 +75,7 @@ export class DataNode {
       log,
       clock: SYSTEM_CLOCK,
       gate: new Gate(1),
+      latency: new Latency(0),
       clients: {
         holdWrites: () => {
           this.calls.push("hold writes");

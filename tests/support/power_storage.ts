@@ -343,6 +343,13 @@ export class PowerStorage implements Storage {
       size: () => this.#operate("size", path, () => file.length),
       truncate: (bytes) => this.#operate("truncate", path, () => void (file.length = bytes)),
       sync: () => this.#operate("sync", path, () => void (file.synced = file.content.slice())),
+      syncNow: () => {
+        if (this.delay !== NO_DELAY || this.#random.next() < 0.1) return false;
+        const isLast = this.#begin("sync", path);
+        if (!isLast || this.#random.next() < 0.5) file.synced = file.content.slice();
+        if (isLast) throw new PowerLost("sync");
+        return true;
+      },
       tryLock: () => this.#operate("lock", path, () => !file.isLocked && (file.isLocked = true)),
       close,
       [Symbol.dispose]: close,
