@@ -26,15 +26,6 @@ const ERR_NO_KEYS = ascii("ERR The command has no key arguments");
 const ERR_ARITY = ascii("ERR Invalid number of arguments specified for command");
 const ERR_ARGUMENTS = ascii("ERR Invalid arguments specified for command");
 
-/** The command of a full name (`get`, `object|freq`) in any case, or null. */
-function commandNamed(table: CommandTable, name: string): Command | null {
-  const [word, sub, ...more] = name.split("|").map(ascii);
-  const command = table.find(word, 0, word.length);
-  if (sub === undefined || command === null) return command;
-  if (more.length > 0) return null;
-  return command.subcommands?.find(sub, 0, sub.length) ?? null;
-}
-
 /** The request that begins at argument 2, as a call of its own. */
 function innerCall(call: Call): Call {
   const inner = new Call(call.node);
@@ -196,7 +187,7 @@ export function introspectionCommands(table: () => CommandTable): readonly Comma
     const { reply } = call;
     reply.array(call.argc - 2);
     for (let i = 2; i < call.argc; i++) {
-      const command = commandNamed(table(), call.text(i));
+      const command = table().named(call.text(i));
       if (command === null) reply.nil();
       else replyInfo(reply, command.spec);
     }
@@ -205,7 +196,7 @@ export function introspectionCommands(table: () => CommandTable): readonly Comma
   function docs(call: Call): void {
     const chosen = call.argc === 2 ? specs() : [];
     for (let i = 2; i < call.argc; i++) {
-      const command = commandNamed(table(), call.text(i));
+      const command = table().named(call.text(i));
       if (command !== null) chosen.push(command.spec);
     }
     call.reply.map(chosen.length);

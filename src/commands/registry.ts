@@ -7,6 +7,7 @@
 
 import { ascii } from "../base/ascii.ts";
 import { invariant } from "../base/invariant.ts";
+import { LatencyHistogram } from "../observability/latency_histogram.ts";
 import type { Call } from "./call.ts";
 import type { KeySpec } from "./key_specs.ts";
 
@@ -181,8 +182,11 @@ export class Command {
   readonly runsStale: boolean;
   /** Several of its keys are checked to live on one shard. */
   readonly checksSlots: boolean;
-  /** Runs in about constant time on small requests with small replies: timed by sample then. */
-  readonly isCheap: boolean;
+  /**
+   * Its small requests with small replies are timed by sample: it runs in about constant time, and has been
+   * timed `FIRST_RUNS` times, so that there is something to tell of the first ones.
+   */
+  isSampled = false;
   /** Runs even while CLIENT PAUSE ALL is on (CLIENT itself, so that UNPAUSE can be said). */
   readonly runsPaused: boolean;
   /** Allowed to a RESP2 client that listens to channels. */
@@ -199,14 +203,17 @@ export class Command {
   readonly deniesMulti: boolean;
   /** Times run. */
   calls = 0;
-  /** Runs that were timed each: not cheap, or with a large request or reply. */
+  /** How long its runs take. */
+  readonly latencies: LatencyHistogram = new LatencyHistogram();
+  readonly #isCheap: boolean;
+  /** Runs that were timed each: not cheap, or with a large request or reply, or among the first. */
   timed = 0;
   /** Microseconds of those. */
-  timedMicroseconds = 0;
+  #timedMicroseconds = 0;
   /** Runs timed as a sample of the cheap ones. */
-  sampled = 0;
+  #sampled = 0;
   /** Microseconds of those. */
-  sampledMicroseconds = 0;
+  #sampledMicroseconds = 0;
   /** Times refused before it ran. */
   rejected = 0;
   /** Times it answered an error. */
@@ -214,17 +221,36 @@ export class Command {
 
   /** Microseconds spent in all: measured, and what the samples stand for. */
   get microseconds(): number {
-    const mean = this.sampled === 0 ? 0 : this.sampledMicroseconds / this.sampled;
-    return this.timedMicroseconds + mean * (this.calls - this.timed);
+    // Until there is a sample those that were timed have to stand for the others.
+    const mean = this.#sampled > 0
+      ? this.#sampledMicroseconds / this.#sampled
+      : this.timed > 0
+      ? this.#timedMicroseconds / this.timed
+      : 0;
+    return this.#timedMicroseconds + mean * (this.calls - this.timed);
+  }
+
+  /** A run took so long; a sample stands for as many as `standsFor` says. */
+  took(microseconds: number, standsFor: number): void {
+    if (standsFor > 1) {
+      this.#sampled++;
+      this.#sampledMicroseconds += microseconds;
+      return;
+    }
+    this.timed++;
+    this.#timedMicroseconds += microseconds;
+    if (this.#isCheap && this.timed === FIRST_RUNS) this.isSampled = true;
   }
 
   /** Forgets the counters (CONFIG RESETSTAT). */
   resetCounters(): void {
     this.calls = 0;
+    this.isSampled = false;
+    this.latencies.reset();
     this.timed = 0;
-    this.timedMicroseconds = 0;
-    this.sampled = 0;
-    this.sampledMicroseconds = 0;
+    this.#timedMicroseconds = 0;
+    this.#sampled = 0;
+    this.#sampledMicroseconds = 0;
     this.rejected = 0;
     this.failed = 0;
     this.subcommands?.commands.forEach((command) => command.resetCounters());
@@ -243,7 +269,7 @@ export class Command {
       (spec.findKeys !== undefined || this.firstKey > 0);
     this.isWrite = spec.flags.includes("write");
     this.needsDisk = this.isWrite || spec.name === "ping";
-    this.isCheap = spec.flags.includes("fast") || CHEAP.has(spec.name);
+    this.#isCheap = spec.flags.includes("fast") || CHEAP.has(spec.name);
     this.runsPaused = spec.name.startsWith("client|");
     this.runsListening = WHILE_LISTENING.has(spec.name);
     this.holdsOnWritePause = this.isWrite || spec.flags.includes("may_replicate");
@@ -263,6 +289,9 @@ export class Command {
     this.subcommands = spec.subcommands === undefined ? null : new CommandTable(spec.subcommands);
   }
 }
+
+/** Runs of a command that are timed each, before samples stand for the others. */
+const FIRST_RUNS = 16;
 
 /** Commands that Redis does not call fast only because they may free a large old value. */
 const CHEAP: ReadonlySet<string> = new Set(["set", "setex", "psetex", "getset", "del", "lpush"]);
@@ -329,6 +358,15 @@ export class CommandTable {
       if (isNamed(command.name, buf, start, stop)) return this.#last = command;
       at = (at + 1) & mask;
     }
+  }
+
+  /** The command of a full name (`get`, `object|freq`) in any case, or null. */
+  named(name: string): Command | null {
+    const [word, sub, ...more] = name.split("|").map(ascii);
+    const command = this.find(word, 0, word.length);
+    if (sub === undefined || command === null) return command;
+    if (more.length > 0) return null;
+    return command.subcommands?.find(sub, 0, sub.length) ?? null;
   }
 }
 

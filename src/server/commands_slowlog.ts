@@ -1,5 +1,5 @@
 /**
- * SLOWLOG and LATENCY: what took long.
+ * SLOWLOG and LATENCY: what took long, and how long what takes.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import { ascii } from "../base/ascii.ts";
 import type { Call } from "../commands/call.ts";
 import { containerCommand } from "../commands/help.ts";
-import type { CommandSpec } from "../commands/registry.ts";
+import type { Command, CommandSpec } from "../commands/registry.ts";
 import { ADMIN_ANYTIME, integerArgument, unknownOrWrong } from "./command_parts.ts";
 import type { Server } from "./server.ts";
 
@@ -28,6 +28,10 @@ const SLOWLOG_HELP = [
 
 const LATENCY_HELP = [
   ["HISTORY <event>", "Show the samples of an event, oldest first."],
+  [
+    "HISTOGRAM [<command> ...]",
+    "Show how many runs of these commands (default: of all) took how long at most.",
+  ],
   ["LATEST", "Show the newest and the worst sample of every event."],
   ["RESET [<event> ...]", "Forget the samples of these events (default: of all)."],
 ] as const;
@@ -84,6 +88,43 @@ export function slowCommands(server: Server): CommandSpec[] {
       reply.array(2);
       reply.integer(unixSeconds);
       reply.integer(ms);
+    }
+  }
+
+  /** A container stands for its subcommands. What nobody has run is left out, and so is what there is not. */
+  function withLatencies(commands: Iterable<Command>, into: Command[] = []): Command[] {
+    for (const command of commands) {
+      if (!command.latencies.isEmpty) into.push(command);
+      if (command.subcommands !== null) withLatencies(command.subcommands.commands, into);
+    }
+    return into;
+  }
+
+  function histogram(call: Call): void {
+    const { reply, argc } = call;
+    let asked: Iterable<Command> = server.table.commands;
+    if (argc > 2) {
+      const named: Command[] = [];
+      for (let i = 2; i < argc; i++) {
+        const command = server.table.named(call.text(i));
+        if (command !== null) named.push(command);
+      }
+      asked = named;
+    }
+    const shown = withLatencies(asked);
+    reply.map(shown.length);
+    for (const { spec, calls, latencies } of shown) {
+      const steps = latencies.steps(calls);
+      reply.bulkText(spec.name);
+      reply.map(2);
+      reply.bulkText("calls");
+      reply.integer(calls);
+      reply.bulkText("histogram_usec");
+      reply.map(steps.length);
+      for (const { microseconds, runs } of steps) {
+        reply.integer(microseconds);
+        reply.integer(runs);
+      }
     }
   }
 
@@ -149,6 +190,18 @@ export function slowCommands(server: Server): CommandSpec[] {
       helpSince: "2.8.13",
       help: LATENCY_HELP,
     }, [
+      {
+        name: "latency|histogram",
+        arity: -2,
+        flags: ADMIN_ANYTIME,
+        group: "server",
+        since: "7.0.0",
+        summary: "Shows how many runs of commands took how long.",
+        complexity: "O(N) in the number of commands shown",
+        tips: SHOW_TIPS,
+        arguments: [{ name: "command", type: "string", optional: true, multiple: true }],
+        run: histogram,
+      },
       {
         name: "latency|history",
         arity: 3,

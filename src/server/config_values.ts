@@ -75,6 +75,10 @@ export interface ServingValues {
   slowlogMaxLen: number;
   /** Milliseconds from which an event is recorded by LATENCY; 0: never. */
   latencyMonitorThresholdMs: number;
+  /** Whether distributions of commands' times are kept. */
+  latencyTracking: boolean;
+  /** Percentiles that INFO shows of them, 0 to 100. */
+  latencyTrackingInfoPercentiles: readonly number[];
   /** Keyspace event classes in canonical form; empty: none. */
   notifyKeyspaceEvents: string;
 }

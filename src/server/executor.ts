@@ -77,7 +77,7 @@ const LATE_MICROSECONDS = 20;
 const TIMED_REQUEST_BYTES = 16_384;
 /** The same for the reply of a cheap command: its size tells afterwards that it was none. */
 const TIMED_REPLY_BYTES = 16_384;
-/** One in this many cheap commands is timed and stands for the others. */
+/** One in this many cheap requests is timed and stands for the others. */
 const SAMPLE = 64;
 /** Thresholds in microseconds below which every command is timed: sampling would miss some. */
 const EXACT_BELOW_MICROSECONDS = 1_000;
@@ -154,6 +154,8 @@ export class Executor {
   appendOnlyError: Uint8Array = new Uint8Array(0);
   /** Frames of writes that the node had made when the turn that runs, or was the last, began. */
   turnWrites = 0;
+  /** Whether commands' times are kept as distributions: `latency-tracking`. */
+  tracksLatency = true;
   /** Commands run. */
   commands = 0;
   /** Requests of clients that wait, run once more. */
@@ -330,7 +332,7 @@ export class Executor {
     let hasRunTimed = false;
     const { writes } = call;
     if (
-      command.isCheap && requestBytes < TIMED_REQUEST_BYTES && --this.#untilSample > 0 &&
+      command.isSampled && requestBytes < TIMED_REQUEST_BYTES && --this.#untilSample > 0 &&
       this.#samplesCheap
     ) {
       command.run(call);
@@ -633,13 +635,9 @@ export class Executor {
   #took(command: Command, call: Call, beganMs: number, isSample: boolean): number {
     const nowMs = this.#clockMs = performance.now();
     const microseconds = (nowMs - beganMs) * 1000;
-    if (isSample) {
-      command.sampled++;
-      command.sampledMicroseconds += microseconds;
-    } else {
-      command.timed++;
-      command.timedMicroseconds += microseconds;
-    }
+    const standsFor = isSample ? SAMPLE : 1;
+    command.took(microseconds, standsFor);
+    if (this.tracksLatency) command.latencies.add(microseconds, standsFor);
     const slower = this.#slowerThanMicroseconds;
     if (slower >= 0 && microseconds >= slower) this.#observer.slow(call, microseconds);
     return microseconds < LATE_MICROSECONDS ? DONE : DONE_LATE;

@@ -6,7 +6,7 @@
 
 import type { Call } from "../commands/call.ts";
 import type { CommandSpec } from "../commands/registry.ts";
-import { commandStatLines, errorStatLines } from "./info_commands.ts";
+import { commandStatLines, errorStatLines, latencyStatLines } from "./info_commands.ts";
 import { keyspaceLines, persistenceLines, statsLines } from "./info_data.ts";
 import { type InfoLine, type InfoSection, infoText } from "./info_format.ts";
 import { memoryLines, shardLines } from "./info_memory.ts";
@@ -42,8 +42,12 @@ export function infoSections(server: Server, stats: StatBaseline): InfoSection[]
     shown("Modules", () => []),
     onDemand("Commandstats", () => commandStatLines(server.table.commands)),
     shown("Errorstats", () => errorStatLines(server.errorStats)),
-    // Durations are sampled and summed, not kept as distributions: there are no percentiles to tell.
-    onDemand("Latencystats", () => []),
+    onDemand("Latencystats", () => {
+      const { latencyTracking, latencyTrackingInfoPercentiles } = server.config;
+      return latencyTracking
+        ? latencyStatLines(server.table.commands, latencyTrackingInfoPercentiles)
+        : [];
+    }),
     shown("Cluster", () => [["cluster_enabled", 0]]),
     shown("Shards", () => shardLines(server)),
     shown("Keyspace", () => keyspaceLines(server)),

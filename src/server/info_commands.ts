@@ -1,5 +1,5 @@
 /**
- * INFO commandstats and errorstats.
+ * INFO commandstats, errorstats and latencystats.
  *
  * @module
  */
@@ -27,6 +27,25 @@ export function commandStatLines(commands: readonly Command[]): InfoLine[] {
     if (command.subcommands !== null) {
       lines.push(...commandStatLines(command.subcommands.commands));
     }
+  }
+  return lines;
+}
+
+/** A line for each command, or subcommand, with the times that so many per cent of its runs did not exceed. */
+export function latencyStatLines(
+  commands: readonly Command[],
+  percentiles: readonly number[],
+): InfoLine[] {
+  const lines: InfoLine[] = [];
+  for (const { spec, latencies, subcommands } of commands) {
+    if (!latencies.isEmpty) {
+      const fields = percentiles.map((percent): [string, string] => [
+        `p${Number(percent.toFixed(6))}`,
+        latencies.percentile(percent).toFixed(3),
+      ]);
+      lines.push([`latency_percentiles_usec_${spec.name}`, pairs(fields)]);
+    }
+    if (subcommands !== null) lines.push(...latencyStatLines(subcommands.commands, percentiles));
   }
   return lines;
 }

@@ -418,6 +418,7 @@ export class Server implements ExecutionObserver {
         "slowlogSlowerThanUs",
         "slowlogMaxLen",
         "latencyMonitorThresholdMs",
+        "latencyTracking",
         "maxMemoryBytes",
         "maxMemoryPolicy",
         "maxMemorySamples",
@@ -440,6 +441,7 @@ export class Server implements ExecutionObserver {
       ],
       () => {
         this.executor.slowerThanMicroseconds = slowFromMicroseconds(config);
+        this.executor.tracksLatency = config.latencyTracking;
         this.executor.memory.follow(config, this.clock.nowMs());
         this.executor.queueBytesMax = config.clientQueryBufferBytes;
         this.executor.call.limits.stringBytesMax = config.protoMaxBulkBytes;

@@ -4,6 +4,8 @@
  *
  * @module
  */
+import { ascii } from "../base/ascii.ts";
+import { parseDouble } from "../base/doubles.ts";
 import { quoteWord } from "./config_words.ts";
 import {
   bytes,
@@ -16,6 +18,9 @@ import {
   wordList,
   WRONG_COUNT,
 } from "./setting_kinds.ts";
+
+/** Percentiles that a setting may name. */
+const PERCENTILES_MAX = 64;
 
 /** Save when at least `changes` writes happened and `seconds` have passed since the last save. */
 export interface SavePoint {
@@ -182,6 +187,37 @@ export function keyspaceEvents(): Kind<string> {
     },
     format: (value) => value,
     lines: (name, value) => [`${name} "${value}"`],
+  };
+}
+
+/** Numbers from 0 to 100, or one empty word for none. */
+export function percentiles(): Kind<readonly number[]> {
+  const format = (value: readonly number[]) =>
+    value.map((percent) => Number(percent.toPrecision(10))).join(" ");
+  return {
+    words: "list",
+    allowed: `up to ${PERCENTILES_MAX} numbers from 0 to 100`,
+    parse(words) {
+      if (words.length === 1 && words[0] === "") return { value: [] };
+      if (words.length > PERCENTILES_MAX) return { refused: WRONG_COUNT };
+      const value: number[] = [];
+      for (const word of words) {
+        const bytes = ascii(word);
+        const percent = parseDouble(bytes, 0, bytes.length);
+        if (Number.isNaN(percent)) {
+          return { refused: "Invalid latency-tracking-info-percentiles parameters" };
+        }
+        if (percent < 0 || percent > 100) {
+          return {
+            refused: "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]",
+          };
+        }
+        value.push(percent);
+      }
+      return { value };
+    },
+    format,
+    lines: (name, value) => [`${name} ${value.length === 0 ? '""' : format(value)}`],
   };
 }
 

@@ -129,12 +129,6 @@ export const INERT_SETTINGS: readonly Setting[] = [
   inert("repl-diskless-load", oneOf(["disabled", "on-empty-db", "swapdb"]), "disabled"),
   inert("repl-disable-tcp-nodelay", yesNo(), false),
 
-  inert("latency-tracking", yesNo(), true),
-  inert(
-    "latency-tracking-info-percentiles",
-    freeWords("percentiles"),
-    ["50", "99", "99.9"],
-  ),
   inert("busy-reply-threshold", integer(FROM_0), 5000, { alias: "lua-time-limit" }),
   inert("enable-module-command", oneOf(DISABLED_BY_DEFAULT), "no", RESTART),
   inert("acllog-max-len", integer(FROM_0), 128),

@@ -18,7 +18,7 @@ import {
   wordList,
   yesNo,
 } from "./setting_kinds.ts";
-import { keyspaceEvents, outputLimits } from "./setting_kinds_composite.ts";
+import { keyspaceEvents, outputLimits, percentiles } from "./setting_kinds_composite.ts";
 
 const network = section("network");
 const security = section("security");
@@ -195,6 +195,18 @@ export const SERVING_SETTINGS: SettingTable<ServingValues> = {
     integer(FROM_0),
     0,
     "milliseconds from which LATENCY records an event; 0 never",
+  ),
+  latencyTracking: observing(
+    "latency-tracking",
+    yesNo(),
+    true,
+    "whether how long commands take is kept for LATENCY HISTOGRAM and INFO latencystats",
+  ),
+  latencyTrackingInfoPercentiles: observing(
+    "latency-tracking-info-percentiles",
+    percentiles(),
+    [50, 99, 99.9],
+    "what INFO latencystats shows of it",
   ),
   notifyKeyspaceEvents: observing(
     "notify-keyspace-events",
