@@ -16,6 +16,7 @@ import type { BlockingPort } from "./blocking.ts";
 import type { EffectSink } from "./effect.ts";
 import { KeyspaceEvents } from "./keyspace_events.ts";
 import { type CommandLimits, defaultLimits } from "./limits.ts";
+import { KEYS_AHEAD, LookAhead } from "./look_ahead.ts";
 import type { CommandSpec } from "./registry.ts";
 import type { Session } from "./session.ts";
 
@@ -78,6 +79,8 @@ export class Call {
   events: KeyspaceEvents = new KeyspaceEvents();
   /** Lets clients wait; null where nobody can (an upstream's frames). */
   blocking: BlockingPort | null = null;
+  /** Looks for keys before they are used. */
+  readonly ahead: LookAhead = new LookAhead();
   #hasBegunUnit = false;
 
   /** A call on shard 0. */
@@ -105,6 +108,16 @@ export class Call {
   route(i: number): void {
     if (this.node.shards.length === 1) return;
     this.useShard(this.node.shardOf(this.buf, this.starts[i], this.stops[i]));
+  }
+
+  /**
+   * Looks for the keys from argument `i` on, each `step` behind the one before, before they are used one after
+   * another. To be called with each of them: it does so for as many as are worth it at once.
+   */
+  lookAhead(i: number, step: number): void {
+    if ((i - 1) % (KEYS_AHEAD * step) !== 0 || i + step >= this.argc) return;
+    const { node, db, buf, starts, stops, argc } = this;
+    this.ahead.lookAtKeys(node, db, buf, starts, stops, argc, i, step);
   }
 
   /** Entry of the key in argument `i` for reading, or 0: see `Keyspace.lookup`. */

@@ -67,6 +67,7 @@ function deleteSeveral(call: Call): void {
   first.fill(0);
   let deleted = 0;
   for (let i = 1; i < argc; i++) {
+    call.lookAhead(i, 1);
     call.route(i);
     const a = call.look(i);
     if (a === 0) continue;
@@ -110,6 +111,7 @@ function exists(call: Call): void {
   const { argc, buf, starts, stops, db } = call;
   let found = 0;
   for (let i = 1; i < argc; i++) {
+    call.lookAhead(i, 1);
     call.route(i);
     if (call.keys.lookupUntouched(db, buf, starts[i], stops[i]) !== 0) found++;
   }

@@ -26,6 +26,7 @@ function mget(call: Call): void {
   const { argc, reply } = call;
   reply.array(argc - 1);
   for (let i = 1; i < argc; i++) {
+    call.lookAhead(i, 1);
     call.route(i);
     const a = call.read(i);
     if (a === 0 || call.keys.typeOf(a) !== TYPE_STRING) reply.nil();
@@ -67,7 +68,10 @@ function storePairs(call: Call): boolean {
     call.reply.error(ERR_OOM);
     return false;
   }
-  for (let i = 1; i < argc; i += 2) storePair(call, i);
+  for (let i = 1; i < argc; i += 2) {
+    call.lookAhead(i, 2);
+    storePair(call, i);
+  }
   call.asSent(MSET, argc >> 1);
   return true;
 }

@@ -78,6 +78,8 @@ const TAG_SHIFT = 17;
 const USUAL_PAGE = 1 << 31;
 const DIR_SHIFT = 11;
 const DIR_PAGES = 1 << DIR_SHIFT;
+/** Slots that `likelyEntryAt` looks at. */
+const LIKELY_SLOTS = 8;
 /** A page of 512 with fewer entries than this looks for a buddy to merge with. */
 const MERGE_BELOW = 64;
 /** Pages that `random` may pass over for being sparse. */
@@ -185,6 +187,32 @@ export class Dict {
       while (j < length && u8[k + j] === buf[start + j]) j++;
       if (j === length) return a;
     }
+  }
+
+  // ---- for who looks ahead (`look_ahead.ts`): what may be wrong, and never costs a look at memory more than one
+
+  /** Where the search for `hash` begins, for `wordAt`; 0 where a page's size is not the usual one. */
+  firstSlotOf(root: number, hash: number): number {
+    const pointer = this.#pointerOf(root, hash);
+    return pointer < 0 ? (pointer & ADDRESS) * 2 + P_SLOTS + (hash & (PAGE_SLOTS - 1)) : 0;
+  }
+
+  /** Where the entry begins that a slot at `place`, or one of the next, leads to by its tag; 0 for none. */
+  likelyEntryAt(place: number, hash: number): number {
+    const i32 = this.#i32;
+    const tag = hash << TAG_SHIFT & TAG;
+    const stop = place + Math.min(LIKELY_SLOTS, PAGE_SLOTS - (hash & (PAGE_SLOTS - 1)));
+    for (let i = place; i < stop; i++) {
+      const slot = i32[i];
+      if (slot === 0) return 0;
+      if ((slot & TAG) === tag) return (slot & ADDRESS) * 2 + E_HASH;
+    }
+    return 0;
+  }
+
+  /** The word there. */
+  wordAt(place: number): number {
+    return this.#i32[place];
   }
 
   /** An entry with that hash, or 0. Of several, which are rare, it is any. */

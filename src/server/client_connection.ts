@@ -467,6 +467,7 @@ export class ClientConnection {
     let untilClock = TURN_CLOCK_REQUESTS;
     let clockAt = parser.begin + TURN_CLOCK_BYTES;
     let more = false;
+    let ahead = 0;
     while (true) {
       if (!this.#held) {
         const outcome = parser.parse(buf, used);
@@ -478,6 +479,7 @@ export class ClientConnection {
           break;
         }
         if (parser.argc === 0) continue;
+        if (parser.at < used && --ahead < 0) ahead = executor.lookAhead(session, buf, parser, used);
       }
       const outcome = executor.execute(session, buf, parser, this.#view);
       this.#held = outcome === HELD;

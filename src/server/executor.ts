@@ -235,6 +235,16 @@ export class Executor {
   }
 
   /**
+   * Looks for the keys of the request that `parser` describes, and of those behind it in `buf[parser.at..to)`:
+   * see `LookAhead`. Returns how many of those need not be looked for again.
+   */
+  lookAhead(session: Session, buf: Uint8Array, parser: RequestParser, to: number): number {
+    const { starts, stops, argc, at } = parser;
+    const key = argc > 1 ? 1 : 0;
+    return this.call.ahead.look(this.#node, session.db, buf, starts[key], stops[key], at, to);
+  }
+
+  /**
    * Runs the request that `parser` describes in `buf`, of which `view` is a view. `argc` is at least
    * 1.
    */

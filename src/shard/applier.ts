@@ -172,6 +172,23 @@ export class Applier {
     }
   }
 
+  /**
+   * Looks for the key of a frame, and for those of the frames behind it in `buf[at..to)`: see `LookAhead`.
+   * Returns how many of these need not be looked for again.
+   */
+  lookAhead(
+    place: FramePlace,
+    buf: Uint8Array,
+    { argc, starts, stops }: FrameArguments,
+    at: number,
+    to: number,
+  ): number {
+    const target = this.#target!;
+    const key = argc > 1 ? 1 : 0;
+    const { ahead } = this.#callOn(target);
+    return ahead.look(target, place.db, buf, starts[key], stops[key], at, to);
+  }
+
   /** Clients see the shards again. */
   close(): void {
     if (this.#target === null) return;

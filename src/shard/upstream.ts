@@ -450,6 +450,7 @@ export class UpstreamRunner {
     const { place, shard } = this;
     let nowMs = host.clock.nowMs();
     let untilLook = FRAMES_PER_LOOK;
+    let ahead = 0;
     while (true) {
       const event = link.next(buf, used);
       if (event === NEED_MORE || event === UPSTREAM_FAILED) return event;
@@ -466,6 +467,9 @@ export class UpstreamRunner {
       switch (event) {
         case FRAME:
           applier.open(host.target(shard), place, nowMs);
+          if (decoder.at < used && --ahead < 0) {
+            ahead = applier.lookAhead(place, buf, decoder, decoder.at, used);
+          }
           if (place.lenient && decoder.offset === 0 && this.#isUnfounded) host.beginsAnew(this);
           if (!this.#frame(link, buf, view)) return UPSTREAM_FAILED;
           break;

@@ -1,0 +1,165 @@
+/**
+ * Looks for keys that are about to be used, those of requests that have come behind the one at hand and the
+ * many of one request, so that the memory they lie in is on its way when their turn comes.
+ *
+ * In a table of a million keys finding one takes two or three looks at memory that no cache holds, each
+ * of which lasts as long as running the rest of the command. One after the other they would take their time
+ * for each key; here the first looks for all keys are asked for together, then the second ones, and the
+ * processor waits for many of them at once. That is all it does: nothing is kept or changed, so what it
+ * takes for a key, or misses, matters to nobody.
+ *
+ * @module
+ */
+
+import type { ShardsPort } from "./call.ts";
+
+/** Keys looked for together: about as many looks as a processor core waits for at once. */
+export const KEYS_AHEAD = 16;
+/** Bytes looked through for them. */
+const BYTES_MAX = 16_384;
+/** Keys of a database from which on it is worth it: with fewer most of the memory is in a cache. */
+const KEYS_MIN = 65_536;
+
+/** Words of a line of the processor's caches. */
+const LINE_WORDS = 16;
+
+const CR = 13;
+const STAR = 42;
+const DOLLAR = 36;
+const COLON = 58;
+const ZERO = 48;
+
+/** See the module's text. */
+export class LookAhead {
+  /** What was looked at; kept so that looking is not thought useless. */
+  seen = 0;
+  readonly #shards = new Int32Array(KEYS_AHEAD);
+  readonly #hashes = new Int32Array(KEYS_AHEAD);
+  readonly #places = new Int32Array(KEYS_AHEAD);
+  #found = 0;
+  /** Behind the argument that `#argument` read. */
+  #stop = 0;
+
+  /**
+   * Looks for the key `buf[start..stop)` of database `db` of `node`, and for those of the requests, or
+   * frames, in `buf[at..to)`, as many as are worth it. Returns how many of these need not be looked for again.
+   */
+  look(
+    node: ShardsPort,
+    db: number,
+    buf: Uint8Array,
+    start: number,
+    stop: number,
+    at: number,
+    to: number,
+  ): number {
+    this.#found = 0;
+    this.#note(node, db, buf, start, stop);
+    // With several shards the other ones are as large as this one, or about.
+    if (this.#found === 0) return KEYS_AHEAD;
+    const last = Math.min(to, at + BYTES_MAX);
+    let requests = 0;
+    for (; requests < KEYS_AHEAD - 1; requests++) {
+      at = this.#request(node, db, buf, at, last);
+      if (at < 0) break;
+    }
+    this.#touch(node);
+    return requests;
+  }
+
+  /**
+   * Looks for `KEYS_AHEAD` keys of one request, those in arguments `first`, `first + step` and so on of `argc`.
+   * Returns how many it has found worth it.
+   */
+  lookAtKeys(
+    node: ShardsPort,
+    db: number,
+    buf: Uint8Array,
+    starts: Int32Array,
+    stops: Int32Array,
+    argc: number,
+    first: number,
+    step: number,
+  ): number {
+    this.#found = 0;
+    const last = Math.min(argc, first + KEYS_AHEAD * step);
+    for (let i = first; i < last; i += step) this.#note(node, db, buf, starts[i], stops[i]);
+    this.#touch(node);
+    return this.#found;
+  }
+
+  /** Notes the key of the request at `at`. Returns where the next one begins, or -1 when it cannot tell. */
+  #request(node: ShardsPort, db: number, buf: Uint8Array, at: number, to: number): number {
+    if (at + 4 > to || buf[at] !== STAR) return -1;
+    if (buf[at + 4] === COLON) {
+      // A frame: `*2`, its number, then the command.
+      at += 5;
+      while (at < to && buf[at] !== CR) at++;
+      at += 2;
+      if (at + 4 > to || buf[at] !== STAR) return -1;
+    }
+    const argc = buf[at + 1] - ZERO;
+    if (buf[at + 2] !== CR || !(argc >= 2 && argc <= 9)) return -1;
+    at = this.#argument(buf, at + 4, to);
+    if (at < 0) return -1;
+    const start = this.#argument(buf, this.#stop + 2, to);
+    if (start < 0) return -1;
+    this.#note(node, db, buf, start, this.#stop);
+    for (let i = 2; i < argc; i++) {
+      if (this.#argument(buf, this.#stop + 2, to) < 0) return -1;
+    }
+    return this.#stop + 2;
+  }
+
+  /** Where the argument begins whose length stands at `at`; -1 when it is not all there. */
+  #argument(buf: Uint8Array, at: number, to: number): number {
+    if (at + 4 > to || buf[at] !== DOLLAR) return -1;
+    let length = 0;
+    let i = at + 1;
+    for (const stop = Math.min(to, at + 6); i < stop; i++) {
+      const digit = buf[i] - ZERO;
+      if (!(digit >= 0 && digit <= 9)) break;
+      length = length * 10 + digit;
+    }
+    const start = i + 2;
+    this.#stop = start + length;
+    return this.#stop <= to ? start : -1;
+  }
+
+  #note(node: ShardsPort, db: number, buf: Uint8Array, start: number, stop: number): void {
+    const { shards } = node;
+    const shard = shards.length === 1 ? 0 : node.shardOf(buf, start, stop);
+    const { keys } = shards[shard];
+    const root = keys.rootOf(db);
+    const { dict } = keys;
+    if (root === 0 || dict.count(root) < KEYS_MIN) return;
+    const hash = dict.hash(buf, start, stop);
+    const place = dict.firstSlotOf(root, hash);
+    if (place === 0) return;
+    const i = this.#found++;
+    this.#shards[i] = shard;
+    this.#hashes[i] = hash;
+    this.#places[i] = place;
+  }
+
+  /** Nothing but the looks themselves may stand in the loops that take them. */
+  #touch({ shards }: ShardsPort): void {
+    const at = this.#shards;
+    const hashes = this.#hashes;
+    const places = this.#places;
+    const found = this.#found;
+    let seen = 0;
+    for (let i = 0; i < found; i++) seen ^= shards[at[i]].keys.dict.wordAt(places[i]);
+    for (let i = 0; i < found; i++) {
+      places[i] = shards[at[i]].keys.dict.likelyEntryAt(places[i], hashes[i]);
+    }
+    for (let i = 0; i < found; i++) {
+      const { dict } = shards[at[i]].keys;
+      const place = places[i];
+      // An entry of a short key and a value of some dozens of bytes lies in two or three lines.
+      seen ^= dict.wordAt(place) ^ dict.wordAt(place + LINE_WORDS) ^
+        dict.wordAt(place + 2 * LINE_WORDS);
+    }
+    this.seen = seen;
+  }
+}

@@ -1,0 +1,144 @@
+import { assert, assertEquals } from "@std/assert";
+import { ascii } from "../../src/base/ascii.ts";
+import type { ShardPort, ShardsPort } from "../../src/commands/call.ts";
+import { NO_EFFECTS } from "../../src/commands/effect.ts";
+import { NO_DEADLINE } from "../../src/keyspace/entry.ts";
+import { Keyspace } from "../../src/keyspace/keyspace.ts";
+import { Arena } from "../../src/memory/arena.ts";
+import { KEYS_AHEAD, LookAhead } from "../../src/commands/look_ahead.ts";
+import { Random, testSeed } from "../support/random.ts";
+
+const KEYS = 70_000;
+/** Requests that are looked at beside the one at hand. */
+const AHEAD = KEYS_AHEAD - 1;
+
+/** Shards with so many keys `key:<i>` each, in database 0. */
+function nodeOf(shards: number, keys = KEYS): ShardsPort {
+  const all: ShardPort[] = [];
+  for (let i = 0; i < shards; i++) {
+    const keyspace = new Keyspace(new Arena(32 * 2 ** 20), 2, { k0: 5 + i, k1: 9 });
+    const value = ascii("a value");
+    for (let k = 0; k < keys; k++) {
+      const key = ascii(`key:${k}`);
+      const a = keyspace.lookupWrite(0, key, 0, key.length);
+      keyspace.storeString(0, a, key, 0, key.length, value, 0, value.length, NO_DEADLINE);
+    }
+    all.push({ keys: keyspace, effects: NO_EFFECTS });
+  }
+  const slotOf = (_: Uint8Array, start: number, stop: number) => start * 31 + stop;
+  return { shards: all, slotOf, shardOf: (b, start, stop) => slotOf(b, start, stop) % shards };
+}
+
+function request(...words: string[]): string {
+  return `*${words.length}\r\n` + words.map((w) => `$${w.length}\r\n${w}\r\n`).join("");
+}
+
+function frame(offset: number, ...words: string[]): string {
+  return `*2\r\n:${offset}\r\n${request(...words)}`;
+}
+
+/** How many requests behind a GET of `key:0` are looked at. */
+function lookAt(node: ShardsPort, text: string, db = 0): number {
+  const first = request("GET", "key:0");
+  const buf = ascii(first + text);
+  const start = first.indexOf("key:0");
+  return new LookAhead().look(node, db, buf, start, start + 5, first.length, buf.length);
+}
+
+Deno.test("looks at whole requests and frames behind the one at hand, and no further than it can tell", () => {
+  for (const node of [nodeOf(1), nodeOf(3)]) {
+    const rows: [string, number][] = [
+      ["", 0],
+      [request("GET", "key:1"), 1],
+      [request("SET", "key:1", "v".repeat(500), "EX", "100"), 1],
+      [request("GET", "key:1").repeat(AHEAD - 1), AHEAD - 1],
+      [request("GET", "key:1").repeat(AHEAD + 10), AHEAD],
+      [frame(123456789, "SET", "key:1", "v").repeat(5), 5],
+      [frame(1, "SET", "key:1", "v") + "+PING 123 4\r\n" + frame(2, "DEL", "key:1"), 1],
+      [request("GET", "key:1") + request("PING") + request("GET", "key:2"), 1],
+      [request("GET", "key:1") + "PING\r\n", 1],
+      [request("GET", "key:1") + request("MSET", ..."abcdefghij".split("")), 1],
+      [request("SET", "key:1", "v".repeat(20_000)) + request("GET", "key:1"), 0],
+      ["*3\r\n$-1\r\n$1\r\nx\r\n", 0],
+      ["*2\r\n:12", 0],
+    ];
+    for (const [text, expected] of rows) {
+      const whole = lookAt(node, text);
+      assertEquals(whole, expected, text.slice(0, 80));
+      for (let cut = 0; cut < Math.min(text.length, 300); cut++) {
+        const looked = lookAt(node, text.slice(0, cut));
+        assert(looked <= expected, `${looked} requests of ${JSON.stringify(text.slice(0, cut))}`);
+      }
+    }
+  }
+});
+
+Deno.test("looks at nothing where keys are few", () => {
+  const many = request("GET", "key:1").repeat(20);
+  assertEquals(lookAt(nodeOf(1, 65_535), many), AHEAD + 1);
+  assertEquals(lookAt(nodeOf(1, 65_536), many), AHEAD);
+  assertEquals(lookAt(nodeOf(1), many, 1), AHEAD + 1, "a database without keys");
+});
+
+Deno.test("what is looked at is the entry that will be found, but where another one's tag comes first", () => {
+  const { keys } = nodeOf(1).shards[0];
+  const { dict } = keys;
+  const root = keys.rootOf(0);
+  let right = 0;
+  for (let k = 0; k < KEYS; k++) {
+    const key = ascii(`key:${k}`);
+    const hash = dict.hash(key, 0, key.length);
+    const place = dict.likelyEntryAt(dict.firstSlotOf(root, hash), hash);
+    if (place !== 0 && dict.wordAt(place) === hash) right++;
+  }
+  assert(right > 0.85 * KEYS, `${right} of ${KEYS}`);
+});
+
+Deno.test("of one request's keys as many are looked at as are worth it, whatever their number", () => {
+  const node = nodeOf(2);
+  for (const step of [1, 2]) {
+    for (const argc of [1, 2, 3, KEYS_AHEAD * step, KEYS_AHEAD * step + 1, 50]) {
+      const buf = ascii("key:1".repeat(argc));
+      const starts = Int32Array.from({ length: argc }, (_, i) => i * 5);
+      const stops = starts.map((start) => start + 5);
+      for (let first = 1; first < argc; first++) {
+        const looked = new LookAhead().lookAtKeys(node, 0, buf, starts, stops, argc, first, step);
+        assertEquals(looked, Math.min(KEYS_AHEAD, Math.ceil((argc - first) / step)));
+      }
+    }
+  }
+});
+
+Deno.test("whatever has come, looking changes nothing and ends", () => {
+  const seed = testSeed(23);
+  const random = new Random(seed);
+  const node = nodeOf(2);
+  const before = node.shards.map(({ keys }) => checksum(keys.arena.i32));
+  const lookAhead = new LookAhead();
+  const text = ascii(
+    Array.from(
+      { length: 40 },
+      (_, i) => i % 2 === 0 ? request("SET", `key:${i}`, "v") : frame(i, "DEL", `key:${i}`),
+    ).join(""),
+  );
+  for (let i = 0; i < 20_000; i++) {
+    const buf = text.slice();
+    for (let n = random.below(6); n > 0; n--) {
+      buf[random.below(buf.length)] = random.below(2) === 0
+        ? random.below(256)
+        : "*$:0123456789\r\n".charCodeAt(random.below(15));
+    }
+    const at = random.below(buf.length);
+    const to = at + random.below(buf.length - at + 1);
+    const start = random.below(at + 1);
+    const looked = lookAhead.look(node, 0, buf, start, at, at, to);
+    assert(looked >= 0 && looked <= AHEAD, `seed ${seed}, round ${i}: ${looked}`);
+  }
+  assertEquals(node.shards.map(({ keys }) => checksum(keys.arena.i32)), before);
+});
+
+function checksum(words: Int32Array): number {
+  let sum = 0;
+  for (let i = 0; i < words.length; i++) sum = (Math.imul(sum, 31) + words[i]) | 0;
+  return sum;
+}
