@@ -20,6 +20,8 @@ const BYTES_MAX = 16_384;
 /** Keys of a database from which on it is worth it: with fewer most of the memory is in a cache. */
 const KEYS_MIN = 65_536;
 
+/** Longest key that is looked for: what is none, or not the key of any command, may be of any length. */
+const LOOKED_KEY_BYTES_MAX = 1_024;
 /** Words of a line of the processor's caches. */
 const LINE_WORDS = 16;
 
@@ -127,6 +129,7 @@ export class LookAhead {
   }
 
   #note(node: ShardsPort, db: number, buf: Uint8Array, start: number, stop: number): void {
+    if (stop - start > LOOKED_KEY_BYTES_MAX) return;
     const { shards } = node;
     const shard = shards.length === 1 ? 0 : node.shardOf(buf, start, stop);
     const { keys } = shards[shard];

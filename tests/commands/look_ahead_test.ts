@@ -94,6 +94,28 @@ Deno.test("what is looked at is the entry that will be found, but where another 
   assert(right > 0.85 * KEYS, `${right} of ${KEYS}`);
 });
 
+Deno.test("a long key is not looked for, nor what follows it", () => {
+  const node = nodeOf(1);
+  const many = request("GET", "key:1").repeat(20);
+  for (const [bytes, expected] of [[1_024, AHEAD], [1_025, KEYS_AHEAD]]) {
+    const buf = ascii("k".repeat(bytes) + many);
+    assertEquals(new LookAhead().look(node, 0, buf, 0, bytes, bytes, buf.length), expected);
+  }
+  const starts = Int32Array.of(0, 0, 1_025, 2_049);
+  const stops = Int32Array.of(0, 1_025, 2_049, 2_050);
+  const looked = new LookAhead().lookAtKeys(
+    node,
+    0,
+    ascii("k".repeat(3_000)),
+    starts,
+    stops,
+    4,
+    1,
+    1,
+  );
+  assertEquals(looked, 2, "the first of the three is too long");
+});
+
 Deno.test("of one request's keys as many are looked at as are worth it, whatever their number", () => {
   const node = nodeOf(2);
   for (const step of [1, 2]) {
@@ -132,7 +154,7 @@ Deno.test("whatever has come, looking changes nothing and ends", () => {
     const to = at + random.below(buf.length - at + 1);
     const start = random.below(at + 1);
     const looked = lookAhead.look(node, 0, buf, start, at, at, to);
-    assert(looked >= 0 && looked <= AHEAD, `seed ${seed}, round ${i}: ${looked}`);
+    assert(looked >= 0 && looked <= KEYS_AHEAD, `seed ${seed}, round ${i}: ${looked}`);
   }
   assertEquals(node.shards.map(({ keys }) => checksum(keys.arena.i32)), before);
 });
