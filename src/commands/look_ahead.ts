@@ -2,8 +2,8 @@
  * Looks for keys that are about to be used, those of requests that have come behind the one at hand and the
  * many of one request, so that the memory they lie in is on its way when their turn comes.
  *
- * In a table of a million keys finding one takes two or three looks at memory that no cache holds, each
- * of which lasts as long as running the rest of the command. One after the other they would take their time
+ * In a table of a million keys finding one takes two or three looks at memory that no cache holds, which
+ * together last as long as the rest of a small command. One after the other they would take their time
  * for each key; here the first looks for all keys are asked for together, then the second ones, and the
  * processor waits for many of them at once. That is all it does: nothing is kept or changed, so what it
  * takes for a key, or misses, matters to nobody.
@@ -11,7 +11,7 @@
  * @module
  */
 
-import type { ShardsPort } from "./call.ts";
+import type { Call, ShardsPort } from "./call.ts";
 
 /** Keys looked for together: about as many looks as a processor core waits for at once. */
 export const KEYS_AHEAD = 16;
@@ -43,20 +43,21 @@ export class LookAhead {
   #stop = 0;
 
   /**
-   * Looks for the key `buf[start..stop)` of database `db` of `node`, and for those of the requests, or
-   * frames, in `buf[at..to)`, as many as are worth it. Returns how many of these need not be looked for again.
+   * Looks for the key that a request, or frame, has as its argument 1 in database `db` of `node`, and for those
+   * of the ones behind it in `buf[at..to)`, as many as are worth it. Returns how many of these need not be
+   * looked for again.
    */
   look(
     node: ShardsPort,
     db: number,
     buf: Uint8Array,
-    start: number,
-    stop: number,
+    { argc, starts, stops }: Pick<Call, "argc" | "starts" | "stops">,
     at: number,
     to: number,
   ): number {
     this.#found = 0;
-    this.#note(node, db, buf, start, stop);
+    const key = argc > 1 ? 1 : 0;
+    this.#note(node, db, buf, starts[key], stops[key]);
     // With several shards the other ones are as large as this one, or about.
     if (this.#found === 0) return KEYS_AHEAD;
     const last = Math.min(to, at + BYTES_MAX);
@@ -65,7 +66,7 @@ export class LookAhead {
       at = this.#request(node, db, buf, at, last);
       if (at < 0) break;
     }
-    this.#touch(node);
+    if (requests > 0) this.#touch(node); // one key alone is found as soon without
     return requests;
   }
 

@@ -93,6 +93,7 @@ interface ShardPairs {
 function storePairsByShard(call: Call): boolean {
   const groups = new Map<number, ShardPairs>();
   for (let i = 1; i < call.argc; i += 2) {
+    call.lookAhead(i, 2);
     const shard = call.node.shardOf(call.buf, call.starts[i], call.stops[i]);
     let group = groups.get(shard);
     if (group === undefined) groups.set(shard, group = { shard, keysAt: [], bytes: 0 });

@@ -189,7 +189,7 @@ export class Dict {
     }
   }
 
-  // ---- for who looks ahead (`look_ahead.ts`): what may be wrong, and never costs a look at memory more than one
+  // ---- for who looks ahead (`look_ahead.ts`): guesses, none of which waits for more than one look at memory
 
   /** Where the search for `hash` begins, for `wordAt`; 0 where a page's size is not the usual one. */
   firstSlotOf(root: number, hash: number): number {

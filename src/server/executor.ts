@@ -239,9 +239,7 @@ export class Executor {
    * see `LookAhead`. Returns how many of those need not be looked for again.
    */
   lookAhead(session: Session, buf: Uint8Array, parser: RequestParser, to: number): number {
-    const { starts, stops, argc, at } = parser;
-    const key = argc > 1 ? 1 : 0;
-    return this.call.ahead.look(this.#node, session.db, buf, starts[key], stops[key], at, to);
+    return this.call.ahead.look(this.#node, session.db, buf, parser, parser.at, to);
   }
 
   /**

@@ -179,14 +179,12 @@ export class Applier {
   lookAhead(
     place: FramePlace,
     buf: Uint8Array,
-    { argc, starts, stops }: FrameArguments,
+    frame: FrameArguments,
     at: number,
     to: number,
   ): number {
     const target = this.#target!;
-    const key = argc > 1 ? 1 : 0;
-    const { ahead } = this.#callOn(target);
-    return ahead.look(target, place.db, buf, starts[key], stops[key], at, to);
+    return this.#callOn(target).ahead.look(target, place.db, buf, frame, at, to);
   }
 
   /** Clients see the shards again. */

@@ -42,7 +42,8 @@ function lookAt(node: ShardsPort, text: string, db = 0): number {
   const first = request("GET", "key:0");
   const buf = ascii(first + text);
   const start = first.indexOf("key:0");
-  return new LookAhead().look(node, db, buf, start, start + 5, first.length, buf.length);
+  const key = { argc: 2, starts: Int32Array.of(0, start), stops: Int32Array.of(0, start + 5) };
+  return new LookAhead().look(node, db, buf, key, first.length, buf.length);
 }
 
 Deno.test("looks at whole requests and frames behind the one at hand, and no further than it can tell", () => {
@@ -94,12 +95,22 @@ Deno.test("what is looked at is the entry that will be found, but where another 
   assert(right > 0.85 * KEYS, `${right} of ${KEYS}`);
 });
 
+Deno.test("looks through 16,384 bytes, and not one more", () => {
+  const node = nodeOf(1);
+  const head = (bytes: number) => `*3\r\n$3\r\nSET\r\n$5\r\nkey:1\r\n$${bytes}\r\n`;
+  for (const [end, expected] of [[16_384, 1], [16_385, 0]]) {
+    const bytes = end - head(end).length;
+    assertEquals(lookAt(node, head(bytes) + "v".repeat(bytes) + "\r\n"), expected);
+  }
+});
+
 Deno.test("a long key is not looked for, nor what follows it", () => {
   const node = nodeOf(1);
   const many = request("GET", "key:1").repeat(20);
   for (const [bytes, expected] of [[1_024, AHEAD], [1_025, KEYS_AHEAD]]) {
     const buf = ascii("k".repeat(bytes) + many);
-    assertEquals(new LookAhead().look(node, 0, buf, 0, bytes, bytes, buf.length), expected);
+    const key = { argc: 2, starts: Int32Array.of(0, 0), stops: Int32Array.of(0, bytes) };
+    assertEquals(new LookAhead().look(node, 0, buf, key, bytes, buf.length), expected);
   }
   const starts = Int32Array.of(0, 0, 1_025, 2_049);
   const stops = Int32Array.of(0, 1_025, 2_049, 2_050);
@@ -153,7 +164,8 @@ Deno.test("whatever has come, looking changes nothing and ends", () => {
     const at = random.below(buf.length);
     const to = at + random.below(buf.length - at + 1);
     const start = random.below(at + 1);
-    const looked = lookAhead.look(node, 0, buf, start, at, at, to);
+    const key = { argc: 2, starts: Int32Array.of(0, start), stops: Int32Array.of(0, at) };
+    const looked = lookAhead.look(node, 0, buf, key, at, to);
     assert(looked >= 0 && looked <= KEYS_AHEAD, `seed ${seed}, round ${i}: ${looked}`);
   }
   assertEquals(node.shards.map(({ keys }) => checksum(keys.arena.i32)), before);
