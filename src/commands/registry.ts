@@ -224,9 +224,7 @@ export class Command {
     // Until there is a sample those that were timed have to stand for the others.
     const mean = this.#sampled > 0
       ? this.#sampledMicroseconds / this.#sampled
-      : this.timed > 0
-      ? this.#timedMicroseconds / this.timed
-      : 0;
+      : this.#timedMicroseconds / Math.max(1, this.timed);
     return this.#timedMicroseconds + mean * (this.calls - this.timed);
   }
 

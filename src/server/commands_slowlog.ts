@@ -91,28 +91,25 @@ export function slowCommands(server: Server): CommandSpec[] {
     }
   }
 
-  /** A container stands for its subcommands. What nobody has run is left out, and so is what there is not. */
-  function withLatencies(commands: Iterable<Command>, into: Command[] = []): Command[] {
-    for (const command of commands) {
-      if (!command.latencies.isEmpty) into.push(command);
-      if (command.subcommands !== null) withLatencies(command.subcommands.commands, into);
-    }
-    return into;
+  /**
+   * Puts the command in `into`, and a container's subcommands; what nobody has run is left out. Each is there
+   * once, however often it is asked for.
+   */
+  function addTimed(command: Command, into: Set<Command>): void {
+    if (!command.latencies.isEmpty) into.add(command);
+    for (const sub of command.subcommands?.commands ?? []) addTimed(sub, into);
   }
 
   function histogram(call: Call): void {
     const { reply, argc } = call;
-    let asked: Iterable<Command> = server.table.commands;
-    if (argc > 2) {
-      const named: Command[] = [];
-      for (let i = 2; i < argc; i++) {
-        const command = server.table.named(call.text(i));
-        if (command !== null) named.push(command);
-      }
-      asked = named;
+    const { table } = server;
+    const shown = new Set<Command>();
+    if (argc === 2) { for (const command of table.commands) addTimed(command, shown); }
+    for (let i = 2; i < argc; i++) {
+      const command = table.named(call.text(i));
+      if (command !== null) addTimed(command, shown);
     }
-    const shown = withLatencies(asked);
-    reply.map(shown.length);
+    reply.map(shown.size);
     for (const { spec, calls, latencies } of shown) {
       const steps = latencies.steps(calls);
       reply.bulkText(spec.name);

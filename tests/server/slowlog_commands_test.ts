@@ -109,6 +109,8 @@ Deno.test("LATENCY HISTOGRAM and INFO latencystats tell how long commands take",
   const [get] = await of("config");
   assertEquals([get[0], runsOf(get)], ["config|get", 2]);
   assertEquals((await of("CONFIG|GET")).map(([name]) => name), ["config|get"]);
+  const twice = await of("set", "config", "SET", "config|get");
+  assertEquals(twice.map(([name]) => name), ["set", "config|get"]);
   const all = (await of()).map(([name]) => name).sort();
   assertEquals(all, ["config|get", "latency|histogram", "set"]);
   // Samples stand for the others.
@@ -131,6 +133,12 @@ Deno.test("LATENCY HISTOGRAM and INFO latencystats tell how long commands take",
     const reply = await server.ask("CONFIG", "SET", PERCENTILES, value);
     assertStringIncludes(String(reply), said);
   }
+  const many = (count: number) => Array(count).fill("50").join(" ");
+  assertEquals(await server.ask("CONFIG", "SET", PERCENTILES, many(64)), "OK");
+  assertStringIncludes(
+    String(await server.ask("CONFIG", "SET", PERCENTILES, many(65))),
+    "wrong number of arguments",
+  );
   await server.ask("CONFIG", "SET", PERCENTILES, "");
   assertEquals(await stats(), ["latency_percentiles_usec_set:"]);
   await client.line("CONFIG SET latency-tracking no");
