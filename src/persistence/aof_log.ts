@@ -39,8 +39,9 @@ const SLOW_DISK_MS_MAX = 60_000;
 /** Time from the beginning of one sync to that of the next with `everysec`. */
 const SYNC_EVERY_MS = 1_000;
 /**
- * With `always`, syncs that lately took this long, in ms, are made in the turn that asks for them: a thread
- * is told of one, and we of its end, in half of that. It is what others wait for at most (`gate.ts`).
+ * With `always`, syncs that lately took no longer than this, in ms, are made in the turn that asks for them:
+ * telling a thread of one, and us of its end, takes a tenth of a ms more (measured). Others wait no longer
+ * for such a sync than for any slice of work (`gate.ts`), unless the disk is slow just then.
  */
 const SYNC_NOW_MS = 1;
 /** Of how many of the latest syncs `#syncMs` is the mean, roughly. */
@@ -382,8 +383,7 @@ export class AofLog {
   }
 
   /**
-   * With `always` and a fast disk, syncs at once: everybody who could ask for something waits for this, or
-   * for less than a thread takes to be told of it. Whether no other sync is to begin.
+   * With `always` and a disk that is fast of late, syncs at once. Whether no other sync is to begin.
    */
   #syncNow(): boolean {
     const mayHoldUp = this.policy === "always" && this.#syncMs <= SYNC_NOW_MS && this.maySyncNow;

@@ -8,8 +8,9 @@
  * up to that offset. A node that is promoted goes on with its own history, and knows where in it the
  * offsets of its upstream's lie (origins.ts): a claim in one of those is answered in its own numbers. A
  * replica of a replica may name two places for the same data: in the line of whom it followed, and in the
- * line that this one came from; where the first says nothing here, the second may. A v1 replica proves nothing; its offset is believed when the backlog has it, except offset 0 on data that
- * did not all pass through this backlog, and except right behind the FLUSHALL that precedes a v1 ship.
+ * line that this one came from; where the first says nothing here, the second may. A v1 replica proves
+ * nothing; its offset is believed when the backlog has it, except offset 0 on data that did not all pass
+ * through this backlog, and except right behind the FLUSHALL that precedes a v1 ship.
  *
  * @module
  */

@@ -161,14 +161,21 @@ export class PowerStorage implements Storage {
   }
 
   #operate<T>(operation: string, path: string, act: () => T): Promise<T> {
-    return Promise.resolve(this.delay(operation, path)).then(() => {
-      const isLast = this.#begin(operation, path);
-      // The operation under way when the power goes has happened, or has not.
-      if (isLast && this.#random.next() < 0.5) throw new PowerLost(operation);
-      const result = act();
-      if (isLast) throw new PowerLost(operation);
-      return result;
-    });
+    return Promise.resolve(this.delay(operation, path)).then(() => this.#act(operation, path, act));
+  }
+
+  #act<T>(operation: string, path: string, act: () => T): T {
+    const isLast = this.#begin(operation, path);
+    // The operation under way when the power goes has happened, or has not.
+    if (isLast && this.#random.next() < 0.5) throw new PowerLost(operation);
+    const result = act();
+    if (isLast) throw new PowerLost(operation);
+    return result;
+  }
+
+  /** Whether nothing may happen in the caller's turn: never where operations are to wait, else at times. */
+  #isNotNow(): boolean {
+    return this.delay !== NO_DELAY || this.#random.next() < 0.1;
   }
 
   #directory(path: string): DirectoryNode {
@@ -316,6 +323,7 @@ export class PowerStorage implements Storage {
     const close = () => {
       file.isLocked = false;
     };
+    const sync = () => void (file.synced = file.content.slice());
     const write = (bytes: Uint8Array): number => {
       const isLast = this.#begin("write", path);
       // A write may take less than it is given, and tear when the power goes.
@@ -329,8 +337,7 @@ export class PowerStorage implements Storage {
     };
     return {
       write: (bytes) => Promise.resolve(this.delay("write", path)).then(() => write(bytes)),
-      // Also not always possible, and never where operations are to wait.
-      writeNow: (bytes) => this.delay !== NO_DELAY || this.#random.next() < 0.1 ? 0 : write(bytes),
+      writeNow: (bytes) => this.#isNotNow() ? 0 : write(bytes),
       read: (into) =>
         this.#operate("read", path, () => {
           const bytes = Math.min(into.length, file.length - position);
@@ -342,12 +349,10 @@ export class PowerStorage implements Storage {
       seek: (byte) => this.#operate("seek", path, () => void (position = byte)),
       size: () => this.#operate("size", path, () => file.length),
       truncate: (bytes) => this.#operate("truncate", path, () => void (file.length = bytes)),
-      sync: () => this.#operate("sync", path, () => void (file.synced = file.content.slice())),
+      sync: () => this.#operate("sync", path, sync),
       syncNow: () => {
-        if (this.delay !== NO_DELAY || this.#random.next() < 0.1) return false;
-        const isLast = this.#begin("sync", path);
-        if (!isLast || this.#random.next() < 0.5) file.synced = file.content.slice();
-        if (isLast) throw new PowerLost("sync");
+        if (this.#isNotNow()) return false;
+        this.#act("sync", path, sync);
         return true;
       },
       tryLock: () => this.#operate("lock", path, () => !file.isLocked && (file.isLocked = true)),
