@@ -64,10 +64,13 @@ Deno.test("each of the cheap commands whose reply is large is timed, and no samp
   const bytes = 16 * 1024 * 1024;
   await server.ask("SETRANGE", "large", String(bytes - 1), "x");
   await server.ask("SET", "small", "x");
-  await server.ask("SLOWLOG", "RESET");
   const get = server.server.table.find(ascii("GET"), 0, 3)!;
+  // The first ones are timed each, and may be slow: their code is cold.
+  for (let i = 0; i < 16; i++) await server.ask("GET", "small");
+  assertEquals(get.timed, 16);
+  await server.ask("SLOWLOG", "RESET");
   for (let i = 0; i < 200; i++) await server.ask("GET", "small");
-  assertEquals(get.timed, 16, "the first ones are timed each");
+  assertEquals(get.timed, 16);
   for (let i = 0; i < 5; i++) {
     const [small, large] = await (await server.connect()).pipeline(["GET", "small"], [
       "GET",
