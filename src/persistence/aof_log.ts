@@ -8,6 +8,10 @@
  * synced      the disk has it: it survives a loss of power
  * ```
  *
+ * With `always` the file is filled ahead once several groups have been synced (`aof_seals.ts`): syncs take less
+ * then. It is cut to what is in it when another policy is set, for a group that is too large, when another
+ * file follows it, and at the end.
+ *
  * A write that fails is made again, from the last byte that is surely in the file; until then nothing
  * more is written and who waits goes on waiting. After a sync that failed nobody can say what the
  * disk has (the system drops what it could not write), so that file is given up: `isBroken` asks for
@@ -18,6 +22,7 @@
  */
 
 import { invariant } from "../base/invariant.ts";
+import { FILLED_BYTES, GROUP_BYTES_MAX } from "./aof_seals.ts";
 import { IncrementFile, type IncrementHandles } from "./increment_file.ts";
 
 /** `appendfsync`: when what was written is synced. */
@@ -44,8 +49,16 @@ const SYNC_EVERY_MS = 1_000;
  * for such a sync than for any slice of work (`gate.ts`), unless the disk is slow just then.
  */
 const SYNC_NOW_MS = 1;
-/** Of how many of the latest syncs `#syncMs` is the mean, roughly. */
+/** Of how many of the latest syncs `#syncMs` and `#groupBytes` are the means, roughly. */
 const SYNCS_OF_MEAN = 8;
+/** Syncs of a file that is not filled before it is: a few writes are not worth it. */
+export const SYNCS_BEFORE_FILLING = 16;
+/** The same where groups were too large for one seal again and again: it doubles up to this. */
+const SYNCS_BEFORE_FILLING_MAX = 16_384;
+/** A file is not filled for groups that are larger of late: writing them twice takes longer than is won. */
+export const FILLED_GROUP_BYTES_MAX = 16_384;
+/** After a filling that failed (a full disk), none is tried for so many ms. */
+export const RETRY_FILLING_MS = 60_000;
 /** Bytes that may be appended and not written before who appends has to wait: a slow disk. */
 export const PENDING_BYTES_MAX: number = 64 * 1024 * 1024;
 
@@ -80,6 +93,8 @@ export class AofLog {
   policy: FsyncPolicy;
   /** Whether syncs are left out for the moment (`no-appendfsync-on-rewrite`). */
   sparesDisk = false;
+  /** Whether with `always` files are filled ahead (`aof-fill-ahead`); may be changed at any time. */
+  fillsAhead = true;
   /** Frames appended. */
   appendedFrames = 0;
   /** Syncs that took too long. */
@@ -118,11 +133,20 @@ export class AofLog {
   #lastSyncMs: number;
   /** How long syncs take of late, in ms, until we know of their end; the first ones are a thread's. */
   #syncMs = 2 * SYNC_NOW_MS;
+  /** How many bytes a sync covers of late. */
+  #groupBytes = 0;
   /** When the sync under way began, or was last told to be slow; -1 without one. */
   #syncBeganMs = -1;
   /** From when on writes may be made in the turn that asks for them. */
   #writeNowFromMs = -Infinity;
   #slowDiskMs = SLOW_DISK_MS;
+  /** Syncs since the file was begun, or cut. */
+  #plainSyncs = 0;
+  #syncsBeforeFilling = SYNCS_BEFORE_FILLING;
+  /** From when on a file may be filled. */
+  #fillFromMs = -Infinity;
+  /** A filled file is being filled for more. */
+  #fillingMore: Promise<void> | null = null;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #isClosing = false;
 
@@ -175,6 +199,11 @@ export class AofLog {
   /** Bytes of the file that frames are appended to, those to be written included. */
   get fileBytes(): number {
     return this.#last.goodBytes + this.#last.pendingBytes;
+  }
+
+  /** Bytes that the file is longer than that: it is filled ahead. */
+  get filledAheadBytes(): number {
+    return this.#last.filledAheadBytes;
   }
 
   /** Whether a sync is under way. */
@@ -245,6 +274,7 @@ export class AofLog {
     this.#unsuspend();
     this.#last = new IncrementFile(path, handles, 0, this.appendedFrames);
     this.#parts.push(this.#last);
+    this.#plainSyncs = 0;
     this.flush();
   }
 
@@ -341,6 +371,7 @@ export class AofLog {
   /** Begins to write what is appended, and to sync what is due, unless that is being done. */
   flush(): void {
     if (!this.#isWell) return;
+    if (this.#isFillingDue) this.#startFilling();
     if (this.#writing === null && this.#hasUnwritten && !this.#writeNow()) {
       this.#startWriting(this.#writeAll());
     }
@@ -362,6 +393,7 @@ export class AofLog {
     const beganMs = this.#host.nowMs();
     if (!mayWrite || beganMs < this.#writeNowFromMs) return false;
     if (this.#syncing !== null) return isAwaited;
+    if (part.isFilled && !this.#mayWriteGroup(part)) return false;
     try {
       const isWhole = part.writeNow();
       const nowMs = this.#host.nowMs();
@@ -388,16 +420,17 @@ export class AofLog {
   #syncNow(): boolean {
     const mayHoldUp = this.policy === "always" && this.#syncMs <= SYNC_NOW_MS && this.maySyncNow;
     const isInOrder = this.#parts.length === 1 && this.#writing === null && !this.#isClosing;
-    if (!mayHoldUp || !isInOrder) return false;
+    if (!mayHoldUp || !isInOrder || this.#fillingMore !== null) return false;
     const part = this.#last;
     const beganMs = this.#lastSyncMs = this.#host.nowMs();
+    const { unsyncedBytes } = part;
     try {
       if (!part.syncNow()) return false;
       this.#covered(part.writtenFrames, this.#writtenMark);
     } catch (error) {
       this.#break(error);
     }
-    if (this.#tookSync(beganMs) > SLOW_SYNC_MS) this.delayedSyncs++;
+    if (this.#tookSync(beganMs, unsyncedBytes) > SLOW_SYNC_MS) this.delayedSyncs++;
     this.#release();
     return true;
   }
@@ -418,11 +451,16 @@ export class AofLog {
     clearTimeout(this.#retryTimer);
     if (this.#failed !== null) this.#retry(this.#failed);
     this.flush();
-    while (this.#writing !== null || this.#syncing !== null) {
+    while (this.#writing !== null || this.#syncing !== null || this.#fillingMore !== null) {
       await this.#writing;
       await this.#syncing;
+      await this.#fillingMore;
     }
-    for (const part of this.#parts) part.close();
+    for (const part of this.#parts) {
+      // A start cuts it off as well.
+      if (part.isFilled && this.#isWell) await part.unfill().catch(() => {});
+      part.close();
+    }
     this.endWaits();
   }
 
@@ -436,7 +474,7 @@ export class AofLog {
 
   get #isSyncDue(): boolean {
     const [part] = this.#parts;
-    if (this.#isClosing) return part.isUnsynced;
+    if (this.#isClosing || part.isFilled) return part.isUnsynced;
     if (this.#synced >= part.writtenFrames) return false;
     if (this.policy === "always") return true;
     if (this.policy === "no" || this.sparesDisk) return false;
@@ -454,7 +492,8 @@ export class AofLog {
     while (this.#isWell) {
       const [part] = this.#parts;
       if (part.pendingBytes > 0) {
-        await this.#write(part);
+        if (part.isFilled && !this.#mayWriteGroup(part)) await this.#beforeGroup(part);
+        else await this.#write(part);
         if (this.#isWell && this.#syncing === null && this.#isSyncDue) {
           void this.#startSync(this.#parts[0]);
         }
@@ -489,8 +528,94 @@ export class AofLog {
     if (!this.#isWell || this.#parts[0] !== part || part.isUnsynced) return;
     // The rewrite may have come to nothing meanwhile: then it is the last again.
     if (this.#parts.length === 1) return;
+    if (part.isFilled) return await this.#cutFilling(part);
     part.close();
     this.#parts.shift();
+  }
+
+  // ---- filling -------------------------------------------------------------------------------
+
+  get #mayFill(): boolean {
+    return this.policy === "always" && this.fillsAhead;
+  }
+
+  /** Whether what waits may be written to a filled file: all that is in it is synced, and that fits. */
+  #mayWriteGroup(part: IncrementFile): boolean {
+    return this.#mayFill && !part.isUnsynced && this.#syncing === null && part.fits;
+  }
+
+  /** Does one thing that is to be done before; not all, when it failed or the file counts no more. */
+  async #beforeGroup(part: IncrementFile): Promise<void> {
+    if (this.#syncing !== null) await this.#syncing;
+    else if (part.isUnsynced) await this.#startSync(part);
+    else if (!this.#mayFill) await this.#cutFilling(part);
+    else if (part.pendingBytes > GROUP_BYTES_MAX) await this.#cutForLarge(part);
+    else if (this.#fillingMore !== null) await this.#fillingMore;
+    else await this.#cutFilling(part);
+  }
+
+  /** Where groups are too large again and again, it is longer before the file is filled again. */
+  async #cutForLarge(part: IncrementFile): Promise<void> {
+    this.#syncsBeforeFilling = Math.min(this.#syncsBeforeFilling * 2, SYNCS_BEFORE_FILLING_MAX);
+    await this.#cutFilling(part);
+  }
+
+  async #cutFilling(part: IncrementFile): Promise<void> {
+    await this.#fillingMore;
+    try {
+      await this.#cut(part);
+    } catch (error) {
+      if (this.#parts.includes(part) && !this.isBroken) this.#fail(part, error);
+    }
+  }
+
+  async #cut(part: IncrementFile): Promise<void> {
+    await part.cut();
+    this.#plainSyncs = 0;
+  }
+
+  get #isFillingDue(): boolean {
+    const part = this.#last;
+    if (!this.#mayFill || this.#isClosing || this.#parts.length > 1) return false;
+    if (this.isSuspended || this.#groupBytes > FILLED_GROUP_BYTES_MAX) return false;
+    if (this.#fillingMore !== null || this.#host.nowMs() < this.#fillFromMs) return false;
+    if (part.isFilled) return part.filledAheadBytes < FILLED_BYTES / 2;
+    const isIdle = this.#writing === null && this.#syncing === null && !part.isUnsynced;
+    return isIdle && this.#plainSyncs >= this.#syncsBeforeFilling;
+  }
+
+  #startFilling(): void {
+    const part = this.#last;
+    if (!part.isFilled) return this.#startWriting(this.#fill(part));
+    this.#fillingMore = this.#fillMore(part).finally(() => {
+      this.#fillingMore = null;
+      this.flush();
+    });
+  }
+
+  async #fill(part: IncrementFile): Promise<void> {
+    try {
+      await part.fill();
+    } catch {
+      this.#fillFromMs = this.#host.nowMs() + RETRY_FILLING_MS;
+      await this.#cutFilling(part);
+    }
+  }
+
+  async #fillMore(part: IncrementFile): Promise<void> {
+    try {
+      await part.fillMore();
+    } catch {
+      // Groups go on as long as there is room for them.
+      this.#fillFromMs = this.#host.nowMs() + RETRY_FILLING_MS;
+      return;
+    }
+    try {
+      await part.syncFilling();
+      this.#syncsBeforeFilling = SYNCS_BEFORE_FILLING;
+    } catch (error) {
+      if (this.#parts.includes(part) && !this.isBroken) this.#break(error);
+    }
   }
 
   #startSync(part: IncrementFile): Promise<void> {
@@ -500,6 +625,7 @@ export class AofLog {
   async #sync(part: IncrementFile): Promise<void> {
     const frames = part.writtenFrames;
     const mark = this.#writtenMark;
+    const { unsyncedBytes } = part;
     this.#lastSyncMs = this.#syncBeganMs = this.#host.nowMs();
     const beganMs = this.#syncBeganMs;
     let failure: unknown;
@@ -512,7 +638,7 @@ export class AofLog {
     this.#syncBeganMs = -1;
     this.#syncing = null;
     if (failure !== undefined && this.#parts.includes(part)) this.#break(failure);
-    this.#tookSync(beganMs);
+    this.#tookSync(beganMs, unsyncedBytes);
     // The next sync first: it goes on while those who waited for this one take their turns.
     this.flush();
     this.#release();
@@ -525,10 +651,12 @@ export class AofLog {
     if (!this.isUnlisted) this.#syncedMark = Math.max(this.#syncedMark, mark);
   }
 
-  /** A sync has ended. Returns how long it took, in ms. */
-  #tookSync(beganMs: number): number {
+  /** A sync of so many bytes has ended. Returns how long it took, in ms. */
+  #tookSync(beganMs: number, bytes: number): number {
     const ms = this.#host.nowMs() - beganMs;
     this.#syncMs += (ms - this.#syncMs) / SYNCS_OF_MEAN;
+    this.#groupBytes += (bytes - this.#groupBytes) / SYNCS_OF_MEAN;
+    this.#plainSyncs++;
     if (this.policy === "always") this.#host.tookSync(ms);
     return ms;
   }
@@ -559,7 +687,7 @@ export class AofLog {
   /** Whether there is room is known when a write succeeds: of what is due, or nothing is due. */
   async #writeAgain(part: IncrementFile): Promise<void> {
     try {
-      await part.cut();
+      await this.#cut(part);
       if (part.pendingBytes > 0) await this.#writeMarked(part);
     } catch (error) {
       if (this.#failed === part && !this.isBroken) this.#fail(part, error);

@@ -16,6 +16,7 @@
  */
 
 import { CR, latin1, LF } from "../base/ascii.ts";
+import { SEAL } from "./aof_seals.ts";
 
 /** `AofParser.next`: a command, described by the fields. */
 export const AOF_COMMAND = 0;
@@ -130,11 +131,13 @@ export class AofParser {
   }
 
   /**
-   * The next part of the file: `AOF_COMMAND`, `AOF_ANNOTATION`, or `AOF_MORE`.
+   * The next part of the file: `AOF_COMMAND`, `AOF_ANNOTATION`, or `AOF_MORE`. Seals, of which there may be
+   * one behind each command, are passed over.
    *
    * @throws {AofDamage} for bytes that cannot begin or go on with one.
    */
   next(): number {
+    while (this.#passSeal());
     if (this.#at === this.#end) return AOF_MORE;
     const c = this.buf[this.#at];
     if (c === STAR) return this.#command();
@@ -213,6 +216,21 @@ export class AofParser {
 
   #isWord(word: string): boolean {
     return latin1(this.buf, this.starts[0], this.stops[0]).toUpperCase() === word;
+  }
+
+  /** Goes behind a seal (`aof_seals.ts`) that is there as a whole. */
+  #passSeal(): boolean {
+    const { buf } = this;
+    const start = this.#at;
+    if (start >= this.#end || buf[start] !== HASH) return false;
+    for (let i = 0; i < SEAL.length; i++) if (buf[start + i] !== SEAL[i]) return false;
+    for (let at = start + SEAL.length; at < this.#end; at++) {
+      if (buf[at] !== LF) continue;
+      this.#at = at + 1;
+      this.#countWhole();
+      return true;
+    }
+    return false;
   }
 
   #annotation(): number {

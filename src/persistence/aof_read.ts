@@ -4,7 +4,8 @@
  * behind, from damage.
  *
  * A tail is torn when the file ends inside a command, inside MULTI ... EXEC, or in zeros behind what is
- * the beginning of a command (a file system may give a file its length before its bytes). What is
+ * the beginning of a command (a file system may give a file its length before its bytes); and in a file
+ * that is filled ahead, when its last group is not whole (`aof_seals.ts`). What is
  * whole before it has gone to the sink. When commands lie in what would be one word without an end, it
  * is not the end that is missing: a length is damaged, and to cut the file there would lose them.
  *
@@ -14,6 +15,7 @@
 import { LF } from "../base/ascii.ts";
 import type { Gate } from "../base/gate.ts";
 import { AOF_COMMAND, AOF_MORE, AofDamage, AofParser } from "./aof_parser.ts";
+import { readAt, sealedEnd } from "./aof_seals.ts";
 import { LoadCancelled, READ_BYTES } from "./rdb_load.ts";
 import type { StorageFile } from "./storage.ts";
 
@@ -49,7 +51,7 @@ export interface AofReadOptions {
 
 /** What a file turned out to be. */
 export interface AofReadResult {
-  /** Bytes in the file. */
+  /** Bytes in the file, without what it is filled ahead with. */
   readonly bytes: number;
   /** Bytes of what is whole; fewer than `bytes` when the tail is torn. */
   readonly wholeBytes: number;
@@ -68,25 +70,32 @@ export async function readIncrement(
   sink: AofSink,
   options: AofReadOptions,
 ): Promise<AofReadResult> {
-  const bytes = await file.size();
+  const size = await file.size();
+  const sealed = await sealedEnd(file, size);
+  const stop = sealed === null ? size : sealed.bytes;
   const parser = new AofParser(from);
   await file.seek(from);
   try {
-    while (true) {
+    for (let left = stop - from; left > 0;) {
       const at = parser.room(READ_BYTES);
-      const read = await file.read(parser.buf.subarray(at, at + READ_BYTES));
+      const read = await file.read(parser.buf.subarray(at, at + Math.min(READ_BYTES, left)));
       if (read === null) break;
+      left -= read;
       parser.took(read);
       await takeIn(parser, sink, options);
       options.onBytes(read);
     }
-    await lookForCommands(file, bytes, parser);
+    await lookForCommands(file, stop, parser);
   } catch (error) {
     if (!(error instanceof AofDamage)) throw error;
     error.wholeBytes = parser.wholeBytes;
-    if (!await endsTornInZeros(file, parser.wholeBytes, bytes)) throw error;
+    if (!await endsTornInZeros(file, parser.wholeBytes, stop)) throw error;
   }
-  return { bytes, wholeBytes: parser.wholeBytes, commands: parser.wholeCommands };
+  return {
+    bytes: sealed === null ? size : sealed.tornBytes,
+    wholeBytes: parser.wholeBytes,
+    commands: parser.wholeCommands,
+  };
 }
 
 /**
@@ -129,17 +138,6 @@ function holdsCommands(bytes: Uint8Array): boolean {
     throw error;
   }
   return parser.commands > 0;
-}
-
-async function readAt(file: StorageFile, from: number, bytes: number): Promise<Uint8Array> {
-  const into = new Uint8Array(bytes);
-  await file.seek(from);
-  for (let at = 0; at < bytes;) {
-    const read = await file.read(into.subarray(at));
-    if (read === null) return into.subarray(0, at);
-    at += read;
-  }
-  return into;
 }
 
 async function takeIn(parser: AofParser, sink: AofSink, options: AofReadOptions): Promise<void> {

@@ -185,7 +185,9 @@ async function checkCommands(
     fault = `${path}: damaged: ${error.message}`;
   }
   if (result !== null) soundBytes = result.wholeBytes;
-  const isTorn = result !== null && soundBytes < bytes;
+  const isTorn = result !== null && soundBytes < result.bytes;
+  const filling = result === null ? 0 : bytes - result.bytes;
+  if (filling > 0) lines.push(`filled ahead for ${filling} bytes`);
   if (isTorn) fault = `${path}: torn: ends inside a command or unit behind byte ${soundBytes}`;
   lines.push(`${sink.commands} commands`);
   const byCount = [...sink.names].sort((a, b) => b[1] - a[1]);

@@ -6,10 +6,21 @@
  * and the file is open twice, so that a sync does not keep writes from the system: they wait for
  * nothing then, and survive the end of the process.
  *
+ * The file may be filled ahead (`aof_seals.ts`): then each write is a group with a seal, which its owner lets
+ * be written only when the one before it is synced and it `fits`.
+ *
  * @module
  */
 
 import { COPY_WORDS_MAX, copyWords } from "../base/copy.ts";
+import {
+  FILLED_BYTES,
+  filling,
+  GROUP_BYTES_MAX,
+  putSeal,
+  SEAL_BYTES_MAX,
+  unsealedLine,
+} from "./aof_seals.ts";
 import { type StorageFile, writeAll } from "./storage.ts";
 
 /** First size of a buffer. */
@@ -56,6 +67,13 @@ export class IncrementFile {
   #other = newPending(BUFFER_BYTES);
   /** Bytes of the write under way, unless they are dropped. */
   #writingBytes = 0;
+  #isFilled = false;
+  /** Whether there may be filling behind what is in it. */
+  #hasFilling = false;
+  /** Where the filling ends, in a filled file. */
+  #filledBytes = 0;
+  /** Whether the next write begins behind where it has to. */
+  #isMisplaced = false;
 
   /** A file whose first `bytes` count. */
   constructor(path: string, handles: IncrementHandles, bytes: number, firstFrame: number) {
@@ -63,6 +81,8 @@ export class IncrementFile {
     this.#handles = handles;
     this.goodBytes = this.syncedBytes = bytes;
     this.firstFrame = firstFrame;
+    // It may have been filled when it was written last.
+    if (bytes > 0) this.#sayUnsealed();
   }
 
   /** Bytes appended that are not surely in the file. */
@@ -70,9 +90,30 @@ export class IncrementFile {
     return this.#pending.bytes + this.#writingBytes;
   }
 
-  /** Whether bytes are in the file that a loss of power may take. */
+  /** Bytes in the file that a loss of power may take. */
+  get unsyncedBytes(): number {
+    return this.goodBytes - this.syncedBytes;
+  }
+
+  /** Whether there are any. */
   get isUnsynced(): boolean {
-    return this.syncedBytes < this.goodBytes;
+    return this.unsyncedBytes > 0;
+  }
+
+  /** Whether the file is filled ahead. */
+  get isFilled(): boolean {
+    return this.#isFilled;
+  }
+
+  /** Bytes that the file is longer than what is in it. */
+  get filledAheadBytes(): number {
+    return this.#isFilled ? this.#filledBytes - this.goodBytes : 0;
+  }
+
+  /** Whether what waits is one group at most, and lies within the filling. */
+  get fits(): boolean {
+    const bytes = this.#pending.bytes;
+    return bytes <= GROUP_BYTES_MAX && bytes + SEAL_BYTES_MAX <= this.filledAheadBytes;
   }
 
   /** Number of the frame behind those that are surely in the file. */
@@ -112,12 +153,16 @@ export class IncrementFile {
    */
   async write(): Promise<void> {
     const run = this.#pending;
+    const stop = this.#seal(run);
+    const { writing } = this.#handles;
     this.#pending = this.#other;
     this.#other = run;
-    this.#writingBytes = run.bytes;
+    this.#writingBytes = stop;
     try {
-      await writeAll(this.#handles.writing, run.buf.subarray(0, run.bytes));
-      this.goodBytes += run.bytes;
+      if (this.#isMisplaced) await writing.seek(this.goodBytes);
+      this.#isMisplaced = false;
+      await writeAll(writing, run.buf.subarray(0, stop));
+      this.goodBytes += stop;
       this.goodFrames += run.frames;
     } catch (error) {
       if (this.#writingBytes > 0) this.#putBack(run);
@@ -134,35 +179,60 @@ export class IncrementFile {
    * throws, as when that does.
    */
   writeNow(): boolean {
+    if (this.#isMisplaced) return false;
     const run = this.#pending;
+    const stop = this.#seal(run);
     const { writing } = this.#handles;
     let at = 0;
-    while (at < run.bytes) {
-      const written = writing.writeNow(run.buf.subarray(at, run.bytes));
+    while (at < stop) {
+      const written = writing.writeNow(run.buf.subarray(at, stop));
       if (written === 0) break;
       at += written;
     }
-    this.goodBytes += at;
-    if (at < run.bytes) {
-      run.buf.copyWithin(0, at, run.bytes);
-      run.bytes -= at;
+    if (at < stop) {
+      // A group is there as a whole, or not: it is written over what there is of it.
+      if (this.#isFilled) this.#isMisplaced = at > 0;
+      else this.#drop(run, at);
       return false;
     }
+    this.goodBytes += stop;
     this.goodFrames += run.frames;
     if (run.buf.length > KEPT_BYTES_MAX) this.#pending = newPending(BUFFER_BYTES);
     else run.bytes = run.frames = 0;
     return true;
   }
 
+  /** The first `bytes` of what waits are in the file. */
+  #drop(run: Pending, bytes: number): void {
+    this.goodBytes += bytes;
+    run.buf.copyWithin(0, bytes, run.bytes);
+    run.bytes -= bytes;
+  }
+
+  /** In a filled file, puts a seal behind what is to be written; where all that ends. */
+  #seal(run: Pending): number {
+    if (!this.#isFilled || run.bytes === 0) return run.bytes;
+    if (run.bytes + SEAL_BYTES_MAX > run.buf.length) grow(run, run.bytes + SEAL_BYTES_MAX);
+    return putSeal(run.buf, 0, run.bytes, this.goodBytes);
+  }
+
   /** What could not be written goes before what was appended meanwhile. */
   #putBack(run: Pending): void {
+    this.#prepend(run.buf.subarray(0, run.bytes), run.frames);
+  }
+
+  #prepend(before: Uint8Array, beforeFrames: number): void {
     const { buf, bytes, frames } = this.#pending;
-    const all = newPending(Math.max(BUFFER_BYTES, run.bytes + bytes));
-    all.buf.set(run.buf.subarray(0, run.bytes));
-    all.buf.set(buf.subarray(0, bytes), run.bytes);
-    all.bytes = run.bytes + bytes;
-    all.frames = run.frames + frames;
+    const all = newPending(Math.max(BUFFER_BYTES, before.length + bytes));
+    all.buf.set(before);
+    all.buf.set(buf.subarray(0, bytes), before.length);
+    all.bytes = before.length + bytes;
+    all.frames = beforeFrames + frames;
     this.#pending = all;
+  }
+
+  #sayUnsealed(): void {
+    this.#prepend(unsealedLine(this.goodBytes), 0);
   }
 
   /** Forgets what waits to be written; nor does it matter any more what becomes of a write under way. */
@@ -171,11 +241,62 @@ export class IncrementFile {
     this.#writingBytes = 0;
   }
 
-  /** Cuts off what a failed write may have left, and goes on behind what is good. */
+  /**
+   * Cuts off what a failed write may have left, and any filling, and goes on behind what is good.
+   */
   async cut(): Promise<void> {
-    const { writing } = this.#handles;
-    await writing.truncate(this.goodBytes);
-    await writing.seek(this.goodBytes);
+    const hadFilling = this.#hasFilling;
+    await this.unfill();
+    await this.#handles.writing.seek(this.goodBytes);
+    this.#isMisplaced = false;
+    if (hadFilling) this.#sayUnsealed();
+  }
+
+  // ---- filling -------------------------------------------------------------------------------
+
+  /**
+   * Fills the file ahead. All that is in it is synced, nothing is being written. When it throws, `cut` must
+   * be called before the next write.
+   */
+  async fill(): Promise<void> {
+    const { writing, syncing } = this.#handles;
+    const start = this.goodBytes;
+    const line = new Uint8Array(SEAL_BYTES_MAX);
+    const sealBytes = putSeal(line, 0, 0, start);
+    this.#hasFilling = true;
+    await syncing.seek(start);
+    await writeAll(syncing, line.subarray(0, sealBytes));
+    await writeAll(syncing, filling());
+    await syncing.sync();
+    await writing.seek(start + sealBytes);
+    this.goodBytes = this.syncedBytes = start + sealBytes;
+    this.#filledBytes = this.goodBytes + FILLED_BYTES;
+    this.#isFilled = true;
+  }
+
+  /**
+   * Fills a filled file for more; writes may go on. It counts when `syncFilling` has followed. When it throws,
+   * nothing has changed.
+   */
+  async fillMore(): Promise<void> {
+    const { syncing } = this.#handles;
+    await syncing.seek(this.#filledBytes);
+    await writeAll(syncing, filling());
+  }
+
+  /** Ends `fillMore`. When it throws, groups may not be on disk of which nobody else is told. */
+  async syncFilling(): Promise<void> {
+    await this.#handles.syncing.sync();
+    this.#filledBytes += FILLED_BYTES;
+  }
+
+  /** Takes the filling away, safely. No `fillMore` is under way. */
+  async unfill(): Promise<void> {
+    await this.#handles.writing.truncate(this.goodBytes);
+    if (!this.#hasFilling) return;
+    await this.#handles.syncing.sync();
+    this.syncedBytes = this.goodBytes;
+    this.#isFilled = this.#hasFilling = false;
   }
 
   /** Returns when what is in the file now survives a loss of power. */

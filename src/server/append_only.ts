@@ -219,17 +219,22 @@ export class AppendOnly implements Durability {
   #attach(files: readonly ShardFiles[]): void {
     this.#files = files;
     for (const each of files) {
-      each.log.policy = this.#host.config.appendFsync;
+      this.#followSettings(each);
       each.shard.keepIn(each);
     }
   }
 
   /** The settings have changed. */
   followSettings(): void {
-    for (const { log } of this.#files ?? []) {
-      log.policy = this.#host.config.appendFsync;
-      log.flush();
+    for (const files of this.#files ?? []) {
+      this.#followSettings(files);
+      files.log.flush();
     }
+  }
+
+  #followSettings({ log }: ShardFiles): void {
+    log.policy = this.#host.config.appendFsync;
+    log.fillsAhead = this.#host.config.aofFillAhead;
   }
 
   // ---- writing -------------------------------------------------------------------------------
@@ -459,6 +464,13 @@ export class AppendOnly implements Durability {
   get rewrittenBytes(): number {
     let bytes = 0;
     for (const each of this.#files ?? []) bytes += each.rewrittenBytes;
+    return bytes;
+  }
+
+  /** Bytes that the files are longer than that: they are filled ahead. */
+  get filledAheadBytes(): number {
+    let bytes = 0;
+    for (const { log } of this.#files ?? []) bytes += log.filledAheadBytes;
     return bytes;
   }
 

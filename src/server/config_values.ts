@@ -197,6 +197,8 @@ export interface AppendOnlyValues {
   appendDirname: string;
   /** When what was written is synced. */
   appendFsync: FsyncPolicy;
+  /** With `always`, fill files ahead. */
+  aofFillAhead: boolean;
   /** Leave syncs out while a snapshot or a rewrite is written. */
   noAppendFsyncOnRewrite: boolean;
   /** Growth in percent since the last rewrite at which another is begun; 0: never. */

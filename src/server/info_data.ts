@@ -61,6 +61,7 @@ function appendOnlyLines(file: AppendOnly): InfoLine[] {
     ["aof_buffer_length", file.pendingBytes],
     ["aof_pending_bio_fsync", file.pendingSyncs],
     ["aof_delayed_fsync", file.delayedSyncs],
+    ["aof_filled_ahead", file.filledAheadBytes],
   );
   return lines;
 }

@@ -39,6 +39,12 @@ export const APPEND_ONLY_SETTINGS: SettingTable<AppendOnlyValues> = {
     "everysec",
     "when writes are on disk for sure: within a second, before their replies, or when the system likes",
   ),
+  aofFillAhead: appendOnly(
+    "aof-fill-ahead",
+    yesNo(),
+    true,
+    "with always, fill the file ahead with lines that count for nothing: a sync takes less then",
+  ),
   noAppendFsyncOnRewrite: appendOnly(
     "no-appendfsync-on-rewrite",
     yesNo(),

@@ -6,6 +6,7 @@ import { withDir } from "../persistence/support.ts";
 import { Client } from "../support/client.ts";
 import { PROJECT } from "../support/import_graph.ts";
 import { Program } from "../support/program.ts";
+import { killedWithFilling } from "../support/killed_with_filling.ts";
 import { TestServer } from "../support/server.ts";
 
 const APPEND_ONLY = { appendonly: "yes" };
@@ -366,5 +367,46 @@ Deno.test("clients of a server that was killed in a transaction find all of it o
     await program.end();
     await using server = await TestServer.start(APPEND_ONLY, { dir });
     assertEquals(await server.ask("MGET", "a", "b"), ["1", "2"]);
+  });
+});
+
+Deno.test("a file that was filled ahead goes on without a word after a kill, and is cut where it is torn", async () => {
+  await withDir(async (dir) => {
+    const path = `${dir}/${INCREMENT}`;
+    await killedWithFilling(dir);
+    const killed = Deno.readFileSync(path);
+    const said = await tool(dir, "check-aof", path);
+    assertEquals(said.code, 0, said.said);
+    const ahead = Number(/filled ahead for (\d+) bytes\n/.exec(said.said)?.[1]);
+    assertMatch(said.said, /31 commands\n[^]* {2}sound\n$/);
+    const end = killed.length - ahead;
+    {
+      await using server = await TestServer.start({ ...APPEND_ONLY, appendfsync: "always" }, {
+        dir,
+      });
+      assertEquals(await server.ask("DBSIZE"), 30);
+      assertEquals(server.log.filter((line) => line.includes("is cut off")), []);
+      assertEquals(await server.ask("SET", "more", "1"), "OK");
+      assertEquals(latin1(Deno.readFileSync(path)).slice(0, end), latin1(killed.slice(0, end)));
+    }
+    // As a loss of power may leave it: of the last group, a part.
+    const torn = killed.slice();
+    torn.set(killed.subarray(end, end + 10), end - 40);
+    Deno.writeFileSync(path, torn);
+    const found = await tool(dir, "check-aof", path);
+    assertEquals(found.code, 1);
+    const last = Number(
+      /torn: ends inside a command or unit behind byte (\d+)/.exec(found.said)?.[1],
+    );
+    assertEquals(latin1(killed, last, last + 4), "*3\r\n");
+    const line = await refusal(dir, "--aof-load-truncated", "no");
+    assertStringIncludes(
+      line,
+      `cannot load ${path}: byte ${last} of ${end}: it ends inside a command`,
+    );
+    await using server = await TestServer.start(APPEND_ONLY, { dir });
+    assertEquals(await server.ask("DBSIZE"), 29);
+    const warning = server.log.find((line) => line.includes("is cut off")) ?? "";
+    assertStringIncludes(warning, `path=${path} byte=${last} bytes=${end - last}`);
   });
 });

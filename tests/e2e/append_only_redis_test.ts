@@ -5,6 +5,7 @@ import { latin1 } from "../../src/base/ascii.ts";
 import { filesIn, withDir } from "../persistence/support.ts";
 import { Client } from "../support/client.ts";
 import { everyType, writeEveryType } from "../support/every_type.ts";
+import { killedWithFilling } from "../support/killed_with_filling.ts";
 import { RedisServer } from "../support/redis.ts";
 import { type Settings, TestServer, until } from "../support/server.ts";
 
@@ -201,6 +202,28 @@ testWithRedis("what redis-server says of a torn file of ours is what we say", as
     assertStringIncludes(warning, `byte=${byte} `);
   });
 });
+
+testWithRedis(
+  "redis-server goes on with a file that was filled ahead, and shoal with that",
+  async () => {
+    await withDir(async (dir) => {
+      const settings = { ...SETTINGS, appendfsync: "always" };
+      let digest = await killedWithFilling(dir);
+      for (let i = 0; i < 2; i++) {
+        await checkedByRedis(dir);
+        digest = await withRedis(dir, [], async (client) => {
+          assertEquals(await client.ask("DEBUG", "DIGEST"), digest);
+          await client.ask("SET", "of redis", String(i));
+          return String(await client.ask("DEBUG", "DIGEST"));
+        });
+        // Its commands lie behind the filling.
+        assertEquals(await digestOf(dir, settings), digest);
+        digest = await killedWithFilling(dir);
+      }
+      assertEquals(await digestOf(dir, settings), digest);
+    });
+  },
+);
 
 /** redis-check-aof and redis-check-rdb accept every file. */
 async function checkedByRedis(dir: string): Promise<void> {

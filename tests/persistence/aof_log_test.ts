@@ -133,6 +133,7 @@ function openTold(policy: FsyncPolicy = "always"): {
     tookSync: (ms) => void tookMs.push(ms),
   };
   const log = new AofLog(host, policy, PATH, { writing: file, syncing: file }, 0);
+  log.fillsAhead = false;
   return {
     log,
     clock,

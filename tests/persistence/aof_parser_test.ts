@@ -34,11 +34,12 @@ function command(...words: readonly string[]): string {
   return `*${words.length}\r\n` + words.map((w) => `$${w.length}\r\n${w}\r\n`).join("");
 }
 
+const SEAL = "#seal=35 0123456789abcdef \n";
 const FILE = "#shoal upstream=none\r\n" + command("SELECT", "0") + command("SET", "k", "a\r\nb") +
-  command("MULTI") + command("INCR", "n") + command("exec") + "#TS:1700000000\n" +
-  command("DEL", "");
+  command("MULTI") + SEAL + command("INCR", "n") + command("exec") + "#TS:1700000000\n" +
+  command("DEL", "") + SEAL + SEAL;
 
-Deno.test("commands and annotations of an append-only file are read at every split", () => {
+Deno.test("commands and annotations of an append-only file are read at every split, seals passed over", () => {
   const whole = ["#shoal upstream=none", "SELECT 0", "SET k a\r\nb", "MULTI", "INCR n", "exec"];
   whole.push("#TS:1700000000", "DEL ");
   for (let cut = 0; cut <= FILE.length; cut++) {
@@ -73,7 +74,8 @@ Deno.test("whatever a file is cut to, what is whole ends between two commands or
   const unit = FILE.indexOf(command("MULTI"));
   const behind = FILE.indexOf("#TS");
   const ends = [0, FILE.indexOf("*2\r\n$6"), FILE.indexOf("*3"), unit, behind];
-  ends.push(FILE.lastIndexOf("*2"), FILE.length);
+  ends.push(FILE.lastIndexOf("*2"), FILE.length - 2 * SEAL.length);
+  ends.push(FILE.length - SEAL.length, FILE.length);
   for (let length = 0; length <= FILE.length; length++) {
     const { parser } = read(FILE.slice(0, length));
     const last = ends.filter((end) => end <= length).pop();

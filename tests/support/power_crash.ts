@@ -33,10 +33,21 @@ export interface Scenario {
   readonly isReplica: boolean;
   /** Writes of each life. */
   readonly writes: number;
+  /** Bytes of the value of write `n`; as few as it takes where there is nothing. */
+  readonly bytesOf?: (n: number) => number;
 }
 
 export const SCENARIOS: readonly Scenario[] = [
   { name: "always", policy: "always", shards: [1], isReplica: false, writes: 36 },
+  {
+    name: "always, filled ahead",
+    policy: "always",
+    shards: [1, 1],
+    isReplica: false,
+    writes: 92,
+    // The first life uses so much of what is filled ahead that more is filled; in the second a group is too large.
+    bytesOf: (n) => n <= 92 ? 12_000 : n === 92 + 45 ? 140_000 : 700,
+  },
   { name: "no", policy: "no", shards: [1], isReplica: false, writes: 36 },
   { name: "two shards", policy: "always", shards: [2, 2], isReplica: false, writes: 24 },
   { name: "a replica", policy: "always", shards: [2, 2], isReplica: true, writes: 24 },
@@ -170,10 +181,10 @@ export class PowerCrash {
       const before = sequence.value;
       const isUnit = run.made % UNIT_EVERY === 1 && shards.length === 1;
       if (isUnit) shards[0].effects.beginUnit();
-      node.set(key(run.made + 1), String(run.made + 1));
+      node.set(key(run.made + 1), this.#value(run.made + 1));
       run.made++;
       if (isUnit) {
-        node.set(key(run.made + 1), String(run.made + 1));
+        node.set(key(run.made + 1), this.#value(run.made + 1));
         run.made++;
         shards[0].effects.endUnit();
       }
@@ -193,6 +204,10 @@ export class PowerCrash {
       if (run.made % 6 === 0) await pause(2);
     }
     while (appendOnly.isRewriting) await Promise.race([pause(1), powerLoss(storage)]);
+  }
+
+  #value(n: number): string {
+    return String(n).padEnd(this.#scenario.bytesOf?.(n) ?? 0);
   }
 
   #check(node: DataNode, run: Run): void {

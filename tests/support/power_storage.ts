@@ -3,14 +3,18 @@
  * is left is what a disk has promised and, of the rest, whatever chance leaves.
  *
  *  - Of a file's bytes since its last sync, a prefix may be there, with zeros behind it as far as the
- *    file had grown. A file that was cut may have its old length.
+ *    file had grown. Of those written over others, any sectors may be there. A file that was cut may be
+ *    as if it had not been.
  *  - Of a directory's names given and taken away since its last sync, any of the changes may be there;
  *    a file that is renamed in its directory has one name or the other.
  */
 
-import { ascii } from "../../src/base/ascii.ts";
+import { ascii, equalsBytes } from "../../src/base/ascii.ts";
 import type { Random } from "./random.ts";
 import type { Storage, StorageEntry, StorageFile } from "../../src/persistence/storage.ts";
+
+/** Bytes that are there as a whole, or not at all. */
+const SECTOR_BYTES = 512;
 
 /** The power is off: what every operation from the fatal one on answers. */
 export class PowerLost extends Error {
@@ -21,6 +25,8 @@ class FileNode {
   bytes = new Uint8Array(0);
   length = 0;
   synced: Uint8Array = new Uint8Array(0);
+  /** Bytes that the file has had at least since its last sync. */
+  leastLength = 0;
   isLocked = false;
 
   put(at: number, src: Uint8Array): void {
@@ -36,6 +42,16 @@ class FileNode {
 
   get content(): Uint8Array {
     return this.bytes.subarray(0, this.length);
+  }
+
+  cut(bytes: number): void {
+    this.length = bytes;
+    this.leastLength = Math.min(this.leastLength, bytes);
+  }
+
+  sync(): void {
+    this.synced = this.content.slice();
+    this.leastLength = this.length;
   }
 }
 
@@ -129,14 +145,16 @@ export class PowerStorage implements Storage {
   }
 
   #leftOfFile(file: FileNode): FileNode {
-    const { synced, content } = file;
+    const { synced, content, leastLength } = file;
     const left = new FileNode();
-    if (content.length < synced.length) {
-      left.put(0, this.#random.next() < 0.5 ? synced : content);
-    } else {
-      const unsynced = content.length - synced.length;
-      const kept = synced.length + Math.floor(this.#random.next() * (unsynced + 1));
-      left.put(0, content.subarray(0, kept));
+    const isCut = leastLength < synced.length && this.#random.next() < 0.5;
+    const old = isCut ? synced.subarray(0, leastLength) : synced;
+    left.put(0, old);
+    this.#overwrite(left, content.subarray(0, leastLength));
+    if (isCut || leastLength === synced.length) {
+      const unsynced = content.length - old.length;
+      const kept = old.length + Math.floor(this.#random.next() * (unsynced + 1));
+      left.put(old.length, content.subarray(old.length, kept));
       if (this.#random.next() < 0.3) {
         left.put(
           kept,
@@ -144,8 +162,17 @@ export class PowerStorage implements Storage {
         );
       }
     }
-    left.synced = left.content.slice();
+    left.sync();
     return left;
+  }
+
+  /** Any of the sectors in which `content` is another. */
+  #overwrite(left: FileNode, content: Uint8Array): void {
+    for (let at = 0; at < content.length; at += SECTOR_BYTES) {
+      const stop = Math.min(at + SECTOR_BYTES, content.length);
+      const isOther = !equalsBytes(left.bytes, at, content, at, stop - at);
+      if (isOther && this.#random.next() < 0.5) left.put(at, content.subarray(at, stop));
+    }
   }
 
   /** Counts an operation; throws when it fails. True when the power goes with it. */
@@ -224,7 +251,7 @@ export class PowerStorage implements Storage {
     const { dir, name } = this.#split(path);
     const file = new FileNode();
     file.put(0, typeof content === "string" ? ascii(content) : content);
-    file.synced = file.content.slice();
+    file.sync();
     dir.set(name, file);
     dir.sync();
   }
@@ -323,7 +350,7 @@ export class PowerStorage implements Storage {
     const close = () => {
       file.isLocked = false;
     };
-    const sync = () => void (file.synced = file.content.slice());
+    const sync = () => file.sync();
     const write = (bytes: Uint8Array): number => {
       const isLast = this.#begin("write", path);
       // A write may take less than it is given, and tear when the power goes.
@@ -348,7 +375,7 @@ export class PowerStorage implements Storage {
         }),
       seek: (byte) => this.#operate("seek", path, () => void (position = byte)),
       size: () => this.#operate("size", path, () => file.length),
-      truncate: (bytes) => this.#operate("truncate", path, () => void (file.length = bytes)),
+      truncate: (bytes) => this.#operate("truncate", path, () => file.cut(bytes)),
       sync: () => this.#operate("sync", path, sync),
       syncNow: () => {
         if (this.#isNotNow()) return false;
