@@ -236,17 +236,15 @@ export class Call {
     this.changed(changes);
     const effects = this.effects;
     if (!effects.active) return;
-    const { buf, starts, stops, argc } = this;
-    if (this.#isNamed(name)) {
-      const start = encodedStart(buf, starts, stops, argc);
-      if (start >= 0 && effects.encoded(this.db, buf, start, stops[argc - 1] + 2, this.view)) {
-        return;
-      }
+    const { buf, view, starts, stops, argc } = this;
+    if (view !== null && this.#isNamed(name)) {
+      const start = encodedStart(view, starts, stops, argc);
+      if (start >= 0 && effects.encoded(this.db, buf, start, stops[argc - 1] + 2, view)) return;
     }
     let payload = 0;
     for (let i = 1; i < argc; i++) payload += stops[i] - starts[i];
     effects.begin(this.db, name, argc - 1, payload);
-    for (let i = 1; i < argc; i++) effects.arg(buf, starts[i], stops[i], this.view);
+    for (let i = 1; i < argc; i++) effects.arg(buf, starts[i], stops[i], view);
     effects.end();
   }
 

@@ -18,7 +18,7 @@ function startOf(wire: string, before: number): { start: number; words: string[]
   if (parser.parse(buf, buf.length) !== REQUEST || parser.argc === 0) return null;
   const { starts, stops, argc } = parser;
   const words = Array.from({ length: argc }, (_, i) => latin1(buf, starts[i], stops[i]));
-  return { start: encodedStart(buf, starts, stops, argc), words };
+  return { start: encodedStart(new DataView(buf.buffer), starts, stops, argc), words };
 }
 
 const LENGTHS = [
@@ -97,4 +97,21 @@ Deno.test("whatever is changed in a request, what is taken as encoded encodes it
     }
   }
   assert(taken > 10_000 && refused > 10_000, `${taken} taken, ${refused} refused`);
+});
+
+Deno.test("words that were put by are not, whatever bytes are before them and however close the end", () => {
+  for (const length of [3, 9, 10, 99, 100, 101, 1_000_000]) {
+    const word = "v".repeat(Math.min(length, 2_000));
+    // The beginning is right; the buffer ends anywhere in or behind the lines of the second word.
+    const wire = bytesOf(`*2\r\n$3\r\nSET\r\n$${length}\r\n${word}\r\n`);
+    for (let bytes = 11; bytes < wire.length; bytes++) {
+      const view = new DataView(wire.buffer, 0, bytes);
+      for (const stop of [bytes, bytes - 1, bytes + 5]) {
+        for (const start of [stop, stop - 3, Math.max(0, stop - 100), Math.max(0, stop - 1_000)]) {
+          const found = encodedStart(view, Int32Array.of(8, start), Int32Array.of(11, stop), 2);
+          assertEquals(found, -1, `${length}, ${bytes} bytes, ${start} to ${stop}`);
+        }
+      }
+    }
+  }
 });
