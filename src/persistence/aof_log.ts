@@ -23,6 +23,7 @@
 
 import { invariant } from "../base/invariant.ts";
 import { FILLED_BYTES, GROUP_BYTES_MAX } from "./aof_seals.ts";
+import { FillingPace } from "./filling_pace.ts";
 import { IncrementFile, type IncrementHandles } from "./increment_file.ts";
 
 /** `appendfsync`: when what was written is synced. */
@@ -49,16 +50,8 @@ const SYNC_EVERY_MS = 1_000;
  * for such a sync than for any slice of work (`gate.ts`), unless the disk is slow just then.
  */
 const SYNC_NOW_MS = 1;
-/** Of how many of the latest syncs `#syncMs` and `#groupBytes` are the means, roughly. */
+/** Of how many of the latest syncs `#syncMs` is the mean, roughly. */
 const SYNCS_OF_MEAN = 8;
-/** Syncs of a file that is not filled before it is: a few writes are not worth it. */
-export const SYNCS_BEFORE_FILLING = 16;
-/** The same where groups were too large for one seal again and again: it doubles up to this. */
-const SYNCS_BEFORE_FILLING_MAX = 16_384;
-/** A file is not filled for groups that are larger of late: writing them twice takes longer than is won. */
-export const FILLED_GROUP_BYTES_MAX = 16_384;
-/** After a filling that failed (a full disk), none is tried for so many ms. */
-export const RETRY_FILLING_MS = 60_000;
 /** Bytes that may be appended and not written before who appends has to wait: a slow disk. */
 export const PENDING_BYTES_MAX: number = 64 * 1024 * 1024;
 
@@ -133,18 +126,12 @@ export class AofLog {
   #lastSyncMs: number;
   /** How long syncs take of late, in ms, until we know of their end; the first ones are a thread's. */
   #syncMs = 2 * SYNC_NOW_MS;
-  /** How many bytes a sync covers of late. */
-  #groupBytes = 0;
   /** When the sync under way began, or was last told to be slow; -1 without one. */
   #syncBeganMs = -1;
   /** From when on writes may be made in the turn that asks for them. */
   #writeNowFromMs = -Infinity;
   #slowDiskMs = SLOW_DISK_MS;
-  /** Syncs since the file was begun, or cut. */
-  #plainSyncs = 0;
-  #syncsBeforeFilling = SYNCS_BEFORE_FILLING;
-  /** From when on a file may be filled. */
-  #fillFromMs = -Infinity;
+  readonly #pace = new FillingPace();
   /** A filled file is being filled for more. */
   #fillingMore: Promise<void> | null = null;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
@@ -274,7 +261,7 @@ export class AofLog {
     this.#unsuspend();
     this.#last = new IncrementFile(path, handles, 0, this.appendedFrames);
     this.#parts.push(this.#last);
-    this.#plainSyncs = 0;
+    this.#pace.isPlain();
     this.flush();
   }
 
@@ -546,17 +533,11 @@ export class AofLog {
 
   /** Does one thing that is to be done before; not all, when it failed or the file counts no more. */
   async #beforeGroup(part: IncrementFile): Promise<void> {
-    if (this.#syncing !== null) await this.#syncing;
-    else if (part.isUnsynced) await this.#startSync(part);
-    else if (!this.#mayFill) await this.#cutFilling(part);
-    else if (part.pendingBytes > GROUP_BYTES_MAX) await this.#cutForLarge(part);
-    else if (this.#fillingMore !== null) await this.#fillingMore;
-    else await this.#cutFilling(part);
-  }
-
-  /** Where groups are too large again and again, it is longer before the file is filled again. */
-  async #cutForLarge(part: IncrementFile): Promise<void> {
-    this.#syncsBeforeFilling = Math.min(this.#syncsBeforeFilling * 2, SYNCS_BEFORE_FILLING_MAX);
+    const isTooLarge = part.pendingBytes > GROUP_BYTES_MAX;
+    if (this.#syncing !== null) return await this.#syncing;
+    if (part.isUnsynced) return await this.#startSync(part);
+    if (this.#mayFill && !isTooLarge && this.#fillingMore !== null) return await this.#fillingMore;
+    if (isTooLarge) this.#pace.wasTooLarge();
     await this.#cutFilling(part);
   }
 
@@ -571,17 +552,19 @@ export class AofLog {
 
   async #cut(part: IncrementFile): Promise<void> {
     await part.cut();
-    this.#plainSyncs = 0;
+    this.#pace.isPlain();
   }
 
   get #isFillingDue(): boolean {
     const part = this.#last;
-    if (!this.#mayFill || this.#isClosing || this.#parts.length > 1) return false;
-    if (this.isSuspended || this.#groupBytes > FILLED_GROUP_BYTES_MAX) return false;
-    if (this.#fillingMore !== null || this.#host.nowMs() < this.#fillFromMs) return false;
-    if (part.isFilled) return part.filledAheadBytes < FILLED_BYTES / 2;
+    const isInOrder = this.#parts.length === 1 && this.#fillingMore === null && !this.#isClosing;
+    if (!this.#mayFill || !isInOrder || this.isSuspended) return false;
+    const nowMs = this.#host.nowMs();
+    if (part.isFilled) {
+      return part.filledAheadBytes < FILLED_BYTES / 2 && this.#pace.isDueForMore(nowMs);
+    }
     const isIdle = this.#writing === null && this.#syncing === null && !part.isUnsynced;
-    return isIdle && this.#plainSyncs >= this.#syncsBeforeFilling;
+    return isIdle && this.#pace.isDue(nowMs);
   }
 
   #startFilling(): void {
@@ -597,7 +580,7 @@ export class AofLog {
     try {
       await part.fill();
     } catch {
-      this.#fillFromMs = this.#host.nowMs() + RETRY_FILLING_MS;
+      this.#fillingFailed(part);
       await this.#cutFilling(part);
     }
   }
@@ -607,15 +590,18 @@ export class AofLog {
       await part.fillMore();
     } catch {
       // Groups go on as long as there is room for them.
-      this.#fillFromMs = this.#host.nowMs() + RETRY_FILLING_MS;
-      return;
+      return this.#fillingFailed(part);
     }
     try {
       await part.syncFilling();
-      this.#syncsBeforeFilling = SYNCS_BEFORE_FILLING;
+      this.#pace.wasUsed();
     } catch (error) {
       if (this.#parts.includes(part) && !this.isBroken) this.#break(error);
     }
+  }
+
+  #fillingFailed(part: IncrementFile): void {
+    if (this.#parts.includes(part)) this.#pace.failed(this.#host.nowMs());
   }
 
   #startSync(part: IncrementFile): Promise<void> {
@@ -655,8 +641,7 @@ export class AofLog {
   #tookSync(beganMs: number, bytes: number): number {
     const ms = this.#host.nowMs() - beganMs;
     this.#syncMs += (ms - this.#syncMs) / SYNCS_OF_MEAN;
-    this.#groupBytes += (bytes - this.#groupBytes) / SYNCS_OF_MEAN;
-    this.#plainSyncs++;
+    this.#pace.synced(bytes);
     if (this.policy === "always") this.#host.tookSync(ms);
     return ms;
   }

@@ -3,12 +3,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { ascii, latin1 } from "../../src/base/ascii.ts";
 import { Gate } from "../../src/base/gate.ts";
-import {
-  AofLog,
-  FILLED_GROUP_BYTES_MAX,
-  RETRY_FILLING_MS,
-  SYNCS_BEFORE_FILLING,
-} from "../../src/persistence/aof_log.ts";
+import { AofLog } from "../../src/persistence/aof_log.ts";
 import type { AofParser } from "../../src/persistence/aof_parser.ts";
 import { type AofReadResult, readIncrement } from "../../src/persistence/aof_read.ts";
 import {
@@ -18,6 +13,13 @@ import {
   sealedEnd,
   unsealedLine,
 } from "../../src/persistence/aof_seals.ts";
+import {
+  FILLED_GROUP_BYTES_MAX,
+  FillingPace,
+  RETRY_FILLING_MS,
+  SYNCS_BEFORE_FILLING,
+  SYNCS_BEFORE_FILLING_MAX,
+} from "../../src/persistence/filling_pace.ts";
 import { PowerStorage } from "../support/power_storage.ts";
 import { Random, testSeed } from "../support/random.ts";
 
@@ -108,6 +110,33 @@ async function read(storage: PowerStorage): Promise<AofReadResult> {
   const options = { gate: new Gate(1), onBytes: () => {}, cancelled: () => null };
   return await readIncrement(file, 0, sink, options);
 }
+
+Deno.test("a file is worth filling when what is synced is little, up to the limit", () => {
+  const pace = new FillingPace();
+  const isDueAfter = (syncs: number, bytes = 10): boolean => {
+    for (let i = 0; i < syncs; i++) pace.synced(bytes);
+    return pace.isDue(0);
+  };
+  assertEquals(isDueAfter(SYNCS_BEFORE_FILLING - 1), false);
+  assertEquals(isDueAfter(1), true);
+  assertEquals(isDueAfter(1_000, FILLED_GROUP_BYTES_MAX), true);
+  assertEquals(isDueAfter(1, FILLED_GROUP_BYTES_MAX * 2), false);
+  assertEquals(isDueAfter(100), true);
+  pace.isPlain();
+  assertEquals([isDueAfter(0), pace.isDueForMore(0)], [false, true]);
+  // Too large groups put it off, for longer each time, until what was filled is used.
+  for (let needed = SYNCS_BEFORE_FILLING; needed < SYNCS_BEFORE_FILLING_MAX * 4; needed *= 2) {
+    const most = Math.min(needed, SYNCS_BEFORE_FILLING_MAX);
+    assertEquals([isDueAfter(most - 1), isDueAfter(1)], [false, true]);
+    pace.wasTooLarge();
+    pace.isPlain();
+  }
+  pace.wasUsed();
+  assertEquals(isDueAfter(SYNCS_BEFORE_FILLING), true);
+  pace.failed(5);
+  assertEquals(pace.isDue(4 + RETRY_FILLING_MS), false);
+  assertEquals(pace.isDue(5 + RETRY_FILLING_MS), true);
+});
 
 Deno.test("a file is filled ahead after some syncs, and cut to what is in it at the end", async () => {
   const { storage, log, disk } = await open(newStorage());
