@@ -218,9 +218,11 @@ Deno.test("under replication-dialect kevy the files keep what happened, in our w
       const text = await Deno.readTextFile(`${dir}/appendonlydir/${file}`);
       assertMatch(text, /^#shoal history=none sequence=0\r\n/);
       assertMatch(text, /\$5\r\nMULTI\r\n[^]*\$4\r\nEXEC\r\n/);
+      // The write that ends with it has a seal: the file was filled ahead.
+      const seal = "#seal=\\d+ [0-9a-f]{16} ?\n";
       assertMatch(
         text,
-        new RegExp(`#shoal history=[0-9a-f]{40} offset=${next} sequence=\\d+\r\n$`),
+        new RegExp(`#shoal history=[0-9a-f]{40} offset=${next} sequence=\\d+\r\n${seal}$`),
       );
       await life.start();
       digests.push(await life.ask("DEBUG", "DIGEST"));
