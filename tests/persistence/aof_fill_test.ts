@@ -22,6 +22,7 @@ import {
 } from "../../src/persistence/filling_pace.ts";
 import { PowerStorage } from "../support/power_storage.ts";
 import { Random, testSeed } from "../support/random.ts";
+import { until } from "../support/until.ts";
 
 const DIR = "/data";
 const PATH = "/data/a.aof";
@@ -82,15 +83,10 @@ async function groups(log: AofLog, count: number, bytes = 10): Promise<void> {
   for (let i = 0; i < count; i++) await append(log, bytes);
 }
 
-async function until(isTrue: () => boolean): Promise<void> {
-  for (let i = 0; i < 5_000 && !isTrue(); i++) await new Promise((r) => setTimeout(r, 1));
-  assert(isTrue(), "it never came to be");
-}
-
 async function fillBench(): Promise<Bench> {
   const bench = await open(newStorage());
   await groups(bench.log, SYNCS_BEFORE_FILLING + 1);
-  await until(() => bench.log.filledAheadBytes > 0);
+  await until("it is filled", () => bench.log.filledAheadBytes > 0);
   return bench;
 }
 
@@ -143,7 +139,7 @@ Deno.test("a file is filled ahead after some syncs, and cut to what is in it at 
   await groups(log, SYNCS_BEFORE_FILLING - 1);
   assertEquals(disk.fills, 0);
   await groups(log, 1);
-  await until(() => log.filledAheadBytes > 0);
+  await until("it is filled", () => log.filledAheadBytes > 0);
   await groups(log, 5);
   const file = storage.contentOf(PATH);
   assertEquals(file.length, log.fileBytes + log.filledAheadBytes);
@@ -165,7 +161,10 @@ Deno.test("when half of it is used, a file is filled for more, and writes go on"
   await groups(log, half - 1, bytes);
   assertEquals(log.fileBytes + log.filledAheadBytes, filledTo);
   await groups(log, 3, bytes);
-  await until(() => log.fileBytes + log.filledAheadBytes === filledTo + FILLED_BYTES);
+  await until(
+    "more is filled",
+    () => log.fileBytes + log.filledAheadBytes === filledTo + FILLED_BYTES,
+  );
   await groups(log, 10, bytes);
   assertEquals((await read(storage)).commands, log.appendedFrames);
   await log.close();
@@ -188,7 +187,7 @@ Deno.test("a group at the limit is sealed, and one byte more makes the file plai
   await groups(log, 2 * SYNCS_BEFORE_FILLING - 2);
   assertEquals(disk.fills, fills);
   await groups(log, 1);
-  await until(() => log.filledAheadBytes > 0);
+  await until("it is filled", () => log.filledAheadBytes > 0);
   assertEquals((await read(storage)).commands, log.appendedFrames);
   await log.close();
 });
@@ -198,7 +197,7 @@ Deno.test("a file is not filled for groups that are large of late", async () => 
   await groups(log, 3 * SYNCS_BEFORE_FILLING, FILLED_GROUP_BYTES_MAX * 1.2);
   assertEquals(disk.fills, 0);
   await groups(log, 3 * SYNCS_BEFORE_FILLING, FILLED_GROUP_BYTES_MAX * 0.9);
-  await until(() => log.filledAheadBytes > 0);
+  await until("it is filled", () => log.filledAheadBytes > 0);
   // What is there is used up, and the file is plain again.
   while (log.filledAheadBytes > 0) await append(log, 2 * FILLED_GROUP_BYTES_MAX);
   await log.close();
@@ -214,12 +213,12 @@ for (
     const { storage, log, clock } = await fillBench();
     set(log);
     void append(log, 10);
-    await until(() => log.writtenFrames === log.appendedFrames);
+    await until("it is written", () => log.writtenFrames === log.appendedFrames);
     assertEquals(log.filledAheadBytes, 0);
     assertStringIncludes(textOf(storage), "#unsealed ");
     clock.nowMs += 1_000;
     log.tick();
-    await until(() => log.syncedFrames === log.appendedFrames);
+    await until("it is synced", () => log.syncedFrames === log.appendedFrames);
     assertEquals(storage.contentOf(PATH).length, log.fileBytes);
     assertEquals((await read(storage)).commands, log.appendedFrames);
     await log.close();
@@ -237,7 +236,7 @@ Deno.test("a rewrite cuts the file before it, and the next one is filled in its 
   assertEquals(await isFilled(storage, PATH), false);
   assertEquals((await read(storage)).commands, SYNCS_BEFORE_FILLING + 2);
   await groups(log, SYNCS_BEFORE_FILLING + 2);
-  await until(() => log.filledAheadBytes > 0);
+  await until("it is filled", () => log.filledAheadBytes > 0);
   assertEquals(await isFilled(storage, next), true);
   await log.close();
 });
@@ -258,7 +257,7 @@ Deno.test("a disk without room for it does not fail, and is tried again a minute
   disk.isFull = false;
   clock.nowMs += 1;
   await groups(log, 2);
-  await until(() => log.filledAheadBytes > 0);
+  await until("it is filled", () => log.filledAheadBytes > 0);
   assertEquals((await read(storage)).commands, log.appendedFrames);
   await log.close();
 });
@@ -280,7 +279,7 @@ Deno.test("a sync of more filling that fails gives the file up: it may have been
     disk.fills > fills && operation === "sync" ? new Error("I/O error") : null;
   const waits: (Promise<void> | null)[] = [];
   for (let i = 0; i < 4; i++) waits.push(append(log, 5_000));
-  await until(() => log.isBroken);
+  await until("the file is given up", () => log.isBroken);
   assertEquals(log.failure, "I/O error");
   log.endWaits();
   await Promise.all(waits);
@@ -292,7 +291,7 @@ Deno.test("a write that fails in a filled file is made again behind what is good
   let isFull = true;
   storage.fault = (operation) => isFull && operation === "write" ? new Error("I/O error") : null;
   const wait = append(log, 10);
-  await until(() => log.failure !== null);
+  await until("the write fails", () => log.failure !== null);
   const later = append(log, 10);
   isFull = false;
   await Promise.all([wait, later]);

@@ -1,6 +1,7 @@
 /** Of a file that is filled ahead, what is behind the last whole group does not count, whatever it looks like. */
 
 import { assert, assertEquals } from "@std/assert";
+import { concat } from "@std/bytes";
 import { ascii } from "../../src/base/ascii.ts";
 import {
   filling,
@@ -21,19 +22,9 @@ const PLAIN = ascii("*1\r\n$4\r\nPING\r\n");
 async function endOf(...parts: readonly Uint8Array[]): Promise<SealedEnd | null> {
   const storage = new PowerStorage(new Random(1));
   storage.addDirectory("/data");
-  storage.addFile(PATH, joined(...parts));
+  storage.addFile(PATH, concat(parts));
   using file = await storage.open(PATH);
   return await sealedEnd(file, await file.size());
-}
-
-function joined(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(parts.reduce((bytes, { length }) => bytes + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }
 
 /** A group with its seal, for byte `byte` of a file. */
@@ -50,8 +41,8 @@ function set(bytes: number, fill = "x"): Uint8Array {
 
 /** A file with a few whole groups; its bytes before the filling. */
 function filled(...contents: readonly Uint8Array[]): Uint8Array {
-  let file = joined(PLAIN, group(PLAIN.length, new Uint8Array(0)));
-  for (const content of contents) file = joined(file, group(file.length, content));
+  let file = concat([PLAIN, group(PLAIN.length, new Uint8Array(0))]);
+  for (const content of contents) file = concat([file, group(file.length, content)]);
   return file;
 }
 
@@ -72,12 +63,12 @@ Deno.test("groups end at even bytes, and the end of the last one is found", asyn
 
 Deno.test("a group counts when all of its sectors are there, and only then", async () => {
   const before = filled(set(700));
-  const after = joined(before, group(before.length, joined(...Array(20).fill(set(80)))));
+  const after = concat([before, group(before.length, concat(Array(20).fill(set(80))))]);
   const first = Math.floor(before.length / SECTOR_BYTES);
   const sectors = Math.ceil(after.length / SECTOR_BYTES) - first;
   assert(sectors >= 4 && sectors <= 8, `${sectors} sectors`);
   for (let there = 0; there < 2 ** sectors; there++) {
-    const file = joined(before, filling()).subarray(0, 64 * SECTOR_BYTES);
+    const file = concat([before, filling()]).subarray(0, 64 * SECTOR_BYTES);
     for (let i = 0; i < sectors; i++) {
       const at = (first + i) * SECTOR_BYTES;
       if ((there >> i) % 2 === 1) file.set(after.subarray(at, at + SECTOR_BYTES), at);
@@ -104,7 +95,7 @@ Deno.test("any bytes in the place of a group that was not synced leave the one b
 Deno.test("the last whole group is found behind the largest group that is torn", async () => {
   const largest = (byte: number) => group(byte, new Uint8Array(GROUP_BYTES_MAX).fill(120));
   const start = filled();
-  const before = joined(start, largest(start.length));
+  const before = concat([start, largest(start.length)]);
   const torn = largest(before.length);
   torn[0] = 121;
   const tornBytes = before.length + torn.length;
@@ -113,8 +104,8 @@ Deno.test("the last whole group is found behind the largest group that is torn",
 
 Deno.test("what looks like a seal, elsewhere, is none", async () => {
   const seal = group(PLAIN.length, new Uint8Array(0));
-  const lines = joined(seal, ascii("#unsealed 0123456789abcdef\n"));
-  const torn = joined(lines, set(200).subarray(0, 150 + lines.length % 2));
+  const lines = concat([seal, ascii("#unsealed 0123456789abcdef\n")]);
+  const torn = concat([lines, set(200).subarray(0, 150 + lines.length % 2)]);
   const before = filled(set(9));
   const end = await endOf(before, torn, filling());
   assertEquals(end, { bytes: before.length, tornBytes: before.length + torn.length });
@@ -124,13 +115,13 @@ Deno.test("a file that is plain again counts as a whole, whatever it ends with",
   const before = filled(set(100));
   for (const ending of [set(10), set(64, "#\n").subarray(0, 60), new Uint8Array(0)]) {
     const file = [before, unsealedLine(before.length), ending];
-    const isEven = joined(...file).length % 2 === 0;
+    const isEven = concat(file).length % 2 === 0;
     assertEquals(await endOf(...file), null);
     assertEquals(await endOf(...file, filling().subarray(isEven ? 0 : 1)), null);
   }
   // Filled once more.
-  const plain = joined(before, unsealedLine(before.length), PLAIN);
-  const again = joined(plain, group(plain.length, new Uint8Array(0)));
+  const plain = concat([before, unsealedLine(before.length), PLAIN]);
+  const again = concat([plain, group(plain.length, new Uint8Array(0))]);
   assertEquals((await endOf(again, filling()))?.bytes, again.length);
 });
 
