@@ -39,7 +39,7 @@ export interface AofSink {
 export interface AofReadOptions {
   /** Lets others run. */
   readonly gate: Gate;
-  /** Told of bytes read. */
+  /** Told of bytes read, or passed over because they do not count. */
   readonly onBytes: (bytes: number) => void;
   /** Why to stop, asked after each slice; null to go on. */
   readonly cancelled: () => string | null;
@@ -74,16 +74,18 @@ export async function readIncrement(
   const sealed = await sealedEnd(file, size);
   const stop = sealed === null ? size : sealed.bytes;
   const parser = new AofParser(from);
+  let done = from;
   await file.seek(from);
   try {
-    for (let left = stop - from; left > 0;) {
+    while (done < stop) {
       const at = parser.room(READ_BYTES);
-      const read = await file.read(parser.buf.subarray(at, at + Math.min(READ_BYTES, left)));
+      const most = Math.min(READ_BYTES, stop - done);
+      const read = await file.read(parser.buf.subarray(at, at + most));
       if (read === null) break;
-      left -= read;
       parser.took(read);
       await takeIn(parser, sink, options);
       options.onBytes(read);
+      done += read;
     }
     await lookForCommands(file, stop, parser);
   } catch (error) {
@@ -91,6 +93,7 @@ export async function readIncrement(
     error.wholeBytes = parser.wholeBytes;
     if (!await endsTornInZeros(file, parser.wholeBytes, stop)) throw error;
   }
+  options.onBytes(size - done);
   return {
     bytes: sealed === null ? size : sealed.tornBytes,
     wholeBytes: parser.wholeBytes,

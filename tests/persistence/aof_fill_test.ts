@@ -103,8 +103,15 @@ async function read(storage: PowerStorage): Promise<AofReadResult> {
       assertEquals(latin1(buf, starts[0], stops[0]), String(++frames)),
     annotation: () => {},
   };
-  const options = { gate: new Gate(1), onBytes: () => {}, cancelled: () => null };
-  return await readIncrement(file, 0, sink, options);
+  let bytes = 0;
+  const onBytes = (more: number): void => void (bytes += more);
+  const result = await readIncrement(file, 0, sink, {
+    gate: new Gate(1),
+    onBytes,
+    cancelled: () => null,
+  });
+  assertEquals(bytes, await file.size(), "all of it is told of");
+  return result;
 }
 
 Deno.test("a file is worth filling when what is synced is little, up to the limit", () => {
