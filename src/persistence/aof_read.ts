@@ -15,9 +15,9 @@
 import { LF } from "../base/ascii.ts";
 import type { Gate } from "../base/gate.ts";
 import { AOF_COMMAND, AOF_MORE, AofDamage, AofParser } from "./aof_parser.ts";
-import { readAt, sealedEnd } from "./aof_seals.ts";
+import { sealedEnd } from "./aof_seals.ts";
 import { LoadCancelled, READ_BYTES } from "./rdb_load.ts";
-import type { StorageFile } from "./storage.ts";
+import { readAt, type StorageFile } from "./storage.ts";
 
 /** Commands between two looks at the clock. */
 const STEP_COMMANDS = 16;

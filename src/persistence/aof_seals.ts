@@ -26,7 +26,7 @@
 
 import { ascii, latin1, LF, putInteger } from "../base/ascii.ts";
 import { Crc64 } from "../snapshot/crc64.ts";
-import type { StorageFile } from "./storage.ts";
+import { readAt, type StorageFile } from "./storage.ts";
 
 /** Bytes of commands that one seal ends: more than that may be torn nowhere. */
 export const GROUP_BYTES_MAX = 131_072;
@@ -145,20 +145,4 @@ async function beforeFilling(file: StorageFile, size: number): Promise<number | 
     end = from;
   }
   return null;
-}
-
-/** Up to `bytes` bytes of a file from byte `from` on. */
-export async function readAt(
-  file: StorageFile,
-  from: number,
-  bytes: number,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const into = new Uint8Array(bytes);
-  await file.seek(from);
-  for (let at = 0; at < bytes;) {
-    const read = await file.read(into.subarray(at));
-    if (read === null) return into.subarray(0, at);
-    at += read;
-  }
-  return into;
 }

@@ -30,7 +30,7 @@ import {
 import { isTempFileName } from "./file_names.ts";
 import type { IncrementHandles } from "./increment_file.ts";
 import { LoadError, loadError } from "./load_error.ts";
-import { removeQuietly, type Storage, type StorageFile, writeAll } from "./storage.ts";
+import { readAt, removeQuietly, type Storage, type StorageFile, writeAll } from "./storage.ts";
 
 /** Files of a set, behind the set's name. */
 const LEFTOVER = /^\.[1-9]\d*\.(base\.rdb|incr\.aof)$/;
@@ -242,11 +242,5 @@ export async function readManifest(storage: Storage, path: string): Promise<AofM
 async function readText(file: StorageFile): Promise<string> {
   const bytes = await file.size();
   if (bytes > MANIFEST_BYTES_MAX) throw new ManifestError(`it has ${bytes} bytes`);
-  const buf = new Uint8Array(bytes);
-  for (let at = 0; at < bytes;) {
-    const read = await file.read(buf.subarray(at));
-    if (read === null) break;
-    at += read;
-  }
-  return new TextDecoder().decode(buf);
+  return new TextDecoder().decode(await readAt(file, 0, bytes));
 }

@@ -81,6 +81,22 @@ export async function writeAll(file: StorageFile, bytes: Uint8Array): Promise<vo
   }
 }
 
+/** Up to `bytes` bytes of a file from byte `from` on. */
+export async function readAt(
+  file: StorageFile,
+  from: number,
+  bytes: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const into = new Uint8Array(bytes);
+  await file.seek(from);
+  for (let at = 0; at < bytes;) {
+    const read = await file.read(into.subarray(at));
+    if (read === null) return into.subarray(0, at);
+    at += read;
+  }
+  return into;
+}
+
 /** Removes a file if it can; a failure is left to the next start, which looks again. */
 export async function removeQuietly(storage: Storage, path: string): Promise<boolean> {
   try {
