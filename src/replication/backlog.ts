@@ -21,6 +21,9 @@
  * The buffer of an evicted segment that nobody reads becomes the next segment, so a full backlog
  * allocates nothing.
  *
+ * While nobody can ask for frames, it may hold none (`holdNothing`): they get their numbers, and are gone
+ * with the next.
+ *
  * @module
  */
 
@@ -49,6 +52,12 @@ export const UNNEEDED_SHARE = 0.5;
  * backlog itself. A ship at 150 MB/s of a 4 GiB shard takes 27 s, so this is 9 MB of writes a second.
  */
 export const PIN_LIMIT_BYTES = 256 * 1024 * 1024;
+
+/** A frame larger than this leaves its buffer behind when it is gone, while nothing is held. */
+export const NOT_HELD_BYTES_MAX = 65_536;
+
+/** So many frames that are not held make their count begin anew: it stays a small integer. */
+export const NOT_HELD_FRAMES_MAX: number = 2 ** 20;
 
 /** Answer of `readable`: the frames behind the cursor have been evicted. */
 export const CURSOR_LOST: -1 = -1;
@@ -106,6 +115,7 @@ export class Backlog {
   /** Capacities of all segments but the tail. */
   #sealedBytes = 0;
   #spare: Uint8Array<ArrayBuffer> | null = null;
+  #isHolding = true;
   #pins: MutablePin[] = [];
   #pinnedFrom = Infinity;
   /**
@@ -143,9 +153,14 @@ export class Backlog {
     return this.#tail.view;
   }
 
+  /** Whether frames are held; see `holdNothing`. */
+  get isHolding(): boolean {
+    return this.#isHolding;
+  }
+
   /** Number of the oldest frame held; equal to `nextOffset` when none is. */
   get oldestOffset(): number {
-    return this.#segments[0].firstOffset;
+    return this.#isHolding ? this.#segments[0].firstOffset : this.nextOffset;
   }
 
   /** Number of the frame to come. */
@@ -153,14 +168,14 @@ export class Backlog {
     return this.#tail.firstOffset + this.#tail.frames;
   }
 
-  /** Bytes of all frames ever appended. */
+  /** Bytes of all frames ever held. */
   get appendedBytes(): number {
-    return this.#tail.streamByte + this.#tail.used;
+    return this.#isHolding ? this.#tail.streamByte + this.#tail.used : this.#tail.streamByte;
   }
 
   /** Bytes of the frames held. */
   get sizeBytes(): number {
-    return this.appendedBytes - this.#segments[0].streamByte;
+    return this.#isHolding ? this.appendedBytes - this.#segments[0].streamByte : 0;
   }
 
   /** `repl-backlog-size`: bytes of frames to hold. A smaller value evicts at once. */
@@ -171,6 +186,7 @@ export class Backlog {
   set limitBytes(bytes: number) {
     this.#limitBytes = bytes;
     this.#spare = null;
+    if (!this.#isHolding) return;
     if (this.#tail.used > 0 && this.#tail.buf.length > this.#segmentBytes()) this.#openSegment(0);
     this.#evict();
   }
@@ -181,6 +197,47 @@ export class Backlog {
   }
 
   /**
+   * Holds nothing from here on: a frame gets its number, can be seen as the newest until the next is begun,
+   * and is gone. Pins are overrun, cursors finish their segments and are then lost.
+   */
+  holdNothing(): void {
+    if (!this.#isHolding) return;
+    this.#overrunPins(Infinity);
+    this.#startOver(new Uint8Array(0), this.appendedBytes);
+    this.#isHolding = false;
+    this.#spare = null;
+  }
+
+  /** Holds the frames from here on. */
+  hold(): void {
+    if (this.#isHolding) return;
+    this.#isHolding = true;
+    this.#startOver(new Uint8Array(0), this.#tail.streamByte);
+  }
+
+  /** Gives the next number to a frame that is not to be seen here; only while nothing is held. */
+  skip(): void {
+    invariant(!this.#isHolding, "a frame is skipped while frames are held");
+    const tail = this.#tail;
+    if (tail.frames === NOT_HELD_FRAMES_MAX) this.#startOver(tail.buf, tail.streamByte).frames++;
+    else tail.frames++;
+    this.#countUp();
+  }
+
+  /** Lets go of all frames; the next is written to `buf`, and is byte `streamByte` of those ever held. */
+  #startOver(buf: Uint8Array<ArrayBuffer>, streamByte: number): Segment {
+    const segment = new Segment(buf, this.nextOffset, streamByte);
+    for (const held of this.#segments) {
+      held.evicted = true;
+      held.next = null;
+    }
+    this.#sealedBytes = 0;
+    this.#tail = segment;
+    this.#segments = [segment];
+    return segment;
+  }
+
+  /**
    * Begins a frame of `argc` arguments whose lengths sum up to at most `payloadBytes`. Exactly `argc`
    * calls of `arg`, `argInteger` or `beginArg`/`argPart`/`endArg` follow, then `endFrame`. A frame
    * that was begun and not ended leaves no trace.
@@ -188,8 +245,7 @@ export class Backlog {
   beginFrame(argc: number, payloadBytes: number): void {
     invariant(argc > 0, "a frame has at least one argument");
     const need = FRAME_HEAD_BYTES + payloadBytes + argc * (5 + digitCount(payloadBytes));
-    let tail = this.#tail;
-    if (tail.buf.length - tail.used < need) tail = this.#openSegment(need);
+    const tail = this.#roomFor(need);
     const { buf } = tail;
     let at = this.#payloadStart = this.#putOffset(tail);
     buf[at] = STAR;
@@ -283,18 +339,16 @@ export class Backlog {
     stop: number,
     view: DataView | null = null,
   ): number {
-    const need = FRAME_HEAD_BYTES + stop - start;
-    let tail = this.#tail;
-    if (tail.buf.length - tail.used < need) tail = this.#openSegment(need);
+    const tail = this.#roomFor(FRAME_HEAD_BYTES + stop - start);
     this.#at = this.#payloadStart = this.#putOffset(tail);
     this.#copy(src, start, stop, view);
     this.#argsLeft = 0;
     return this.endFrame();
   }
 
-  /** Whether a reader can begin with frame `offset`: it is held, or it is the next to come. */
+  /** Whether a reader can begin with frame `offset`: it is held, or it is the next to come and will be. */
   holds(offset: number): boolean {
-    return offset >= this.oldestOffset && offset <= this.nextOffset;
+    return this.#isHolding && offset >= this.oldestOffset && offset <= this.nextOffset;
   }
 
   /** A cursor at frame `offset`, or null when it is not held. `release` it when done. */
@@ -418,6 +472,24 @@ export class Backlog {
     const stop = putInteger(this.#head, start + HEAD_PREFIX.length, offset);
     this.#head[stop] = CR;
     this.#head[stop + 1] = LF;
+  }
+
+  /** The tail, with room for a frame of `need` bytes. */
+  #roomFor(need: number): Segment {
+    const tail = this.#tail;
+    if (!this.#isHolding) return this.#onlyRoom(tail, need);
+    return tail.buf.length - tail.used < need ? this.#openSegment(need) : tail;
+  }
+
+  /** The tail, emptied, with room for a frame of `need` bytes. */
+  #onlyRoom(tail: Segment, need: number): Segment {
+    const { length } = tail.buf;
+    const isLarge = length > NOT_HELD_BYTES_MAX && need <= NOT_HELD_BYTES_MAX;
+    if (length < need || isLarge || tail.frames === NOT_HELD_FRAMES_MAX) {
+      return this.#startOver(new Uint8Array(Math.max(need, SEGMENT_BYTES_MIN)), tail.streamByte);
+    }
+    tail.used = 0;
+    return tail;
   }
 
   #segmentBytes(): number {

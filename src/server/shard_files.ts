@@ -165,7 +165,7 @@ export class ShardFiles implements FrameLog {
   // ---- what is appended ----------------------------------------------------------------------
 
   /** See `FrameLog`. */
-  frame(buf: Uint8Array, view: DataView, start: number, stop: number): void {
+  frame(buf: Uint8Array, view: DataView | null, start: number, stop: number): void {
     if (this.#skipped > 0) this.#saySkipped();
     this.log.append(buf, view, start, stop, 1);
   }
@@ -174,7 +174,7 @@ export class ShardFiles implements FrameLog {
    * See `FrameLog`. Only its number is kept, so that offsets stay true. In a replica's file, where
    * frames count together with the place said behind them, it is a frame like any other.
    */
-  message(buf: Uint8Array, view: DataView, start: number, stop: number): void {
+  message(buf: Uint8Array, view: DataView | null, start: number, stop: number): void {
     if (this.#place === NO_PLACE) this.#skipped++;
     else this.frame(buf, view, start, stop);
   }

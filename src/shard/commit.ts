@@ -1,6 +1,7 @@
 /**
  * Where effects become frames: one shard's effect sink. It encodes into the backlog in place, says
- * which database a frame is for, and counts the node's sequence.
+ * which database a frame is for, and counts the node's sequence. A frame that is encoded already goes
+ * past a backlog that holds nothing, straight to the append-only file.
  *
  * A unit (EXEC) becomes `MULTI`, its effects, `EXEC`; of one effect, that effect alone; of none,
  * nothing; of messages and no write, those alone. So the first effects are put by until a second one that
@@ -33,12 +34,12 @@ const PUT_BY_BYTES = 65_536;
 /** Where frames are kept beside the backlog: an append-only file. */
 export interface FrameLog {
   /**
-   * A frame's command, `buf[start..stop)` = `*<argc>...`, `view` being a view of `buf`; the bytes are
-   * good during the call only.
+   * A frame's command, `buf[start..stop)` = `*<argc>...`, `view` being a view of `buf`, if there is one;
+   * the bytes are good during the call only.
    */
-  frame(buf: Uint8Array, view: DataView, start: number, stop: number): void;
+  frame(buf: Uint8Array, view: DataView | null, start: number, stop: number): void;
   /** As `frame`, of one that changes no data. */
-  message(buf: Uint8Array, view: DataView, start: number, stop: number): void;
+  message(buf: Uint8Array, view: DataView | null, start: number, stop: number): void;
   /** The data is another from here on than the frames so far tell. */
   replaced(): void;
 }
@@ -121,6 +122,12 @@ export class Commit implements EffectSink {
     stop: number,
     view: DataView | null,
   ): boolean {
+    const backlog = this.#backlog!;
+    if (!backlog.isHolding && this.#unit === NO_UNIT && db === this.#db) {
+      backlog.skip();
+      this.#countedIn(src, view, start, stop);
+      return true;
+    }
     const sink = this.#sinkFor(db);
     sink.appendEncoded(src, start, stop, view);
     if (this.#unit !== UNIT_FIRST) this.#counted(sink);
@@ -151,7 +158,7 @@ export class Commit implements EffectSink {
       this.#unit = UNIT_FIRST;
       this.#putByDb = db;
       this.#putByIsMessage = false;
-      return this.#putBy ??= new Backlog({ limitBytes: 1, firstOffset: 0 });
+      return this.#putBy ??= numbersOnly();
     }
     if (this.#unit === UNIT_FIRST && this.#putByIsMessage) {
       const { newestBuf, newestPayloadStart, newestStop } = this.#putBy!;
@@ -273,11 +280,22 @@ export class Commit implements EffectSink {
   }
 
   #counted(backlog: Backlog): void {
+    const { newestBuf, newestView, newestPayloadStart, newestStop } = backlog;
+    this.#countedIn(newestBuf, newestView, newestPayloadStart, newestStop);
+  }
+
+  /** A write's command lies in `buf[start..stop)`. */
+  #countedIn(buf: Uint8Array, view: DataView | null, start: number, stop: number): void {
     this.#sequence.value++;
     this.#sequence.writes++;
     this.appended = true;
-    if (this.log === null) return;
-    const { newestBuf, newestView, newestPayloadStart, newestStop } = backlog;
-    this.log.frame(newestBuf, newestView, newestPayloadStart, newestStop);
+    if (this.log !== null) this.log.frame(buf, view, start, stop);
   }
+}
+
+/** A backlog for encoding only: it holds nothing. */
+export function numbersOnly(): Backlog {
+  const backlog = new Backlog({ limitBytes: 1, firstOffset: 0 });
+  backlog.holdNothing();
+  return backlog;
 }

@@ -216,8 +216,7 @@ export class Primary implements PumpHost {
     const isUpstream = claim.version === 2 && claim.id === host.upstreamNode();
     const unready = isUpstream ? "this node follows the one that asks" : host.notReady();
     if (unready !== null) return this.#reject(pump, "NotReady", unready);
-    this.shard.followed();
-    const backlog = this.shard.openBacklog();
+    const backlog = this.shard.followed();
     const { lineage } = this.shard;
     const resume = decideResume(claim, {
       history: lineage.id,
@@ -439,9 +438,8 @@ export class Primary implements PumpHost {
       this.#backlogSeen = backlog;
     }
     if (ttlMs === 0 || nowMs - this.#lastFollowedMs < ttlMs) return;
-    if (this.shard.kept.log !== null) return;
+    if (!this.shard.dropBacklog()) return;
     this.#log.notice("backlog dropped, since nobody has followed", { ttlMs });
-    this.shard.dropBacklog();
   }
 
   /** Closes the links of the replica with this id: this node follows it now. */

@@ -379,6 +379,8 @@ export class Replication {
     const positions = before?.positions() ?? restored ?? this.#leftPositions() ??
       this.#ownPositions();
     this.#leave();
+    // Should this node be promoted, those that follow the same upstream come to it.
+    for (const shard of this.#host.node.shards) if (shard.backlog !== null) shard.openBacklog();
     this.#follower = this.#newFollower(host, port, positions);
     if (!this.#isSuspended) this.#follower.start();
     this.#host.log.notice("replica of", { upstream: `${host}:${port}` });
@@ -572,7 +574,7 @@ export class Replication {
       nodeId: id,
       syncs: this.stats,
       backlog: {
-        active: shards.some((shard) => shard.backlog !== null),
+        active: shards.some((shard) => shard.backlog?.isHolding ?? false),
         limitBytes: replBacklogBytes * shards.length,
         sizeBytes: shards.reduce((bytes, shard) => bytes + (shard.backlog?.sizeBytes ?? 0), 0),
         memoryBytes: shards.reduce((bytes, shard) => bytes + (shard.backlog?.memoryBytes ?? 0), 0),

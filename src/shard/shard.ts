@@ -18,7 +18,7 @@ import type { EntryList } from "../memory/dict.ts";
 import type { HashKey } from "../memory/siphash.ts";
 import { Backlog } from "../replication/backlog.ts";
 import { type LinePlace, Origins, type OwnPlace } from "../replication/origins.ts";
-import { Commit, type FrameLog, type NodeSequence } from "./commit.ts";
+import { Commit, type FrameLog, type NodeSequence, numbersOnly } from "./commit.ts";
 import { FreezeLock } from "./freeze_lock.ts";
 import { KevyDialect } from "./kevy_dialect.ts";
 import { type Lineage, newLineage } from "./lineage.ts";
@@ -26,8 +26,8 @@ import type { ShardSettings } from "./settings.ts";
 
 const DEL = ascii("DEL");
 /**
- * Bytes of frames that are kept before any replica has come, where an append-only file needs the frames
- * anyway: enough for one that comes back from a short absence, little for a server that has none.
+ * Bytes of frames that are kept before any replica has come, where one may: after a restart, and while
+ * this node follows another. Enough for a short absence, little for a server that has none.
  */
 const UNFOLLOWED_BYTES = 16 * 1024 * 1024;
 
@@ -55,6 +55,8 @@ export class Shard implements ShardPort, KeyspaceListener {
   #nextOffset = 0;
   readonly #settings: ShardSettings;
   #isFollowed = false;
+  /** Whether somebody may ask for frames, so that the backlog holds them. */
+  #isHolding = false;
   #abortView: ((reason: string) => void) | null = null;
 
   /** An empty shard in `arena`. */
@@ -121,14 +123,14 @@ export class Shard implements ShardPort, KeyspaceListener {
 
   /** From here on all effects go to `log`, an append-only file; null ends that. */
   keepIn(log: FrameLog | null): void {
-    if (log !== null) this.openBacklog();
+    if (log !== null) this.#numbered();
     this.kept.log = log;
     if (this.keepsFrames) return;
     // Nobody reads this backlog: the file takes each effect when it is encoded.
-    this.kept.attach(log === null ? null : new Backlog({ limitBytes: 1, firstOffset: 0 }), -1);
+    this.kept.attach(log === null ? null : numbersOnly(), -1);
   }
 
-  /** The frames, or null while nobody needs them. */
+  /** The frames, or null while they are not even numbered. */
   get backlog(): Backlog | null {
     return this.commit.backlog;
   }
@@ -171,8 +173,16 @@ export class Shard implements ShardPort, KeyspaceListener {
     }
   }
 
-  /** Starts keeping frames, if it does not yet. */
+  /** Starts keeping frames, if it does not yet: somebody may ask for them. */
   openBacklog(): Backlog {
+    this.#isHolding = true;
+    const backlog = this.#numbered();
+    backlog.hold();
+    return backlog;
+  }
+
+  /** Starts giving frames numbers, if it does not yet; they are kept if somebody may ask for them. */
+  #numbered(): Backlog {
     const open = this.commit.backlog;
     if (open !== null) return open;
     const isFresh = this.lineage.beganEmpty && this.#nextOffset === 0;
@@ -180,6 +190,7 @@ export class Shard implements ShardPort, KeyspaceListener {
       this.lineage = { ...this.lineage, beganEmpty: false };
     }
     const backlog = this.newBacklog(this.#nextOffset);
+    if (!this.#isHolding) backlog.holdNothing();
     this.commit.attach(backlog, isFresh ? 0 : -1);
     return backlog;
   }
@@ -201,11 +212,12 @@ export class Shard implements ShardPort, KeyspaceListener {
   }
 
   /** A replica has come: from now on frames are kept for it and its like. */
-  followed(): void {
-    if (this.#isFollowed) return;
+  followed(): Backlog {
+    const backlog = this.openBacklog();
+    if (this.#isFollowed) return backlog;
     this.#isFollowed = true;
-    const { backlog } = this.commit;
-    if (backlog !== null) backlog.limitBytes = this.backlogLimitBytes;
+    backlog.limitBytes = this.backlogLimitBytes;
+    return backlog;
   }
 
   /**
@@ -216,21 +228,29 @@ export class Shard implements ShardPort, KeyspaceListener {
     invariant(this.commit.backlog === null, "a history is continued beside another");
     this.lineage = lineage;
     this.#nextOffset = backlog.nextOffset;
+    this.#isHolding = true;
     this.commit.attach(backlog, -1);
   }
 
   /**
-   * Stops keeping frames: nobody has followed for long. What is written from here on has no number,
-   * so a new history begins when somebody follows again.
+   * Stops keeping frames: nobody has followed for long. Without an append-only file, which needs every
+   * write to have a number, what is written from here on has none, and a new history begins when somebody
+   * follows again. Returns whether any of this is new.
    */
-  dropBacklog(): void {
+  dropBacklog(): boolean {
     const { backlog } = this.commit;
-    // An append-only file needs every write to have a number.
-    if (backlog === null || this.kept.log !== null) return;
+    if (backlog === null) return false;
+    const wasHolding = this.#isHolding;
+    this.#isHolding = this.#isFollowed = false;
+    if (this.kept.log !== null) {
+      backlog.holdNothing();
+      return wasHolding;
+    }
     this.commit.attach(null, -1);
     this.#nextOffset = backlog.nextOffset + 1;
     this.lineage = newLineage(false);
     this.origins.clear();
+    return true;
   }
 
   /**
@@ -247,7 +267,7 @@ export class Shard implements ShardPort, KeyspaceListener {
     this.origins.clear();
     const isNew = lineage.previousId === null && before > 0;
     this.#nextOffset = isNew ? Math.max(nextOffset, before + 1) : nextOffset;
-    if (wasOpen) this.openBacklog();
+    if (wasOpen) this.#numbered();
   }
 
   /** Freezes the keys as they are; the caller has the lock. `aborted` is called if memory runs out. */

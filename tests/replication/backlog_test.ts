@@ -4,6 +4,8 @@ import {
   Backlog,
   type Cursor,
   CURSOR_LOST,
+  NOT_HELD_BYTES_MAX,
+  NOT_HELD_FRAMES_MAX,
   type Pin,
   SEGMENT_BYTES_MIN,
   SEGMENTS_PER_LIMIT_MIN,
@@ -171,6 +173,74 @@ Deno.test("a smaller limit evicts at once and keeps the newest frame", () => {
   assertEquals(backlog.readable(cursor), CURSOR_LOST);
 });
 
+/** What the frame appended last holds, as an append-only file gets it. */
+function newest(backlog: Backlog): string {
+  return latin1(backlog.newestBuf, backlog.newestPayloadStart, backlog.newestStop);
+}
+
+Deno.test("a backlog that holds nothing gives numbers, and each frame is seen until the next", () => {
+  const backlog = new Backlog({ limitBytes: 4096, firstOffset: 7 });
+  append(backlog, "SET", "a", "1");
+  const cursor = backlog.cursorAt(7)!;
+  const pin = backlog.pin(7)!;
+  backlog.holdNothing();
+  assertEquals([backlog.oldestOffset, backlog.nextOffset, backlog.sizeBytes], [8, 8, 0]);
+  assert(pin.overrun);
+  // A reader still has the bytes of its segment.
+  assertEquals(drain(backlog, cursor, 100), encoded(7, "SET", "a", "1"));
+  assertEquals(backlog.readable(cursor), CURSOR_LOST);
+  backlog.release(cursor);
+
+  assertEquals(append(backlog, "SET", "b", "2"), 8);
+  assertEquals(newest(backlog), encoded(8, "SET", "b", "2").slice("*2\r\n:8\r\n".length));
+  assert(backlog.newestView.buffer === backlog.newestBuf.buffer);
+  backlog.skip();
+  assertEquals(append(backlog, "DEL", "b"), 10);
+  assertEquals(newest(backlog), "*2\r\n$3\r\nDEL\r\n$1\r\nb\r\n");
+  assertEquals([backlog.oldestOffset, backlog.nextOffset, backlog.sizeBytes], [11, 11, 0]);
+  assertEquals([backlog.holds(11), backlog.cursorAt(11), backlog.pin(11)], [false, null, null]);
+
+  backlog.hold();
+  assertEquals([backlog.oldestOffset, backlog.nextOffset, backlog.sizeBytes], [11, 11, 0]);
+  const later = backlog.cursorAt(11)!;
+  append(backlog, "SET", "c", "3");
+  assertEquals(drain(backlog, later, 100), encoded(11, "SET", "c", "3"));
+});
+
+Deno.test("of a large frame that is not held nothing is left with the next", () => {
+  const backlog = new Backlog({ limitBytes: 1, firstOffset: 0 });
+  backlog.holdNothing();
+  const overhead = 100;
+  append(backlog, "x".repeat(NOT_HELD_BYTES_MAX - overhead));
+  append(backlog, "PING");
+  assert(
+    backlog.memoryBytes >= NOT_HELD_BYTES_MAX - overhead,
+    "a buffer of the usual size is kept",
+  );
+  append(backlog, "x".repeat(NOT_HELD_BYTES_MAX + 1));
+  assert(backlog.memoryBytes > NOT_HELD_BYTES_MAX);
+  append(backlog, "PING");
+  assertEquals(backlog.memoryBytes, SEGMENT_BYTES_MIN);
+});
+
+Deno.test("numbers go on when the count of frames that are not held begins anew", () => {
+  for (const isSkipped of [true, false]) {
+    const first = 999_999_000;
+    const backlog = new Backlog({ limitBytes: 4096, firstOffset: first });
+    backlog.holdNothing();
+    for (let i = 0; i < NOT_HELD_FRAMES_MAX; i++) backlog.skip();
+    for (let i = 0; i < 2; i++) {
+      if (isSkipped) backlog.skip();
+      else append(backlog, "PING");
+      assertEquals(backlog.nextOffset, first + NOT_HELD_FRAMES_MAX + i + 1);
+    }
+    backlog.hold();
+    const offset = append(backlog, "PING");
+    const cursor = backlog.cursorAt(offset)!;
+    assertEquals(drain(backlog, cursor, 100), encoded(first + NOT_HELD_FRAMES_MAX + 2, "PING"));
+  }
+});
+
 /** A plain list of every frame ever appended answers beside the backlog. */
 function runModel(rnd: Random, steps: number, note: string): void {
   const limitBytes = 2000 + rnd.below(60_000);
@@ -182,6 +252,8 @@ function runModel(rnd: Random, steps: number, note: string): void {
   const starts = [0];
   const pins: Pin[] = [];
   const readers: { cursor: Cursor; position: number }[] = [];
+  /** The first frame since frames were held again. */
+  let heldFrom = 0;
 
   for (let step = 0; step < steps; step++) {
     const where = `${note} step ${step}`;
@@ -198,6 +270,7 @@ function runModel(rnd: Random, steps: number, note: string): void {
       backlog.movePin(pin, Math.max(pin.offset, backlog.nextOffset - rnd.below(300)));
     } else if (dice < 98 && pins.length > 0) backlog.unpin(pins.shift()!);
     else if (dice < 99) backlog.limitBytes = limitBytes >> rnd.below(3);
+    else if (rnd.below(4) === 0) holdNothingForAWhile(where);
     else backlog.keepFrom = rnd.below(2) === 0 ? Infinity : backlog.nextOffset - rnd.below(100);
     check(where);
   }
@@ -211,6 +284,23 @@ function runModel(rnd: Random, steps: number, note: string): void {
     assertEquals(offset, first + starts.length - 1, where);
     stream += encoded(offset, ...args);
     starts.push(stream.length);
+  }
+
+  /** Frames that are not held have numbers and no bytes. */
+  function holdNothingForAWhile(where: string): void {
+    for (const { cursor } of readers.splice(0)) backlog.release(cursor);
+    backlog.holdNothing();
+    for (const pin of pins) assert(pin.overrun, where);
+    for (let n = rnd.below(20); n > 0; n--) {
+      if (rnd.below(2) === 0) backlog.skip();
+      else append(backlog, "SET", "x".repeat(rnd.below(limitBytes)));
+      starts.push(stream.length);
+      if (rnd.below(4) === 0) backlog.limitBytes = limitBytes >> rnd.below(3);
+      assertEquals(backlog.nextOffset, first + starts.length - 1, where);
+      assertEquals([backlog.oldestOffset, backlog.sizeBytes], [backlog.nextOffset, 0], where);
+    }
+    backlog.hold();
+    heldFrom = backlog.nextOffset;
   }
 
   function openReader(where: string): void {
@@ -255,7 +345,9 @@ function runModel(rnd: Random, steps: number, note: string): void {
     assertEquals(backlog.nextOffset, first + starts.length - 1, where);
     assertEquals(backlog.sizeBytes, stream.length - starts[oldest], where);
     assertEquals(backlog.appendedBytes, stream.length, where);
-    if (starts.length > 1) assert(backlog.nextOffset > backlog.oldestOffset, where);
+    if (starts.length > 1 && backlog.nextOffset > heldFrom) {
+      assert(backlog.nextOffset > backlog.oldestOffset, where);
+    }
     for (const pin of pins) assert(pin.overrun || backlog.holds(pin.offset), where);
     const pinned = pins.some((pin) => !pin.overrun);
     const allowed = pinned ? Math.max(backlog.limitBytes, pinLimitBytes) : backlog.limitBytes;

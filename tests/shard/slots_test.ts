@@ -126,6 +126,54 @@ Deno.test("a backlog that nobody follows is dropped, and a new history begins", 
   assertEquals(primary.replication.stats.fullReasons.get("otherHistory"), 1);
 });
 
+Deno.test("with an append-only file frames are kept from the first replica on, and dropped as ever", async () => {
+  const replBacklogBytes = 32 * 1024 * 1024;
+  await using primary = TestNode.start({
+    replBacklogBytes,
+    replBacklogTtlSeconds: 0.15,
+    reconnectWindowMs: 50,
+  });
+  await using replica = TestNode.start();
+  await using proxy = new Proxy(primary.base, 1);
+  primary.announcedBase = proxy.port;
+  const [shard] = primary.node.shards;
+  let kept = 0;
+  shard.keepIn({ frame: () => kept++, message: () => kept++, replaced: () => {} });
+  const { active } = primary.replication.status().backlog;
+  assertEquals(active, false);
+  primary.run("SET", "k", "v");
+  primary.run("INCR", "n");
+  const backlog = shard.backlog!;
+  assertEquals([kept, backlog.nextOffset, backlog.isHolding], [2, 2, false]);
+
+  replica.follow(primary);
+  await linked(replica);
+  assert(primary.replication.status().backlog.active);
+  assertEquals(backlog.limitBytes, replBacklogBytes);
+  proxy.cut();
+  for (let i = 0; i < 10; i++) primary.run("SET", "k" + i, "later");
+  await inStep(primary, replica);
+  assertEquals(primary.differsFrom(replica), "");
+  const { stats } = primary.replication;
+  assertEquals([stats.full, stats.partialOk], [1, 1]);
+
+  const history = shard.lineage.id;
+  proxy.refuse(true);
+  proxy.cut();
+  await until("it is dropped", () => !backlog.isHolding, () => primary.tail());
+  assert(primary.hasLogged("backlog dropped"));
+  // The file needs every write to have a number of the same history.
+  primary.run("SET", "k", "last");
+  // Thirteen writes, and a SELECT behind the snapshot's cut.
+  assertEquals([shard.lineage.id, shard.nextOffset, kept], [history, 14, 14]);
+  assert(shard.backlog === backlog);
+  proxy.refuse(false);
+  await inStep(primary, replica);
+  assertEquals(primary.differsFrom(replica), "");
+  assertEquals(stats.fullReasons.get("evicted"), 1);
+  assertEquals(primary.replication.status().backlog.active, true);
+});
+
 Deno.test("a live replica keeps the backlog however long nothing happens", async () => {
   await using primary = TestNode.start({ replBacklogTtlSeconds: 0.1, reconnectWindowMs: 10 });
   await using replica = TestNode.start();
