@@ -9,7 +9,7 @@ import { ascii, digitCount, equalsBytes } from "../base/ascii.ts";
 import { parseInteger } from "../base/integers.ts";
 import { KEY_BYTES_MAX } from "../keyspace/entry.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
-import { encodedStart } from "../resp/as_encoded.ts";
+import { encodedStart, plainStart } from "../resp/as_encoded.ts";
 import { ERR_REPLY_TOO_LARGE, ERR_WRONGTYPE } from "../resp/errors.ts";
 import type { ReplyWriter } from "../resp/reply_writer.ts";
 import type { BlockingPort } from "./blocking.ts";
@@ -55,6 +55,8 @@ export class Call {
   stops: Int32Array = new Int32Array(0);
   /** Number of arguments, the name included. */
   argc = 0;
+  /** See `RequestParser.isPlain`; true of the words at hand only, which `setRequest` sees to. */
+  #isPlain = false;
   /** The client. */
   session!: Session;
   /** Its replies. */
@@ -88,6 +90,26 @@ export class Call {
     this.node = node;
     this.keys = node.shards[0].keys;
     this.effects = node.shards[0].effects;
+  }
+
+  /**
+   * The words of a request: argument i is `buf[starts[i]..stops[i])`. `view` is a view of `buf`, if there is
+   * one; `isPlain` is what the parser that found them says.
+   */
+  setRequest(
+    buf: Uint8Array,
+    view: DataView | null,
+    starts: Int32Array,
+    stops: Int32Array,
+    argc: number,
+    isPlain: boolean,
+  ): void {
+    this.buf = buf;
+    this.view = view;
+    this.starts = starts;
+    this.stops = stops;
+    this.argc = argc;
+    this.#isPlain = isPlain;
   }
 
   /** Whether the command may make its client wait (`blockOn`): nothing waits inside EXEC. */
@@ -238,7 +260,9 @@ export class Call {
     if (!effects.active) return;
     const { buf, view, starts, stops, argc } = this;
     if (view !== null && this.#isNamed(name)) {
-      const start = encodedStart(view, starts, stops, argc);
+      const start = this.#isPlain
+        ? plainStart(view, starts, stops, argc)
+        : encodedStart(view, starts, stops, argc);
       if (start >= 0 && effects.encoded(this.db, buf, start, stops[argc - 1] + 2, view)) return;
     }
     let payload = 0;

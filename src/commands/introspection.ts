@@ -29,10 +29,8 @@ const ERR_ARGUMENTS = ascii("ERR Invalid arguments specified for command");
 /** The request that begins at argument 2, as a call of its own. */
 function innerCall(call: Call): Call {
   const inner = new Call(call.node);
-  inner.buf = call.buf;
-  inner.starts = call.starts.subarray(2);
-  inner.stops = call.stops.subarray(2);
-  inner.argc = call.argc - 2;
+  const { buf, view, starts, stops, argc } = call;
+  inner.setRequest(buf, view, starts.subarray(2), stops.subarray(2), argc - 2, false);
   inner.db = call.db;
   return inner;
 }

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { LF } from "../base/ascii.ts";
+
 const STAR = 42;
 const DOLLAR = 36;
 const ZERO = 48;
@@ -52,6 +54,25 @@ export function encodedStart(
     }
     if (view.getUint16(stop) !== LINE_END) return -1;
     at = stop + 2;
+  }
+  return begin;
+}
+
+/**
+ * As `encodedStart`, of a request of which the parser knows that it is plain: what it did not look at is
+ * all that is left to compare.
+ */
+export function plainStart(
+  view: DataView,
+  starts: Int32Array,
+  stops: Int32Array,
+  argc: number,
+): number {
+  const first = starts[0];
+  const begin = first - (stops[0] - first < 10 ? 2 * SHORT_LINE_BYTES : 2 * SHORT_LINE_BYTES + 1);
+  if (view.getUint8(begin + SHORT_LINE_BYTES - 1) !== LF) return -1;
+  for (let i = 0; i < argc; i++) {
+    if (view.getUint8(starts[i] - 1) !== LF || view.getUint16(stops[i]) !== LINE_END) return -1;
   }
   return begin;
 }

@@ -72,6 +72,11 @@ export class RequestParser {
   at = 0;
   /** First byte of the request being parsed, or just completed; the reader may drop what is before it. */
   begin = 0;
+  /**
+   * Whether the request just completed is surely as `encodedStart` wants it, but for the second byte of
+   * each line's end and the two bytes behind each argument, which were not looked at.
+   */
+  isPlain = false;
   /** After `PROTOCOL_ERROR`: the reply's words behind `ERR `, one char a byte (latin-1). */
   error = "";
   /**
@@ -159,6 +164,7 @@ export class RequestParser {
     this.at = at;
     if (i === argc) {
       this.argc = argc;
+      this.isPlain = true;
       return REQUEST;
     }
     this.#expected = argc;
@@ -205,6 +211,7 @@ export class RequestParser {
   /** Begins a request that `parse` does not know at sight. */
   #start(buf: Uint8Array, to: number): number {
     if (this.at >= to) return this.#caughtUp();
+    this.isPlain = false;
     if (buf[this.at] !== STAR) return this.#inline(buf, to);
     const count = this.#readCount(buf, to);
     if (count === LINE_OPEN) return NEED_MORE;
@@ -217,6 +224,7 @@ export class RequestParser {
 
   /** Goes on within a request: any length, any number of arguments, any cut. */
   #resume(buf: Uint8Array, to: number): number {
+    this.isPlain = false;
     const expected = this.#expected;
     if (expected === FAILED) return PROTOCOL_ERROR;
     let bulkBytes = this.pendingBulkBytes;

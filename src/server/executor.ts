@@ -277,11 +277,7 @@ export class Executor {
       command = sub;
     }
     const call = this.call;
-    call.buf = buf;
-    call.view = view;
-    call.starts = starts;
-    call.stops = stops;
-    call.argc = argc;
+    call.setRequest(buf, view, starts, stops, argc, parser.isPlain);
     call.session = session;
     call.reply = reply;
     call.db = session.db;
@@ -483,11 +479,7 @@ export class Executor {
     if (transaction.isWrite) session.lastWriteSequence = this.#sequence.value;
     // The commands' errors are theirs, not EXEC's; and the slow log sees EXEC's own request.
     reply.errors = errors;
-    call.buf = buf;
-    call.view = view;
-    call.starts = starts;
-    call.stops = stops;
-    call.argc = argc;
+    call.setRequest(buf, view, starts, stops, argc, false);
     call.spec = spec;
   }
 
@@ -550,11 +542,7 @@ export class Executor {
     if (command.subcommands !== null && argc > 1) {
       command = command.subcommands.find(buf, starts[1], stops[1])!;
     }
-    call.buf = buf;
-    call.view = request.view;
-    call.starts = starts;
-    call.stops = stops;
-    call.argc = argc;
+    call.setRequest(buf, request.view, starts, stops, argc, false);
     call.session = session;
     call.reply = session.reply;
     call.db = session.db;

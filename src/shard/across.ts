@@ -128,11 +128,7 @@ export function runAcross(
     for (const key of across) {
       if (key.shard !== home && !key.isTarget) lend(call, key, target.shards[key.shard].keys, keys);
     }
-    alone.buf = buf;
-    alone.view = call.view;
-    alone.starts = starts;
-    alone.stops = stops;
-    alone.argc = call.argc;
+    alone.setRequest(buf, call.view, starts, stops, call.argc, false);
     alone.session = call.session;
     alone.reply = reply;
     alone.db = call.db;
@@ -287,11 +283,7 @@ function runWords(table: CommandTable, call: Call, words: readonly Uint8Array[])
     stops[i] = at += word.length;
   });
   const command = table.find(buf, 0, stops[0])!;
-  call.buf = buf;
-  call.view = null;
-  call.starts = starts;
-  call.stops = stops;
-  call.argc = words.length;
+  call.setRequest(buf, null, starts, stops, words.length, false);
   call.spec = command.spec;
   call.route(1);
   command.run(call);

@@ -277,8 +277,7 @@ export class Applier {
       return { name: "ApplyFailed", detail: `${argc} arguments of ${command.spec.name}` };
     }
     const call = this.#callOn(target);
-    call.buf = buf;
-    call.view = view;
+    call.setRequest(buf, view, starts, stops, argc, false);
     return this.#run(target, place, call, frame, command);
   }
 
@@ -340,9 +339,6 @@ export class Applier {
         return this.#swap(target, place, one, other);
       }
     }
-    call.starts = starts;
-    call.stops = stops;
-    call.argc = argc;
     call.session = this.#session;
     call.reply = this.#reply;
     call.db = place.db;
