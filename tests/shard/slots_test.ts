@@ -27,6 +27,9 @@ async function caughtUp(node: TestNode, id: string, from = 0): Promise<Peer> {
   return peer;
 }
 
+/** A primary that drops what nobody has followed for a moment. */
+const FORGETS_SOON = { replBacklogTtlSeconds: 0.15, reconnectWindowMs: 50 };
+
 Deno.test("a replica that comes back within the window is known, and its slot is taken", async () => {
   await using primary = TestNode.start();
   primary.node.shards[0].openBacklog();
@@ -100,10 +103,7 @@ Deno.test("the backlog keeps what a replica that left still needs, within its li
 });
 
 Deno.test("a backlog that nobody follows is dropped, and a new history begins", async () => {
-  await using primary = TestNode.start({
-    replBacklogTtlSeconds: 0.15,
-    reconnectWindowMs: 50,
-  });
+  await using primary = TestNode.start(FORGETS_SOON);
   await using replica = TestNode.start();
   await using proxy = new Proxy(primary.base, 1);
   primary.announcedBase = proxy.port;
@@ -129,9 +129,8 @@ Deno.test("a backlog that nobody follows is dropped, and a new history begins", 
 Deno.test("with an append-only file frames are kept from the first replica on, and dropped as ever", async () => {
   const replBacklogBytes = 32 * 1024 * 1024;
   await using primary = TestNode.start({
+    ...FORGETS_SOON,
     replBacklogBytes,
-    replBacklogTtlSeconds: 0.15,
-    reconnectWindowMs: 50,
   });
   await using replica = TestNode.start();
   await using proxy = new Proxy(primary.base, 1);
