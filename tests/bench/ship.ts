@@ -57,7 +57,8 @@ export const SHIP: Measurement = {
     "writer and the server share this machine's cores; the columns without a ship tell what that " +
     "costs, and 'no core' how many ms of each second of a ship the server's main thread was ready to " +
     "run and had to wait for a core, which is in the other figures too. So as many ships again are " +
-    "taken with the event loop on a core of its own and all else on the others (taskset): 'own core' " +
+    "taken with the event loop on a core of its own and all else on the others (taskset), where the writer " +
+    "gives way to the server's threads (nice): one that waits for it may hold what the loop wants. 'own core' " +
     "is the longest piece of work then, the median of the ships and the most; 'stolen' is what the " +
     "host of a virtual machine took of that core meanwhile, which is in it.",
   run,
@@ -100,7 +101,7 @@ async function run(bench: Bench): Promise<Findings> {
     const keys = await load(client, options.quick ? QUICK_DATASET_BYTES : DATASET_BYTES);
     for (const writes of hasBenchmark ? [false, true] : [false]) {
       say(`${maker}: ${writes ? "with writes" : "idle"}`);
-      const writer = writes ? startWriter(server, keys) : null;
+      const writer = writes ? startWriter(server, keys, false) : null;
       await sleep(1_000);
       const watcher = await Sampler.ping(server.port);
       await sleep(BASELINE_MS);
@@ -122,13 +123,18 @@ async function run(bench: Bench): Promise<Findings> {
   return { tables: tables(rows), data: rows };
 }
 
-function startWriter(server: Program, keys: number): ReturnType<typeof startRedisBenchmark> {
+function startWriter(
+  server: Program,
+  keys: number,
+  givesWay: boolean,
+): ReturnType<typeof startRedisBenchmark> {
   return startRedisBenchmark({
     port: server.port,
     command: ["SET", "key:__rand_int__", "w".repeat(VALUE_BYTES)],
     keyRange: keys,
     requests: ENDLESS,
     pipeline: 1,
+    givesWay,
   });
 }
 
@@ -141,7 +147,7 @@ async function shipsAlone(
 ): Promise<Alone[]> {
   await using core = await OwnCore.give(server);
   if (core === null) return [];
-  const writer = writes ? startWriter(server, keys) : null;
+  const writer = writes ? startWriter(server, keys, true) : null;
   await sleep(SETTLE_MS);
   const ships: Alone[] = [];
   for (let i = 0; i < count; i++) {
