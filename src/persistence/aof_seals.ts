@@ -25,7 +25,7 @@
  */
 
 import { ascii, latin1, LF, putInteger } from "../base/ascii.ts";
-import { Crc64 } from "../snapshot/crc64.ts";
+import { Crc64, HEX_DIGITS } from "../snapshot/crc64.ts";
 import { readAt, type StorageFile } from "./storage.ts";
 
 /** Bytes of commands that one seal ends: more than that may be torn nowhere. */
@@ -44,7 +44,6 @@ const SPACE = 32;
 /** What a seal begins with. */
 export const SEAL: Uint8Array = ascii("#seal=");
 const UNSEALED = ascii("#unsealed ");
-const CRC_DIGITS = 16;
 const SEALS = /#(?:seal=(\d{1,6})|unsealed) ([0-9a-f]{16}) ?\n/g;
 
 const crc = new Crc64();
@@ -53,14 +52,6 @@ const crc = new Crc64();
 function beginAt(byte: number): void {
   crc.low = byte | 0;
   crc.high = Math.floor(byte / 2 ** 32) | 0;
-}
-
-function putCrc(out: Uint8Array, at: number): number {
-  for (let i = 0; i < CRC_DIGITS; i++) {
-    const digit = ((i < 8 ? crc.high : crc.low) >>> (28 - (i & 7) * 4)) & 15;
-    out[at++] = digit < 10 ? 48 + digit : 87 + digit;
-  }
-  return at;
 }
 
 /**
@@ -73,7 +64,7 @@ export function putSeal(buf: Uint8Array, start: number, stop: number, byte: numb
   buf.set(SEAL, stop);
   let at = putInteger(buf, stop + SEAL.length, stop - start);
   buf[at++] = SPACE;
-  at = putCrc(buf, at);
+  at = crc.putHex(buf, at);
   const isEven = (byte + at + 1 - start) % 2 === 0;
   if (!isEven) buf[at++] = SPACE;
   buf[at++] = LF;
@@ -82,10 +73,10 @@ export function putSeal(buf: Uint8Array, start: number, stop: number, byte: numb
 
 /** The line from which on a file is plain, at byte `byte` of it. */
 export function unsealedLine(byte: number): Uint8Array<ArrayBuffer> {
-  const line = new Uint8Array(UNSEALED.length + CRC_DIGITS + 1);
+  const line = new Uint8Array(UNSEALED.length + HEX_DIGITS + 1);
   line.set(UNSEALED);
   beginAt(byte);
-  line[putCrc(line, UNSEALED.length)] = LF;
+  line[crc.putHex(line, UNSEALED.length)] = LF;
   return line;
 }
 

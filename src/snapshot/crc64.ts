@@ -10,6 +10,7 @@
  * @module
  */
 
+import { latin1 } from "../base/ascii.ts";
 import { littleEndian32, putLittleEndian32 } from "./bytes.ts";
 
 /** Bytes that a stored checksum takes. */
@@ -42,6 +43,9 @@ for (let i = 256; i < LOW.length; i++) {
   LOW[i] = ((low >>> 8) | (high << 24)) ^ LOW[low & 255];
   HIGH[i] = (high >>> 8) ^ HIGH[low & 255];
 }
+
+/** Digits of a value in hexadecimal. */
+export const HEX_DIGITS = 16;
 
 /** A running CRC-64 of the bytes given so far. */
 export class Crc64 {
@@ -96,7 +100,17 @@ export class Crc64 {
 
   /** The value as 16 lower-case hexadecimal digits, highest first; for logs and errors. */
   hex(): string {
-    const digits = (half: number) => (half >>> 0).toString(16).padStart(8, "0");
-    return digits(this.high) + digits(this.low);
+    const digits = new Uint8Array(HEX_DIGITS);
+    this.putHex(digits, 0);
+    return latin1(digits);
+  }
+
+  /** Writes what `hex()` gives at `out[at..at+HEX_DIGITS)` and returns the position behind it. */
+  putHex(out: Uint8Array, at: number): number {
+    for (let i = 0; i < HEX_DIGITS; i++) {
+      const digit = ((i < 8 ? this.high : this.low) >>> (28 - (i & 7) * 4)) & 15;
+      out[at++] = digit < 10 ? 48 + digit : 87 + digit;
+    }
+    return at;
   }
 }

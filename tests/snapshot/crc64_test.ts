@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { Crc64 } from "../../src/snapshot/crc64.ts";
-import { ascii } from "../../src/base/ascii.ts";
+import { Crc64, HEX_DIGITS } from "../../src/snapshot/crc64.ts";
+import { ascii, latin1 } from "../../src/base/ascii.ts";
 import { Random } from "./support.ts";
 
 /** One bit at a time with BigInt: slow and evidently the definition. */
@@ -34,6 +34,16 @@ Deno.test("crc64 equals the bitwise definition however the bytes are cut", () =>
     }
     assertEquals(crc.hex(), plainCrc64(bytes), `seed ${seed} round ${round}`);
   }
+});
+
+Deno.test("crc64 in digits goes where it is to be, and nowhere else", () => {
+  const crc = new Crc64();
+  crc.update(ascii("123456789"), 0, 9);
+  const out = ascii("<" + "x".repeat(HEX_DIGITS) + ">");
+  assertEquals(crc.putHex(out, 1), 1 + HEX_DIGITS);
+  assertEquals(latin1(out), "<e9c6d914c4b8d9ca>");
+  crc.reset();
+  assertEquals(crc.hex(), "0".repeat(HEX_DIGITS));
 });
 
 Deno.test("crc64 is stored little-endian and recognised again", () => {
