@@ -301,6 +301,8 @@ Deno.test("a link that was given up while it waited for the disk leaves the next
   const whenRoom = () => isFull && replica.size > 0 ? room.promise : null;
   const durability = { ...NOT_KEPT, whenRoom };
   await using replica = TestNode.start({ shards: 3 }, { durability });
+  // A test that fails must not wait for the disk when it ends.
+  using _ = { [Symbol.dispose]: () => room.resolve() };
   using primary = new FakePrimary(2);
   replica.follow(primary);
   const peers = [(await primary.next(0)).peer, (await primary.next(1)).peer];
