@@ -8,7 +8,7 @@ import { inStep, linked, TestNode, TICK_MS } from "../support/node.ts";
 import { Peer } from "../support/peer.ts";
 import { Proxy } from "../support/proxy.ts";
 import { Random } from "../support/random.ts";
-import { until } from "../support/until.ts";
+import { letHappen, until } from "../support/until.ts";
 
 const MiB = 2 ** 20;
 /** Values that make an image of 15 MiB a shard: more than sockets hold. */
@@ -298,7 +298,12 @@ Deno.test("a link that was given up while it waited for the disk leaves the next
   const images = [(await imageOf(source, 0)).bytes, (await imageOf(source, 1)).bytes];
   const room = Promise.withResolvers<void>();
   let isFull = true;
-  const whenRoom = () => isFull && replica.size > 0 ? room.promise : null;
+  let waits = 0;
+  const whenRoom = () => {
+    if (!isFull || replica.size === 0) return null;
+    waits++;
+    return room.promise;
+  };
   const durability = { ...NOT_KEPT, whenRoom };
   await using replica = TestNode.start({ shards: 3 }, { durability });
   // A test that fails must not wait for the disk when it ends.
@@ -313,16 +318,18 @@ Deno.test("a link that was given up while it waited for the disk leaves the next
   await linked(replica);
   const large = "x".repeat(3 * MiB);
   await peers[0].send(frame(0, "SET", keyOf(0), large));
-  await until("it is applied", () => replica.size === 1);
+  await until("it is applied and waits", () => replica.size === 1 && waits > 0);
+  await letHappen();
   // What arrives on the other link has this one begin anew, while it waits.
   await peers[1].send("+SNAPSHOT\r\n");
   const again = await primary.next(0);
+  // The next one reads, in as many pieces as come, while that one still waits.
+  isFull = false;
   await again.peer.send(concat(bytes(primary.ack(0, 1)), ship(images[0], 1)));
   await until(
     "it is complete",
     () => replica.log.filter((l) => l.includes("complete")).length === 3,
   );
-  isFull = false;
   room.resolve();
   await again.peer.send("+GETACK\r\n");
   assertEquals((await again.peer.array())?.args.slice(0, 2), ["REPLCONF", "ACK"]);
