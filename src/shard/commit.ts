@@ -125,7 +125,8 @@ export class Commit implements EffectSink {
     const backlog = this.#backlog!;
     if (!backlog.isHolding && this.#unit === NO_UNIT && db === this.#db) {
       backlog.skip();
-      this.#countedIn(src, view, start, stop);
+      this.#count();
+      this.log?.frame(src, view, start, stop);
       return true;
     }
     const sink = this.#sinkFor(db);
@@ -280,16 +281,16 @@ export class Commit implements EffectSink {
   }
 
   #counted(backlog: Backlog): void {
+    this.#count();
+    if (this.log === null) return;
     const { newestBuf, newestView, newestPayloadStart, newestStop } = backlog;
-    this.#countedIn(newestBuf, newestView, newestPayloadStart, newestStop);
+    this.log.frame(newestBuf, newestView, newestPayloadStart, newestStop);
   }
 
-  /** A write's command lies in `buf[start..stop)`. */
-  #countedIn(buf: Uint8Array, view: DataView | null, start: number, stop: number): void {
+  #count(): void {
     this.#sequence.value++;
     this.#sequence.writes++;
     this.appended = true;
-    if (this.log !== null) this.log.frame(buf, view, start, stop);
   }
 }
 

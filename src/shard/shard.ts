@@ -55,8 +55,6 @@ export class Shard implements ShardPort, KeyspaceListener {
   #nextOffset = 0;
   readonly #settings: ShardSettings;
   #isFollowed = false;
-  /** Whether somebody may ask for frames, so that the backlog holds them. */
-  #isHolding = false;
   #abortView: ((reason: string) => void) | null = null;
 
   /** An empty shard in `arena`. */
@@ -123,7 +121,7 @@ export class Shard implements ShardPort, KeyspaceListener {
 
   /** From here on all effects go to `log`, an append-only file; null ends that. */
   keepIn(log: FrameLog | null): void {
-    if (log !== null) this.#numbered();
+    if (log !== null) this.#numbered(false);
     this.kept.log = log;
     if (this.keepsFrames) return;
     // Nobody reads this backlog: the file takes each effect when it is encoded.
@@ -175,14 +173,13 @@ export class Shard implements ShardPort, KeyspaceListener {
 
   /** Starts keeping frames, if it does not yet: somebody may ask for them. */
   openBacklog(): Backlog {
-    this.#isHolding = true;
-    const backlog = this.#numbered();
+    const backlog = this.#numbered(true);
     backlog.hold();
     return backlog;
   }
 
-  /** Starts giving frames numbers, if it does not yet; they are kept if somebody may ask for them. */
-  #numbered(): Backlog {
+  /** Starts giving frames numbers, if it does not yet, and then holds them or not. */
+  #numbered(isHeld: boolean): Backlog {
     const open = this.commit.backlog;
     if (open !== null) return open;
     const isFresh = this.lineage.beganEmpty && this.#nextOffset === 0;
@@ -190,7 +187,7 @@ export class Shard implements ShardPort, KeyspaceListener {
       this.lineage = { ...this.lineage, beganEmpty: false };
     }
     const backlog = this.newBacklog(this.#nextOffset);
-    if (!this.#isHolding) backlog.holdNothing();
+    if (!isHeld) backlog.holdNothing();
     this.commit.attach(backlog, isFresh ? 0 : -1);
     return backlog;
   }
@@ -228,7 +225,6 @@ export class Shard implements ShardPort, KeyspaceListener {
     invariant(this.commit.backlog === null, "a history is continued beside another");
     this.lineage = lineage;
     this.#nextOffset = backlog.nextOffset;
-    this.#isHolding = true;
     this.commit.attach(backlog, -1);
   }
 
@@ -240,9 +236,9 @@ export class Shard implements ShardPort, KeyspaceListener {
   dropBacklog(): boolean {
     const { backlog } = this.commit;
     if (backlog === null) return false;
-    const wasHolding = this.#isHolding;
-    this.#isHolding = this.#isFollowed = false;
+    this.#isFollowed = false;
     if (this.kept.log !== null) {
+      const wasHolding = backlog.isHolding;
       backlog.holdNothing();
       return wasHolding;
     }
@@ -260,14 +256,14 @@ export class Shard implements ShardPort, KeyspaceListener {
    */
   startHistory(lineage: Lineage, nextOffset: number): void {
     this.kept.log?.replaced();
-    const wasOpen = this.commit.backlog !== null;
+    const open = this.commit.backlog;
     const before = this.nextOffset;
     this.commit.attach(null, -1);
     this.lineage = lineage;
     this.origins.clear();
     const isNew = lineage.previousId === null && before > 0;
     this.#nextOffset = isNew ? Math.max(nextOffset, before + 1) : nextOffset;
-    if (wasOpen) this.#numbered();
+    if (open !== null) this.#numbered(open.isHolding);
   }
 
   /** Freezes the keys as they are; the caller has the lock. `aborted` is called if memory runs out. */

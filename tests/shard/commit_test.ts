@@ -60,25 +60,26 @@ Deno.test("a file gets the same frames whether the backlog holds them or not", (
     const rnd = new Random(seed);
     const held = new Kept();
     const sometimes = new Kept();
-    const both = [held, sometimes];
+    const both = (act: (commit: Commit) => void) => {
+      act(held.commit);
+      act(sometimes.commit);
+    };
     for (let step = 0; step < 1500; step++) {
       const db = rnd.below(8) === 0 ? rnd.below(DATABASES) : 0;
       const words = ["SET", "k" + step, "v".repeat(rnd.below(300))];
       const isViewed = rnd.below(2) === 0;
       const dice = rnd.below(20);
-      if (dice === 0 && !held.commit.inUnit) { for (const { commit } of both) commit.beginUnit(); }
-      else if (dice === 1 && held.commit.inUnit) {
-        for (const { commit } of both) commit.endUnit();
-      } else if (dice === 2) { for (const { commit } of both) commit.restateDatabase(); }
-      else if (dice < 6) { for (const { commit } of both) say(commit, db, words, false); }
-      else if (dice === 6) {
-        for (const { commit } of both) say(commit, NO_DATABASE, ["PUBLISH", "c", "m"], true);
-      } else if (dice === 7 && sometimes.backlog.isHolding) sometimes.backlog.holdNothing();
+      if (dice === 0 && !held.commit.inUnit) both((commit) => commit.beginUnit());
+      else if (dice === 1 && held.commit.inUnit) both((commit) => commit.endUnit());
+      else if (dice === 2) both((commit) => commit.restateDatabase());
+      else if (dice < 6) both((commit) => say(commit, db, words, false));
+      else if (dice === 6) both((commit) => say(commit, NO_DATABASE, ["PUBLISH", "c", "m"], true));
+      else if (dice === 7 && sometimes.backlog.isHolding) sometimes.backlog.holdNothing();
       else if (dice === 8) sometimes.backlog.hold();
       else {
         const bytes = encoded(words);
         const view = isViewed ? new DataView(bytes.buffer) : null;
-        for (const { commit } of both) commit.encoded(db, bytes, 0, bytes.length, view);
+        both((commit) => commit.encoded(db, bytes, 0, bytes.length, view));
       }
       assertEquals(sometimes.place.slice(0, -1), held.place.slice(0, -1), `seed ${seed}`);
       assertEquals(sometimes.entries.length, held.entries.length, `seed ${seed}`);
