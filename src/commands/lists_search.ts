@@ -90,13 +90,13 @@ function lrem(call: Call): void {
   if (count >= 0) {
     let more = lists.seek(0);
     while (more && removed < limit && lists.find(buf, s, e)) {
-      more = lists.remove();
+      more = lists.removeOn();
       removed++;
     }
   } else {
     let more = lists.seek(-1);
     while (more && removed < limit && lists.findBack(buf, s, e)) {
-      more = lists.remove() ? lists.previous() : lists.seek(-1);
+      more = lists.removeOn() ? lists.previous() : lists.seek(-1);
       removed++;
     }
   }

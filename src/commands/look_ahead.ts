@@ -11,6 +11,7 @@
  * @module
  */
 
+import { equalsBytes } from "../base/ascii.ts";
 import type { Call, ShardsPort } from "./call.ts";
 
 /** Keys looked for together: about as many looks as a processor core waits for at once. */
@@ -22,6 +23,8 @@ const KEYS_MIN = 65_536;
 
 /** Longest key that is looked for: what is none, or not the key of any command, may be of any length. */
 const LOOKED_KEY_BYTES_MAX = 1_024;
+/** Requests that are not looked for when those before them all had one key: they may well have it, too. */
+export const ONE_KEY_PAUSE = 64;
 /** Words of a line of the processor's caches. */
 const LINE_WORDS = 16;
 
@@ -41,6 +44,9 @@ export class LookAhead {
   #found = 0;
   /** Behind the argument that `#argument` read. */
   #stop = 0;
+  /** The key of the request before. */
+  #keyStart = 0;
+  #keyStop = 0;
 
   /**
    * Looks for the key that a request, or frame, has as its argument 1 in database `db` of `node`, and for those
@@ -57,6 +63,8 @@ export class LookAhead {
   ): number {
     this.#found = 0;
     const key = argc > 1 ? 1 : 0;
+    this.#keyStart = starts[key];
+    this.#keyStop = stops[key];
     this.#note(node, db, buf, starts[key], stops[key]);
     // With several shards the other ones are as large as this one, or about.
     if (this.#found === 0) return KEYS_AHEAD;
@@ -66,7 +74,8 @@ export class LookAhead {
       at = this.#request(node, db, buf, at, last);
       if (at < 0) break;
     }
-    if (requests > 0) this.#touch(node); // one key alone is found as soon without
+    if (this.#found > 1) this.#touch(node); // one key alone is found as soon without
+    else if (requests === KEYS_AHEAD - 1) return ONE_KEY_PAUSE;
     return requests;
   }
 
@@ -107,7 +116,7 @@ export class LookAhead {
     if (at < 0) return -1;
     const start = this.#argument(buf, this.#stop + 2, to);
     if (start < 0) return -1;
-    this.#note(node, db, buf, start, this.#stop);
+    if (!this.#isKeyBefore(buf, start, this.#stop)) this.#note(node, db, buf, start, this.#stop);
     for (let i = 2; i < argc; i++) {
       if (this.#argument(buf, this.#stop + 2, to) < 0) return -1;
     }
@@ -127,6 +136,17 @@ export class LookAhead {
     const start = i + 2;
     this.#stop = start + length;
     return this.#stop <= to ? start : -1;
+  }
+
+  /** Whether `buf[start..stop)` is the key of the request before as well; it is what the next one's is compared with. */
+  #isKeyBefore(buf: Uint8Array, start: number, stop: number): boolean {
+    const before = this.#keyStart;
+    const length = this.#keyStop - before;
+    this.#keyStart = start;
+    this.#keyStop = stop;
+    // Keys of one kind begin alike.
+    return stop - start === length && buf[stop - 1] === buf[before + length - 1] &&
+      equalsBytes(buf, start, buf, before, length);
   }
 
   #note(node: ShardsPort, db: number, buf: Uint8Array, start: number, stop: number): void {

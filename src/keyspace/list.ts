@@ -335,26 +335,31 @@ export class Lists extends ListCursor implements CollectionKind {
   }
 
   /**
-   * Takes out the item under the cursor and moves to the one behind it; as `next`. A blob that
-   * `keepsBlob` is the caller's from then on. May leave the list empty.
+   * Takes out the item under the cursor, which is nowhere afterwards. A blob that `keepsBlob` is the
+   * caller's from then on. May leave the list empty.
    */
-  remove(keepsBlob = false): boolean {
+  remove(keepsBlob = false): void {
     const { packs } = this;
+    const trees = this.#trees;
     if (this.form === FORM_PACK) {
       this.root = packs.remove(this.root, this.at, 1);
-      this.at = packs.at;
-      this.pack = this.at === 0 ? 0 : this.root;
-      return this.at !== 0;
-    }
-    const trees = this.#trees;
-    if (trees.itemWeight === 1) {
+    } else if (trees.itemWeight === 1) {
       if (!keepsBlob || trees.key !== BLOB_SLOT) this.#releaseSlot();
       this.root = trees.remove(this.root);
-      return this.onSlot(trees.position() < trees.weight(this.root), false);
+    } else {
+      const pack = packs.remove(this.pack, this.at, 1);
+      this.root = trees.set(this.root, PACK_SLOT, pack, trees.itemWeight - 1);
     }
-    this.pack = packs.remove(this.pack, this.at, 1);
-    this.at = packs.at;
-    this.root = trees.set(this.root, PACK_SLOT, this.pack, trees.itemWeight - 1);
+  }
+
+  /** As `remove`, and moves to the item behind it; as `next`. */
+  removeOn(): boolean {
+    const trees = this.#trees;
+    const wasSlot = this.form === FORM_TABLE && trees.itemWeight === 1;
+    this.remove();
+    if (wasSlot) return this.onSlot(trees.position() < trees.weight(this.root), false);
+    this.at = this.packs.at;
+    this.pack = this.form === FORM_PACK ? this.root : trees.item;
     return this.at !== 0 || this.nextSlot();
   }
 
@@ -394,15 +399,15 @@ export class Lists extends ListCursor implements CollectionKind {
   shrink(isAfterRemoval: boolean): void {
     if (this.form === FORM_PACK) return;
     const trees = this.#trees;
-    if (!trees.last(this.root) || trees.key !== PACK_SLOT) return;
+    if (!trees.isSingle(this.root)) return;
+    trees.first(this.root);
+    if (trees.key !== PACK_SLOT) return;
     const { item } = trees;
     const part = isAfterRemoval ? 2 : 1;
     const isCounted = this.#limits.listMaxListpackSize >= 0;
     if (isCounted) {
       if (trees.itemWeight > Math.floor(this.#packItemsMax() / part)) return;
     } else if (this.packs.byteLength(item) > this.#packBytesMax() / part) return;
-    trees.first(this.root);
-    if (trees.item !== item) return;
     trees.release(this.root);
     this.form = FORM_PACK;
     this.root = item;

@@ -108,6 +108,11 @@ export class TreeReader {
     return this.i32[root * 2 + N_COUNT] === 0;
   }
 
+  /** Whether the tree has a single slot: an inner root has two children at least. */
+  isSingle(root: number): boolean {
+    return this.i32[root * 2 + N_COUNT] === 1;
+  }
+
   /** Moves to the first slot; false if there is none. */
   first(root: number): boolean {
     this.top = this.i32[root * 2 + N_HEAD] & LEVEL_MASK;

@@ -5,7 +5,7 @@ import { NO_EFFECTS } from "../../src/commands/effect.ts";
 import { NO_DEADLINE } from "../../src/keyspace/entry.ts";
 import { Keyspace } from "../../src/keyspace/keyspace.ts";
 import { Arena } from "../../src/memory/arena.ts";
-import { KEYS_AHEAD, LookAhead } from "../../src/commands/look_ahead.ts";
+import { KEYS_AHEAD, LookAhead, ONE_KEY_PAUSE } from "../../src/commands/look_ahead.ts";
 import { Random, testSeed } from "../support/random.ts";
 
 const KEYS = 70_000;
@@ -69,6 +69,21 @@ Deno.test("looks at whole requests and frames behind the one at hand, and no fur
       for (let cut = 0; cut < Math.min(text.length, 300); cut++) {
         const looked = lookAt(node, text.slice(0, cut));
         assert(looked <= expected, `${looked} requests of ${JSON.stringify(text.slice(0, cut))}`);
+      }
+    }
+  }
+});
+
+Deno.test("where requests all have one key, those behind them are not looked at", () => {
+  for (const node of [nodeOf(1), nodeOf(3)]) {
+    const same = request("GET", "key:0");
+    assertEquals(lookAt(node, same.repeat(AHEAD - 1)), AHEAD - 1);
+    assertEquals(lookAt(node, same.repeat(AHEAD)), ONE_KEY_PAUSE);
+    assertEquals(lookAt(node, frame(7, "DEL", "key:0").repeat(AHEAD + 1)), ONE_KEY_PAUSE);
+    for (const other of ["key:1", "key:10", "key:20", "key:60000"]) {
+      for (let i = 0; i < AHEAD; i++) {
+        const text = same.repeat(i) + request("GET", other) + same.repeat(AHEAD - 1 - i);
+        assertEquals(lookAt(node, text), AHEAD, `${other} at ${i}`);
       }
     }
   }
@@ -166,7 +181,7 @@ Deno.test("whatever has come, looking changes nothing and ends", () => {
     const start = random.below(at + 1);
     const key = { argc: 2, starts: Int32Array.of(0, start), stops: Int32Array.of(0, at) };
     const looked = lookAhead.look(node, 0, buf, key, at, to);
-    assert(looked >= 0 && looked <= KEYS_AHEAD, `seed ${seed}, round ${i}: ${looked}`);
+    assert(looked >= 0 && looked <= ONE_KEY_PAUSE, `seed ${seed}, round ${i}: ${looked}`);
   }
   assertEquals(node.shards.map(({ keys }) => checksum(keys.arena.i32)), before);
 });

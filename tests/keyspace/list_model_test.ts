@@ -83,7 +83,7 @@ function step(random: Random, keys: Keyspace, model: Model): string {
   }
   if (kind < 72) {
     assert(lists.seek(at));
-    const more = lists.remove();
+    const more = lists.removeOn();
     items.splice(at, 1);
     assertEquals(more, at < items.length);
     if (more) assertEquals(itemOf(lists), items[at]);
