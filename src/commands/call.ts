@@ -82,12 +82,13 @@ export class Call {
   /** Lets clients wait; null where nobody can (an upstream's frames). */
   blocking: BlockingPort | null = null;
   /** Looks for keys before they are used. */
-  readonly ahead: LookAhead = new LookAhead();
+  readonly ahead: LookAhead;
   #hasBegunUnit = false;
 
   /** A call on shard 0. */
   constructor(node: ShardsPort) {
     this.node = node;
+    this.ahead = new LookAhead(node);
     this.keys = node.shards[0].keys;
     this.effects = node.shards[0].effects;
   }
@@ -138,8 +139,8 @@ export class Call {
    */
   lookAhead(i: number, step: number): void {
     if ((i - 1) % (KEYS_AHEAD * step) !== 0 || i + step >= this.argc) return;
-    const { node, db, buf, starts, stops, argc } = this;
-    this.ahead.lookAtKeys(node, db, buf, starts, stops, argc, i, step);
+    const { db, buf, starts, stops, argc } = this;
+    this.ahead.lookAtKeys(db, buf, starts, stops, argc, i, step);
   }
 
   /** Entry of the key in argument `i` for reading, or 0: see `Keyspace.lookup`. */

@@ -33,48 +33,67 @@ const STAR = 42;
 const DOLLAR = 36;
 const COLON = 58;
 const ZERO = 48;
+/** CR LF. */
+const LINE_END = 0x0d0a;
 
-/** See the module's text. */
+/** Looks for keys of one node. */
 export class LookAhead {
   /** What was looked at; kept so that looking is not thought useless. */
   seen = 0;
-  readonly #shards = new Int32Array(KEYS_AHEAD);
-  readonly #hashes = new Int32Array(KEYS_AHEAD);
-  readonly #places = new Int32Array(KEYS_AHEAD);
+  readonly #node: ShardsPort;
+  /** How many keys of each shard are noted. */
+  readonly #noted: Int32Array;
+  /** Hashes of the noted keys: `KEYS_AHEAD` places for each shard. */
+  readonly #hashes: Int32Array;
+  /** Where each is looked for next. */
+  readonly #places: Int32Array;
+  /** How many are noted in all. */
   #found = 0;
-  /** Behind the argument that `#argument` read. */
-  #stop = 0;
-  /** The key of the request before. */
+  /** The request before: where it begins, its length (0 when not known), and its key. */
+  #begin = 0;
+  #bytes = 0;
   #keyStart = 0;
   #keyStop = 0;
+  /** Behind the argument that `#argument` read. */
+  #stop = 0;
+
+  /** Looks for keys of `node`. */
+  constructor(node: ShardsPort) {
+    const shards = node.shards.length;
+    this.#node = node;
+    this.#noted = new Int32Array(shards);
+    this.#hashes = new Int32Array(shards * KEYS_AHEAD);
+    this.#places = new Int32Array(shards * KEYS_AHEAD);
+  }
 
   /**
-   * Looks for the key that a request, or frame, has as its argument 1 in database `db` of `node`, and for those
-   * of the ones behind it in `buf[at..to)`, as many as are worth it. Returns how many of these need not be
-   * looked for again.
+   * Looks for the key that a request, or frame, has as its argument 1 in database `db`, and for those of the
+   * ones behind it in `buf[at..to)`, of which `view` is a view, as many as are worth it. Returns how many of
+   * these need not be looked for again.
    */
   look(
-    node: ShardsPort,
     db: number,
     buf: Uint8Array,
+    view: DataView,
     { argc, starts, stops }: Pick<Call, "argc" | "starts" | "stops">,
     at: number,
     to: number,
   ): number {
-    this.#found = 0;
+    this.#begins();
     const key = argc > 1 ? 1 : 0;
+    this.#bytes = 0;
     this.#keyStart = starts[key];
     this.#keyStop = stops[key];
-    this.#note(node, db, buf, starts[key], stops[key]);
+    this.#note(db, buf, starts[key], stops[key]);
     // With several shards the other ones are as large as this one, or about.
     if (this.#found === 0) return KEYS_AHEAD;
     const last = Math.min(to, at + BYTES_MAX);
     let requests = 0;
     for (; requests < KEYS_AHEAD - 1; requests++) {
-      at = this.#request(node, db, buf, at, last);
+      at = this.#request(db, buf, view, at, last);
       if (at < 0) break;
     }
-    if (this.#found > 1) this.#touch(node); // one key alone is found as soon without
+    if (this.#found > 1) this.#touch(); // one key alone is found as soon without
     else if (requests === KEYS_AHEAD - 1) return ONE_KEY_PAUSE;
     return requests;
   }
@@ -84,7 +103,6 @@ export class LookAhead {
    * Returns how many it has found worth it.
    */
   lookAtKeys(
-    node: ShardsPort,
     db: number,
     buf: Uint8Array,
     starts: Int32Array,
@@ -93,15 +111,21 @@ export class LookAhead {
     first: number,
     step: number,
   ): number {
-    this.#found = 0;
+    this.#begins();
     const last = Math.min(argc, first + KEYS_AHEAD * step);
-    for (let i = first; i < last; i += step) this.#note(node, db, buf, starts[i], stops[i]);
-    this.#touch(node);
+    for (let i = first; i < last; i += step) this.#note(db, buf, starts[i], stops[i]);
+    this.#touch();
     return this.#found;
   }
 
+  #begins(): void {
+    const noted = this.#noted;
+    for (let i = 0; i < noted.length; i++) noted[i] = 0;
+    this.#found = 0;
+  }
+
   /** Notes the key of the request at `at`. Returns where the next one begins, or -1 when it cannot tell. */
-  #request(node: ShardsPort, db: number, buf: Uint8Array, at: number, to: number): number {
+  #request(db: number, buf: Uint8Array, view: DataView, at: number, to: number): number {
     if (at + 4 > to || buf[at] !== STAR) return -1;
     if (buf[at + 4] === COLON) {
       // A frame: `*2`, its number, then the command.
@@ -110,17 +134,40 @@ export class LookAhead {
       at += 2;
       if (at + 4 > to || buf[at] !== STAR) return -1;
     }
+    const likely = at + this.#bytes;
+    const isLikely = this.#bytes > 0 && (likely < to ? buf[likely] === STAR : likely === to);
+    if (isLikely && this.#isAlike(view, at, likely)) {
+      const by = at - this.#begin;
+      this.#begin = at;
+      this.#next(db, buf, this.#keyStart + by, this.#keyStop + by);
+      return likely;
+    }
     const argc = buf[at + 1] - ZERO;
     if (buf[at + 2] !== CR || !(argc >= 2 && argc <= 9)) return -1;
-    at = this.#argument(buf, at + 4, to);
-    if (at < 0) return -1;
+    if (this.#argument(buf, at + 4, to) < 0) return -1;
     const start = this.#argument(buf, this.#stop + 2, to);
     if (start < 0) return -1;
-    if (!this.#isKeyBefore(buf, start, this.#stop)) this.#note(node, db, buf, start, this.#stop);
+    this.#next(db, buf, start, this.#stop);
     for (let i = 2; i < argc; i++) {
       if (this.#argument(buf, this.#stop + 2, to) < 0) return -1;
     }
+    this.#begin = at;
+    this.#bytes = this.#stop + 2 - at;
     return this.#stop + 2;
+  }
+
+  /**
+   * Whether the request at `at` is the one before but for its key and what is behind that, and a line ends
+   * before `stop`, where another one seems to begin: then it ends there, or is a very odd one.
+   */
+  #isAlike(view: DataView, at: number, stop: number): boolean {
+    const by = at - this.#begin;
+    const last = this.#keyStart - 4;
+    for (let i = this.#begin; i < last; i += 4) {
+      if (view.getInt32(i) !== view.getInt32(i + by)) return false;
+    }
+    return view.getInt32(last) === view.getInt32(last + by) &&
+      view.getUint16(stop - 2) === LINE_END;
   }
 
   /** Where the argument begins whose length stands at `at`; -1 when it is not all there. */
@@ -138,21 +185,22 @@ export class LookAhead {
     return this.#stop <= to ? start : -1;
   }
 
-  /** Whether `buf[start..stop)` is the key of the request before as well; it is what the next one's is compared with. */
-  #isKeyBefore(buf: Uint8Array, start: number, stop: number): boolean {
+  /** Notes the key `buf[start..stop)` of the next request, unless the one before has the same. */
+  #next(db: number, buf: Uint8Array, start: number, stop: number): void {
     const before = this.#keyStart;
     const length = this.#keyStop - before;
     this.#keyStart = start;
     this.#keyStop = stop;
     // Keys of one kind begin alike.
-    return stop - start === length && buf[stop - 1] === buf[before + length - 1] &&
+    const isSame = stop - start === length && buf[stop - 1] === buf[before + length - 1] &&
       equalsBytes(buf, start, buf, before, length);
+    if (!isSame) this.#note(db, buf, start, stop);
   }
 
-  #note(node: ShardsPort, db: number, buf: Uint8Array, start: number, stop: number): void {
+  #note(db: number, buf: Uint8Array, start: number, stop: number): void {
     if (stop - start > LOOKED_KEY_BYTES_MAX) return;
-    const { shards } = node;
-    const shard = shards.length === 1 ? 0 : node.shardOf(buf, start, stop);
+    const { shards } = this.#node;
+    const shard = shards.length === 1 ? 0 : this.#node.shardOf(buf, start, stop);
     const { keys } = shards[shard];
     const root = keys.rootOf(db);
     const { dict } = keys;
@@ -160,30 +208,48 @@ export class LookAhead {
     const hash = dict.hash(buf, start, stop);
     const place = dict.firstSlotOf(root, hash);
     if (place === 0) return;
-    const i = this.#found++;
-    this.#shards[i] = shard;
+    const i = shard * KEYS_AHEAD + this.#noted[shard]++;
     this.#hashes[i] = hash;
     this.#places[i] = place;
+    this.#found++;
   }
 
-  /** Nothing but the looks themselves may stand in the loops that take them. */
-  #touch({ shards }: ShardsPort): void {
-    const at = this.#shards;
+  /**
+   * Nothing but the looks themselves may stand in the loops that take them: the less there is, the more of
+   * them a processor core has under way.
+   */
+  #touch(): void {
+    const { shards } = this.#node;
     const hashes = this.#hashes;
     const places = this.#places;
-    const found = this.#found;
     let seen = 0;
-    for (let i = 0; i < found; i++) seen ^= shards[at[i]].keys.dict.wordAt(places[i]);
-    for (let i = 0; i < found; i++) {
-      places[i] = shards[at[i]].keys.dict.likelyEntryAt(places[i], hashes[i]);
+    for (let shard = 0; shard < shards.length; shard++) {
+      const { dict } = shards[shard].keys;
+      const stop = this.#stopOf(shard);
+      for (let i = shard * KEYS_AHEAD; i < stop; i++) seen ^= dict.wordAt(places[i]);
     }
-    for (let i = 0; i < found; i++) {
-      const { dict } = shards[at[i]].keys;
-      const place = places[i];
-      // An entry of a short key and a value of some dozens of bytes lies in two or three lines.
-      seen ^= dict.wordAt(place) ^ dict.wordAt(place + LINE_WORDS) ^
-        dict.wordAt(place + 2 * LINE_WORDS);
+    for (let shard = 0; shard < shards.length; shard++) {
+      const { dict } = shards[shard].keys;
+      const stop = this.#stopOf(shard);
+      for (let i = shard * KEYS_AHEAD; i < stop; i++) {
+        places[i] = dict.likelyEntryAt(places[i], hashes[i]);
+      }
+    }
+    for (let shard = 0; shard < shards.length; shard++) {
+      const { dict } = shards[shard].keys;
+      const stop = this.#stopOf(shard);
+      for (let i = shard * KEYS_AHEAD; i < stop; i++) {
+        const place = places[i];
+        // An entry of a short key and a value of some dozens of bytes lies in two or three lines.
+        seen ^= dict.wordAt(place) ^ dict.wordAt(place + LINE_WORDS) ^
+          dict.wordAt(place + 2 * LINE_WORDS);
+      }
     }
     this.seen = seen;
+  }
+
+  /** Behind the last noted key of a shard. */
+  #stopOf(shard: number): number {
+    return shard * KEYS_AHEAD + this.#noted[shard];
   }
 }

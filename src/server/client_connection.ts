@@ -479,7 +479,9 @@ export class ClientConnection {
           break;
         }
         if (parser.argc === 0) continue;
-        if (parser.at < used && --ahead < 0) ahead = executor.lookAhead(session, buf, parser, used);
+        if (parser.at < used && --ahead < 0) {
+          ahead = executor.lookAhead(session, buf, this.#view, parser, used);
+        }
       }
       const outcome = executor.execute(session, buf, parser, this.#view);
       this.#held = outcome === HELD;

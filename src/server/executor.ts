@@ -235,11 +235,17 @@ export class Executor {
   }
 
   /**
-   * Looks for the keys of the request that `parser` describes, and of those behind it in `buf[parser.at..to)`:
-   * see `LookAhead`. Returns how many of those need not be looked for again.
+   * Looks for the keys of the request that `parser` describes, and of those behind it in `buf[parser.at..to)`, of
+   * which `view` is a view: see `LookAhead`. Returns how many of those need not be looked for again.
    */
-  lookAhead(session: Session, buf: Uint8Array, parser: RequestParser, to: number): number {
-    return this.call.ahead.look(this.#node, session.db, buf, parser, parser.at, to);
+  lookAhead(
+    { db }: Session,
+    buf: Uint8Array,
+    view: DataView,
+    parser: RequestParser,
+    to: number,
+  ): number {
+    return this.call.ahead.look(db, buf, view, parser, parser.at, to);
   }
 
   /**

@@ -179,12 +179,12 @@ export class Applier {
   lookAhead(
     place: FramePlace,
     buf: Uint8Array,
+    view: DataView,
     frame: FrameArguments,
     at: number,
     to: number,
   ): number {
-    const target = this.#target!;
-    return this.#callOn(target).ahead.look(target, place.db, buf, frame, at, to);
+    return this.#callOn(this.#target!).ahead.look(place.db, buf, view, frame, at, to);
   }
 
   /** Clients see the shards again. */

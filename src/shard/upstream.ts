@@ -468,7 +468,7 @@ export class UpstreamRunner {
         case FRAME:
           applier.open(host.target(shard), place, nowMs);
           if (decoder.at < used && --ahead < 0) {
-            ahead = applier.lookAhead(place, buf, decoder, decoder.at, used);
+            ahead = applier.lookAhead(place, buf, view, decoder, decoder.at, used);
           }
           if (place.lenient && decoder.offset === 0 && this.#isUnfounded) host.beginsAnew(this);
           if (!this.#frame(link, buf, view)) return UPSTREAM_FAILED;

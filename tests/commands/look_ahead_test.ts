@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { ascii } from "../../src/base/ascii.ts";
+import { ascii, latin1 } from "../../src/base/ascii.ts";
 import type { ShardPort, ShardsPort } from "../../src/commands/call.ts";
 import { NO_EFFECTS } from "../../src/commands/effect.ts";
 import { NO_DEADLINE } from "../../src/keyspace/entry.ts";
@@ -29,6 +29,23 @@ function nodeOf(shards: number, keys = KEYS): ShardsPort {
   return { shards: all, slotOf, shardOf: (b, start, stop) => slotOf(b, start, stop) % shards };
 }
 
+/** A node in which every key is worth looking for; which were, in `sought`. */
+function listeningNode(shards: number): { node: ShardsPort; sought: string[] } {
+  const sought: string[] = [];
+  const node = nodeOf(shards, 1);
+  for (const { keys } of node.shards) {
+    const { dict } = keys;
+    dict.count = () => KEYS;
+    dict.firstSlotOf = () => 1;
+    dict.likelyEntryAt = () => 0;
+    dict.hash = (buf, start, stop) => {
+      sought.push(latin1(buf, start, stop));
+      return 0;
+    };
+  }
+  return { node, sought };
+}
+
 function request(...words: string[]): string {
   return `*${words.length}\r\n` + words.map((w) => `$${w.length}\r\n${w}\r\n`).join("");
 }
@@ -37,13 +54,17 @@ function frame(offset: number, ...words: string[]): string {
   return `*2\r\n:${offset}\r\n${request(...words)}`;
 }
 
+function viewOf(buf: Uint8Array): DataView {
+  return new DataView(buf.buffer, buf.byteOffset, buf.length);
+}
+
 /** How many requests behind a GET of `key:0` are looked at. */
 function lookAt(node: ShardsPort, text: string, db = 0): number {
   const first = request("GET", "key:0");
   const buf = ascii(first + text);
   const start = first.indexOf("key:0");
   const key = { argc: 2, starts: Int32Array.of(0, start), stops: Int32Array.of(0, start + 5) };
-  return new LookAhead().look(node, db, buf, key, first.length, buf.length);
+  return new LookAhead(node).look(db, buf, viewOf(buf), key, first.length, buf.length);
 }
 
 Deno.test("looks at whole requests and frames behind the one at hand, and no further than it can tell", () => {
@@ -71,6 +92,66 @@ Deno.test("looks at whole requests and frames behind the one at hand, and no fur
         assert(looked <= expected, `${looked} requests of ${JSON.stringify(text.slice(0, cut))}`);
       }
     }
+  }
+});
+
+Deno.test("it is the keys that are looked for, whatever the requests look like", () => {
+  const seed = testSeed(31);
+  const random = new Random(seed);
+  const pick = (of: readonly string[]) => of[random.below(of.length)];
+  const names = ["GET", "SET", "HSET", "SETRANGE", "x"];
+  const keys = [
+    "k",
+    "key:1",
+    "key:2",
+    "key:31",
+    "k".repeat(9),
+    "k".repeat(10),
+    "K".repeat(10),
+    "k".repeat(11),
+  ];
+  const values = [
+    "",
+    "v",
+    "w",
+    "v".repeat(63),
+    "v".repeat(64),
+    "w".repeat(64),
+    "v".repeat(65),
+    "v".repeat(100),
+  ];
+  for (let round = 0; round < 3_000; round++) {
+    const { node, sought } = listeningNode(1 + random.below(3));
+    const words = () => {
+      const more = Array.from({ length: random.below(3) }, () => pick(values));
+      return [pick(names), pick(keys), ...more];
+    };
+    // Few shapes, so that neighbours are often alike.
+    const shapes = [words(), words()];
+    const requests = Array.from({ length: AHEAD }, () => {
+      const shape = [...shapes[random.below(2)]];
+      if (random.below(2) === 0) shape[1] = pick(keys);
+      return shape;
+    });
+    const text = requests.map((shape, i) =>
+      random.below(4) === 0 ? frame(i * 997, ...shape) : request(...shape)
+    );
+    const expected = ["key:0", ...requests.map(([, key]) => key)]
+      .filter((key, i, all) => key !== all[i - 1]);
+    lookAt(node, text.join(""));
+    assertEquals(sought, expected, `seed ${seed}, round ${round}: ${JSON.stringify(requests)}`);
+  }
+});
+
+Deno.test("requests of the same length that divide it in another way are told apart", () => {
+  for (let name = 1; name <= 9; name++) {
+    const { node, sought } = listeningNode(1);
+    const keys = [12, 13, 11, 19].map((bytes) => "k".repeat(bytes));
+    lookAt(
+      node,
+      keys.map((key) => request("x".repeat(name), key, "v".repeat(90 - key.length))).join(""),
+    );
+    assertEquals(sought, ["key:0", ...keys], `a name of ${name}`);
   }
 });
 
@@ -125,12 +206,11 @@ Deno.test("a long key is not looked for, nor what follows it", () => {
   for (const [bytes, expected] of [[1_024, AHEAD], [1_025, KEYS_AHEAD]]) {
     const buf = ascii("k".repeat(bytes) + many);
     const key = { argc: 2, starts: Int32Array.of(0, 0), stops: Int32Array.of(0, bytes) };
-    assertEquals(new LookAhead().look(node, 0, buf, key, bytes, buf.length), expected);
+    assertEquals(new LookAhead(node).look(0, buf, viewOf(buf), key, bytes, buf.length), expected);
   }
   const starts = Int32Array.of(0, 0, 1_025, 2_049);
   const stops = Int32Array.of(0, 1_025, 2_049, 2_050);
-  const looked = new LookAhead().lookAtKeys(
-    node,
+  const looked = new LookAhead(node).lookAtKeys(
     0,
     ascii("k".repeat(3_000)),
     starts,
@@ -150,7 +230,7 @@ Deno.test("of one request's keys as many are looked at as are worth it, whatever
       const starts = Int32Array.from({ length: argc }, (_, i) => i * 5);
       const stops = starts.map((start) => start + 5);
       for (let first = 1; first < argc; first++) {
-        const looked = new LookAhead().lookAtKeys(node, 0, buf, starts, stops, argc, first, step);
+        const looked = new LookAhead(node).lookAtKeys(0, buf, starts, stops, argc, first, step);
         assertEquals(looked, Math.min(KEYS_AHEAD, Math.ceil((argc - first) / step)));
       }
     }
@@ -162,7 +242,7 @@ Deno.test("whatever has come, looking changes nothing and ends", () => {
   const random = new Random(seed);
   const node = nodeOf(2);
   const before = node.shards.map(({ keys }) => checksum(keys.arena.i32));
-  const lookAhead = new LookAhead();
+  const lookAhead = new LookAhead(node);
   const text = ascii(
     Array.from(
       { length: 40 },
@@ -180,7 +260,7 @@ Deno.test("whatever has come, looking changes nothing and ends", () => {
     const to = at + random.below(buf.length - at + 1);
     const start = random.below(at + 1);
     const key = { argc: 2, starts: Int32Array.of(0, start), stops: Int32Array.of(0, at) };
-    const looked = lookAhead.look(node, 0, buf, key, at, to);
+    const looked = lookAhead.look(0, buf, viewOf(buf), key, at, to);
     assert(looked >= 0 && looked <= ONE_KEY_PAUSE, `seed ${seed}, round ${i}: ${looked}`);
   }
   assertEquals(node.shards.map(({ keys }) => checksum(keys.arena.i32)), before);
