@@ -8,6 +8,7 @@
 import { ascii, digitCount, equalsBytes } from "../base/ascii.ts";
 import { parseInteger } from "../base/integers.ts";
 import { KEY_BYTES_MAX } from "../keyspace/entry.ts";
+import { KEYS_AHEAD } from "../keyspace/key_looks.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import { encodedStart, plainStart } from "../resp/as_encoded.ts";
 import { ERR_REPLY_TOO_LARGE, ERR_WRONGTYPE } from "../resp/errors.ts";
@@ -16,7 +17,7 @@ import type { BlockingPort } from "./blocking.ts";
 import type { EffectSink } from "./effect.ts";
 import { KeyspaceEvents } from "./keyspace_events.ts";
 import { type CommandLimits, defaultLimits } from "./limits.ts";
-import { KEYS_AHEAD, LookAhead } from "./look_ahead.ts";
+import { LookAhead } from "./look_ahead.ts";
 import type { CommandSpec } from "./registry.ts";
 import type { Session } from "./session.ts";
 
@@ -140,7 +141,7 @@ export class Call {
   lookAhead(i: number, step: number): void {
     if ((i - 1) % (KEYS_AHEAD * step) !== 0 || i + step >= this.argc) return;
     const { db, buf, starts, stops, argc } = this;
-    this.ahead.lookAtKeys(db, buf, starts, stops, argc, i, step);
+    this.ahead.looks.lookFor(db, buf, starts, stops, i, argc, step);
   }
 
   /** Entry of the key in argument `i` for reading, or 0: see `Keyspace.lookup`. */

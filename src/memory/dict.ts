@@ -210,6 +210,23 @@ export class Dict {
     return 0;
   }
 
+  /**
+   * Looks at what is looked at before `hash` is stored, which is not there: its page's head, and from its slot
+   * at `place` on the entries that have its tag.
+   */
+  passedFrom(place: number, hash: number): number {
+    const i32 = this.#i32;
+    const tag = hash << TAG_SHIFT & TAG;
+    const slots = place - (hash & (PAGE_SLOTS - 1));
+    let seen = i32[slots - P_SLOTS + P_COUNT];
+    for (let i = place; i < slots + PAGE_SLOTS; i++) {
+      const slot = i32[i];
+      if (slot === 0) break;
+      if ((slot & TAG) === tag) seen ^= i32[(slot & ADDRESS) * 2 + E_HASH];
+    }
+    return seen;
+  }
+
   /** The word there. */
   wordAt(place: number): number {
     return this.#i32[place];

@@ -6,6 +6,7 @@
  */
 
 import { type BuildRefusal, ValueBuilder } from "../keyspace/builder.ts";
+import { KeyLooks } from "../keyspace/key_looks.ts";
 import { Keyspace } from "../keyspace/keyspace.ts";
 import { BuildingSink } from "../snapshot/building_sink.ts";
 import { quoteBytes } from "../snapshot/errors.ts";
@@ -42,6 +43,7 @@ export class LoadSink extends BuildingSink {
   readonly #databases: number;
   /** A builder of each shard. */
   readonly #builders: readonly ValueBuilder[];
+  readonly #looks: KeyLooks;
   #db = 0;
 
   /** A sink into `target`. */
@@ -51,6 +53,9 @@ export class LoadSink extends BuildingSink {
     this.#builders = target.keyspaces.map((keys, shard) =>
       new ValueBuilder(keys, (why, bytes) => this.#refuse(shard, why, bytes))
     );
+    const shards = target.keyspaces.map((keys) => ({ keys }));
+    const shardOf = target.shardOf.bind(target);
+    this.#looks = new KeyLooks({ shards, shardOf }, true);
     this.#single = target.keyspaces.length === 1;
     this.#databases = target.keyspaces[0].databases;
   }
@@ -71,6 +76,11 @@ export class LoadSink extends BuildingSink {
       );
     }
     this.#db = db;
+  }
+
+  /** See `SnapshotSink`. */
+  override expect(buf: Uint8Array, starts: Int32Array, stops: Int32Array, count: number): void {
+    this.#looks.lookFor(this.#db, buf, starts, stops, 0, count, 1);
   }
 
   /** See `SnapshotSink`. */

@@ -160,6 +160,11 @@ export class StreamDecoder {
     return this.#parser.stops;
   }
 
+  /** See `RequestParser.isPlain`. */
+  get isPlain(): boolean {
+    return this.#parser.isPlain;
+  }
+
   /** Bytes that are known to be missing from the argument or chunk at hand, 0 when unknown: a hint for the size of reads. */
   get wantedBytes(): number {
     if (this.#reading === AT_PAYLOAD) return Math.max(this.#parser.pendingBulkBytes, 0);

@@ -61,6 +61,8 @@ export interface FrameArguments {
   readonly starts: Int32Array;
   /** One past the last byte of each. */
   readonly stops: Int32Array;
+  /** See `RequestParser.isPlain`; not said of what was put by. */
+  readonly isPlain?: boolean;
 }
 
 /** Is shown the frames that are applied to the data that clients see (MONITOR). */
@@ -277,7 +279,7 @@ export class Applier {
       return { name: "ApplyFailed", detail: `${argc} arguments of ${command.spec.name}` };
     }
     const call = this.#callOn(target);
-    call.setRequest(buf, view, starts, stops, argc, false);
+    call.setRequest(buf, view, starts, stops, argc, frame.isPlain === true);
     return this.#run(target, place, call, frame, command);
   }
 

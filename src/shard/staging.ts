@@ -16,6 +16,7 @@ import type { ShardPort, ShardsPort } from "../commands/call.ts";
 import { NO_EFFECTS } from "../commands/effect.ts";
 import { type BuildRefusal, ValueBuilder } from "../keyspace/builder.ts";
 import { KEY_BYTES_MAX } from "../keyspace/entry.ts";
+import { KeyLooks } from "../keyspace/key_looks.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import { BuildingSink } from "../snapshot/building_sink.ts";
 import type { SnapshotSink } from "../snapshot/sink.ts";
@@ -136,12 +137,14 @@ class StagingSink extends BuildingSink {
   readonly #dropsBeforeMs: number;
   /** By fork. */
   readonly #builders = new Map<Keyspace, ValueBuilder>();
+  readonly #looks: KeyLooks;
   #db = 0;
 
   constructor(staging: Staging, dropsBeforeMs: number) {
     super();
     this.#staging = staging;
     this.#dropsBeforeMs = dropsBeforeMs;
+    this.#looks = new KeyLooks(staging, true);
   }
 
   /** What an upstream says of itself there is known from the link already. */
@@ -151,6 +154,10 @@ class StagingSink extends BuildingSink {
     const { databases } = this.#staging;
     if (db >= databases) throw new RangeError(`database ${db} of ${databases}: raise databases`);
     this.#db = db;
+  }
+
+  override expect(buf: Uint8Array, starts: Int32Array, stops: Int32Array, count: number): void {
+    this.#looks.lookFor(this.#db, buf, starts, stops, 0, count, 1);
   }
 
   /** Keys past their deadline stay until the upstream deletes them, if it will. */

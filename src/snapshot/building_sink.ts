@@ -29,6 +29,8 @@ export abstract class BuildingSink implements SnapshotSink {
   abstract selectDb(db: number): void;
   /** See `SnapshotSink`. Dicts grow a page at a time, so a hint is of no use. */
   resizeDb(): void {}
+  /** See `SnapshotSink`: not everybody looks for them. */
+  expect(_buf: Uint8Array, _starts: Int32Array, _stops: Int32Array, _count: number): void {}
   /** See `SnapshotSink`. */
   abstract string(
     key: Uint8Array,

@@ -15,6 +15,7 @@
  * @module
  */
 
+import { KEYS_AHEAD } from "../keyspace/key_looks.ts";
 import { latin1, text } from "../base/ascii.ts";
 import { invariant } from "../base/invariant.ts";
 import { copyBytes, littleEndian32, littleEndian64, roundUp } from "./bytes.ts";
@@ -23,6 +24,7 @@ import { quoteBytes, RdbError, RdbTypeError } from "./errors.ts";
 import { LONG_STRING_BYTES } from "./long_string.ts";
 import { PushInput, type UnitParser } from "./push_input.ts";
 import { hexByte, RdbStrings, STRING_BYTES_MAX } from "./rdb_decode.ts";
+import { RdbAhead } from "./rdb_ahead.ts";
 import {
   OP_AUX,
   OP_EOF,
@@ -104,6 +106,9 @@ export class RdbReader implements UnitParser {
   readonly #entry: RdbEntry = { key: new Uint8Array(256), keyBytes: 0, expireAtMs: -1, type: 0 };
   #value: RdbValueReader | undefined;
   #failed = false;
+  readonly #ahead = new RdbAhead(KEYS_AHEAD);
+  /** Entries to come for which the sink was told to expect their keys. */
+  #expected = 0;
 
   /** A reader of one image into `sink`. */
   constructor(sink: SnapshotSink, options: RdbReaderOptions = {}) {
@@ -295,7 +300,17 @@ export class RdbReader implements UnitParser {
       throw new RdbError("corrupt", offset, found);
     }
     this.#entry.type = op;
+    if (--this.#expected < 0) this.#expect();
     return this.#next(KEY);
+  }
+
+  /** Tells the sink which keys are about to come, the one at hand and those behind it. */
+  #expect(): void {
+    const { buf, at, end } = this.#input;
+    const { starts, stops } = this.#ahead;
+    const keys = this.#ahead.find(buf, at - 1, end);
+    if (keys > 1) this.#sink.expect(buf, starts, stops, keys);
+    this.#expected = keys > 1 ? keys - 1 : KEYS_AHEAD - 1;
   }
 
   #key(): boolean {

@@ -28,6 +28,11 @@ export interface SnapshotSink {
   /** How many keys the database has, and how many of them a deadline; a hint, not to be trusted. */
   resizeDb(keys: number, expires: number): void;
   /**
+   * Keys that probably come next: `buf[starts[i]..stops[i])`, `count` of them, at most `KEYS_AHEAD`. They may
+   * be others, and may come or not.
+   */
+  expect(buf: Uint8Array, starts: Int32Array, stops: Int32Array, count: number): void;
+  /**
    * A string, whole: key `key[keyStart..keyStop)`, value `value[valueStart..valueStop)`, deadline
    * in absolute Unix ms or -1. A deadline that has passed is the sink's to judge.
    */

@@ -5,7 +5,8 @@ import { NO_EFFECTS } from "../../src/commands/effect.ts";
 import { NO_DEADLINE } from "../../src/keyspace/entry.ts";
 import { Keyspace } from "../../src/keyspace/keyspace.ts";
 import { Arena } from "../../src/memory/arena.ts";
-import { KEYS_AHEAD, LookAhead, ONE_KEY_PAUSE } from "../../src/commands/look_ahead.ts";
+import { LookAhead, ONE_KEY_PAUSE } from "../../src/commands/look_ahead.ts";
+import { KeyLooks, KEYS_AHEAD } from "../../src/keyspace/key_looks.ts";
 import { Random, testSeed } from "../support/random.ts";
 
 const KEYS = 70_000;
@@ -210,13 +211,13 @@ Deno.test("a long key is not looked for, nor what follows it", () => {
   }
   const starts = Int32Array.of(0, 0, 1_025, 2_049);
   const stops = Int32Array.of(0, 1_025, 2_049, 2_050);
-  const looked = new LookAhead(node).lookAtKeys(
+  const looked = new KeyLooks(node).lookFor(
     0,
     ascii("k".repeat(3_000)),
     starts,
     stops,
-    4,
     1,
+    4,
     1,
   );
   assertEquals(looked, 2, "the first of the three is too long");
@@ -230,7 +231,7 @@ Deno.test("of one request's keys as many are looked at as are worth it, whatever
       const starts = Int32Array.from({ length: argc }, (_, i) => i * 5);
       const stops = starts.map((start) => start + 5);
       for (let first = 1; first < argc; first++) {
-        const looked = new LookAhead(node).lookAtKeys(0, buf, starts, stops, argc, first, step);
+        const looked = new KeyLooks(node).lookFor(0, buf, starts, stops, first, argc, step);
         assertEquals(looked, Math.min(KEYS_AHEAD, Math.ceil((argc - first) / step)));
       }
     }
@@ -262,6 +263,22 @@ Deno.test("whatever has come, looking changes nothing and ends", () => {
     const key = { argc: 2, starts: Int32Array.of(0, start), stops: Int32Array.of(0, at) };
     const looked = lookAhead.look(0, buf, viewOf(buf), key, at, to);
     assert(looked >= 0 && looked <= ONE_KEY_PAUSE, `seed ${seed}, round ${i}: ${looked}`);
+  }
+  assertEquals(node.shards.map(({ keys }) => checksum(keys.arena.i32)), before);
+});
+
+Deno.test("looking for keys that are to be stored changes nothing, whether they are there or not", () => {
+  const node = nodeOf(2);
+  const before = node.shards.map(({ keys }) => checksum(keys.arena.i32));
+  const looks = new KeyLooks(node, true);
+  for (let k = 0; k < 2 * KEYS; k += KEYS_AHEAD) {
+    const keys = Array.from({ length: KEYS_AHEAD }, (_, i) => `key:${k + i}`.padEnd(12, "x"));
+    const starts = Int32Array.from(keys, (_, i) => 12 * i);
+    const stops = Int32Array.from(keys, (key, i) => 12 * i + key.replaceAll("x", "").length);
+    assertEquals(
+      looks.lookFor(0, ascii(keys.join("")), starts, stops, 0, KEYS_AHEAD, 1),
+      KEYS_AHEAD,
+    );
   }
   assertEquals(node.shards.map(({ keys }) => checksum(keys.arena.i32)), before);
 });

@@ -202,8 +202,16 @@ export class MemorySink implements SnapshotSink {
   #pending = new Map<string, number>();
   #stream: StreamContent = { entries: [], facts: {}, groups: [] };
   readonly facts: [string, string][] = [];
+  /** Keys that were to be expected, by call. */
+  readonly expected: string[][] = [];
   readonly sizes: [db: number, keys: number, expires: number][] = [];
   #db = 0;
+
+  expect(buf: Uint8Array, starts: Int32Array, stops: Int32Array, count: number): void {
+    this.expected.push(
+      Array.from({ length: count }, (_, i) => latin1(buf, starts[i], stops[i])),
+    );
+  }
 
   aux(name: string, value: string): void {
     this.facts.push([name, value]);
