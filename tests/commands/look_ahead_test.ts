@@ -1,34 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
 import { ascii, latin1 } from "../../src/base/ascii.ts";
-import type { ShardPort, ShardsPort } from "../../src/commands/call.ts";
-import { NO_EFFECTS } from "../../src/commands/effect.ts";
-import { NO_DEADLINE } from "../../src/keyspace/entry.ts";
-import { Keyspace } from "../../src/keyspace/keyspace.ts";
-import { Arena } from "../../src/memory/arena.ts";
+import type { ShardsPort } from "../../src/commands/call.ts";
 import { LookAhead, ONE_KEY_PAUSE } from "../../src/commands/look_ahead.ts";
-import { KeyLooks, KEYS_AHEAD } from "../../src/keyspace/key_looks.ts";
+import { KEYS_AHEAD } from "../../src/keyspace/key_looks.ts";
+import { checksumsOf, KEYS, nodeOf } from "../support/many_keys.ts";
 import { Random, testSeed } from "../support/random.ts";
 
-const KEYS = 70_000;
 /** Requests that are looked at beside the one at hand. */
 const AHEAD = KEYS_AHEAD - 1;
-
-/** Shards with so many keys `key:<i>` each, in database 0. */
-function nodeOf(shards: number, keys = KEYS): ShardsPort {
-  const all: ShardPort[] = [];
-  for (let i = 0; i < shards; i++) {
-    const keyspace = new Keyspace(new Arena(32 * 2 ** 20), 2, { k0: 5 + i, k1: 9 });
-    const value = ascii("a value");
-    for (let k = 0; k < keys; k++) {
-      const key = ascii(`key:${k}`);
-      const a = keyspace.lookupWrite(0, key, 0, key.length);
-      keyspace.storeString(0, a, key, 0, key.length, value, 0, value.length, NO_DEADLINE);
-    }
-    all.push({ keys: keyspace, effects: NO_EFFECTS });
-  }
-  const slotOf = (_: Uint8Array, start: number, stop: number) => start * 31 + stop;
-  return { shards: all, slotOf, shardOf: (b, start, stop) => slotOf(b, start, stop) % shards };
-}
 
 /** A node in which every key is worth looking for; which were, in `sought`. */
 function listeningNode(shards: number): { node: ShardsPort; sought: string[] } {
@@ -178,20 +157,6 @@ Deno.test("looks at nothing where keys are few", () => {
   assertEquals(lookAt(nodeOf(1), many, 1), AHEAD + 1, "a database without keys");
 });
 
-Deno.test("what is looked at is the entry that will be found, but where another one's tag comes first", () => {
-  const { keys } = nodeOf(1).shards[0];
-  const { dict } = keys;
-  const root = keys.rootOf(0);
-  let right = 0;
-  for (let k = 0; k < KEYS; k++) {
-    const key = ascii(`key:${k}`);
-    const hash = dict.hash(key, 0, key.length);
-    const place = dict.likelyEntryAt(dict.firstSlotOf(root, hash), hash);
-    if (place !== 0 && dict.wordAt(place) === hash) right++;
-  }
-  assert(right > 0.85 * KEYS, `${right} of ${KEYS}`);
-});
-
 Deno.test("looks through 16,384 bytes, and not one more", () => {
   const node = nodeOf(1);
   const head = (bytes: number) => `*3\r\n$3\r\nSET\r\n$5\r\nkey:1\r\n$${bytes}\r\n`;
@@ -209,40 +174,13 @@ Deno.test("a long key is not looked for, nor what follows it", () => {
     const key = { argc: 2, starts: Int32Array.of(0, 0), stops: Int32Array.of(0, bytes) };
     assertEquals(new LookAhead(node).look(0, buf, viewOf(buf), key, bytes, buf.length), expected);
   }
-  const starts = Int32Array.of(0, 0, 1_025, 2_049);
-  const stops = Int32Array.of(0, 1_025, 2_049, 2_050);
-  const looked = new KeyLooks(node).lookFor(
-    0,
-    ascii("k".repeat(3_000)),
-    starts,
-    stops,
-    1,
-    4,
-    1,
-  );
-  assertEquals(looked, 2, "the first of the three is too long");
-});
-
-Deno.test("of one request's keys as many are looked at as are worth it, whatever their number", () => {
-  const node = nodeOf(2);
-  for (const step of [1, 2]) {
-    for (const argc of [1, 2, 3, KEYS_AHEAD * step, KEYS_AHEAD * step + 1, 50]) {
-      const buf = ascii("key:1".repeat(argc));
-      const starts = Int32Array.from({ length: argc }, (_, i) => i * 5);
-      const stops = starts.map((start) => start + 5);
-      for (let first = 1; first < argc; first++) {
-        const looked = new KeyLooks(node).lookFor(0, buf, starts, stops, first, argc, step);
-        assertEquals(looked, Math.min(KEYS_AHEAD, Math.ceil((argc - first) / step)));
-      }
-    }
-  }
 });
 
 Deno.test("whatever has come, looking changes nothing and ends", () => {
   const seed = testSeed(23);
   const random = new Random(seed);
   const node = nodeOf(2);
-  const before = node.shards.map(({ keys }) => checksum(keys.arena.i32));
+  const before = checksumsOf(node);
   const lookAhead = new LookAhead(node);
   const text = ascii(
     Array.from(
@@ -264,27 +202,5 @@ Deno.test("whatever has come, looking changes nothing and ends", () => {
     const looked = lookAhead.look(0, buf, viewOf(buf), key, at, to);
     assert(looked >= 0 && looked <= ONE_KEY_PAUSE, `seed ${seed}, round ${i}: ${looked}`);
   }
-  assertEquals(node.shards.map(({ keys }) => checksum(keys.arena.i32)), before);
+  assertEquals(checksumsOf(node), before);
 });
-
-Deno.test("looking for keys that are to be stored changes nothing, whether they are there or not", () => {
-  const node = nodeOf(2);
-  const before = node.shards.map(({ keys }) => checksum(keys.arena.i32));
-  const looks = new KeyLooks(node, true);
-  for (let k = 0; k < 2 * KEYS; k += KEYS_AHEAD) {
-    const keys = Array.from({ length: KEYS_AHEAD }, (_, i) => `key:${k + i}`.padEnd(12, "x"));
-    const starts = Int32Array.from(keys, (_, i) => 12 * i);
-    const stops = Int32Array.from(keys, (key, i) => 12 * i + key.replaceAll("x", "").length);
-    assertEquals(
-      looks.lookFor(0, ascii(keys.join("")), starts, stops, 0, KEYS_AHEAD, 1),
-      KEYS_AHEAD,
-    );
-  }
-  assertEquals(node.shards.map(({ keys }) => checksum(keys.arena.i32)), before);
-});
-
-function checksum(words: Int32Array): number {
-  let sum = 0;
-  for (let i = 0; i < words.length; i++) sum = (Math.imul(sum, 31) + words[i]) | 0;
-  return sum;
-}
