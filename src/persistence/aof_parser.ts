@@ -60,6 +60,8 @@ export class AofDamage extends Error {
 export class AofParser {
   /** Arguments are ranges of it. */
   buf: Uint8Array<ArrayBuffer> = new Uint8Array(65_536);
+  /** A view of `buf`. */
+  view: DataView<ArrayBuffer> = new DataView(this.buf.buffer);
   /** Arguments of the command. */
   argc = 0;
   /** First byte of each. */
@@ -103,6 +105,7 @@ export class AofParser {
       const larger = new Uint8Array(size);
       larger.set(this.buf.subarray(0, this.#end));
       this.buf = larger;
+      this.view = new DataView(larger.buffer);
     }
     return this.#end;
   }
@@ -123,6 +126,16 @@ export class AofParser {
   /** `bytes` were read to where `room` said. */
   took(bytes: number): void {
     this.#end += bytes;
+  }
+
+  /** Where in `buf` what was not given yet begins. */
+  get at(): number {
+    return this.#at;
+  }
+
+  /** Behind the last byte of `buf` that is there. */
+  get end(): number {
+    return this.#end;
   }
 
   /** Byte of the file behind the last part that `next` gave. */

@@ -68,6 +68,8 @@ export class Replay implements AofSink {
   /** A replica's commands since the last annotation of this file. */
   readonly #held = new RequestQueue();
   readonly #tail: ReplayTail | null;
+  /** Commands to come whose keys were looked for. */
+  #ahead = 0;
   #historyId: string | null;
   #offset: number;
 
@@ -113,12 +115,15 @@ export class Replay implements AofSink {
 
   /** See `AofSink`. */
   command(parser: AofParser): void {
-    const { buf, starts, stops, argc } = parser;
-    if (!this.isReplicas) return this.#run(parser.byteOffset, buf, parser);
+    const { buf, view, starts, stops, argc, at, end } = parser;
+    if (--this.#ahead < 0) {
+      this.#ahead = this.#applier.lookAhead(this.#place, buf, view, parser, at, end);
+    }
+    if (!this.isReplicas) return this.#run(parser.byteOffset, buf, view, parser);
     this.#held.push(buf, starts, stops, argc, NO_LIMIT);
   }
 
-  #run(byte: number, buf: Uint8Array, frame: FrameArguments): void {
+  #run(byte: number, buf: Uint8Array, view: DataView, frame: FrameArguments): void {
     const unit = this.#unit;
     const taken = unit.take(buf, frame);
     this.frames++;
@@ -127,10 +132,10 @@ export class Replay implements AofSink {
     if (taken === HELD_BACK) return;
     if (typeof taken === "string") throw new ReplayError(`before byte ${byte}: ${taken}`);
     const failure = taken === NOT_HELD
-      ? this.#applier.apply(this.#place, buf, frame)
+      ? this.#applier.apply(this.#place, buf, frame, view)
       : this.#applier.applyUnit(this.#place, unit.frames);
     if (failure === null) {
-      if (taken === NOT_HELD) this.#tail?.frame(buf, frame);
+      if (taken === NOT_HELD) this.#tail?.frame(buf, view, frame);
       else this.#tail?.unit(unit.frames);
     }
     if (taken !== NOT_HELD) unit.close();
@@ -181,7 +186,7 @@ export class Replay implements AofSink {
   #runHeld(byte: number): void {
     const held = this.#held;
     held.rewind();
-    while (held.next()) this.#run(byte, held.buf, held);
+    while (held.next()) this.#run(byte, held.buf, held.view, held);
     held.clear();
   }
 

@@ -9,6 +9,7 @@
 import { ascii, digitCount } from "../base/ascii.ts";
 import type { RequestQueue } from "../commands/request_queue.ts";
 import type { Backlog } from "../replication/backlog.ts";
+import { encodedStart } from "../resp/as_encoded.ts";
 import type { FrameArguments } from "../shard/applier.ts";
 
 const MULTI = ascii("MULTI");
@@ -38,12 +39,17 @@ export class ReplayTail {
     return this.#backlog?.nextOffset === offset ? this.#backlog : null;
   }
 
-  /** A frame. */
-  frame(buf: Uint8Array, { argc, starts, stops }: FrameArguments): void {
+  /** A frame of words in `buf`, of which `view` is a view. */
+  frame(buf: Uint8Array, view: DataView, { argc, starts, stops }: FrameArguments): void {
     const backlog = this.#backlog;
     if (backlog === null) return;
+    const start = encodedStart(view, starts, stops, argc);
+    if (start >= 0) {
+      backlog.appendEncoded(buf, start, stops[argc - 1] + 2, view);
+      return;
+    }
     backlog.beginFrame(argc, stops[argc - 1] - starts[0]);
-    for (let i = 0; i < argc; i++) backlog.arg(buf, starts[i], stops[i]);
+    for (let i = 0; i < argc; i++) backlog.arg(buf, starts[i], stops[i], view);
     backlog.endFrame();
   }
 
@@ -51,7 +57,7 @@ export class ReplayTail {
   unit(frames: RequestQueue): void {
     this.#word(MULTI);
     frames.rewind();
-    while (frames.next()) this.frame(frames.buf, frames);
+    while (frames.next()) this.frame(frames.buf, frames.view, frames);
     this.#word(EXEC);
   }
 

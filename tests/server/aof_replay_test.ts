@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { ascii } from "../../src/base/ascii.ts";
+import { ascii, latin1 } from "../../src/base/ascii.ts";
 import { KEY_COMMANDS } from "../../src/commands/keys.ts";
 import { CommandTable } from "../../src/commands/registry.ts";
 import { upstreamAnnotation } from "../../src/persistence/aof_annotation.ts";
@@ -55,6 +55,51 @@ for (const whose of ["primary", "replica"]) {
     assertEquals(replay.position, whose === "replica" ? position : null);
   });
 }
+
+Deno.test("the tail has the frames that were read, however they were written", async () => {
+  await using node = TestNode.start();
+  const host = { node: node.node, table: new CommandTable(KEY_COMMANDS), nowMs: Date.now };
+  const place = { shard: 0, shards: 1, db: 0, lenient: false };
+  const tail = new ReplayTail((firstOffset) => new Backlog({ limitBytes: 2 ** 24, firstOffset }));
+  const replay = new Replay(host, place, null, tail);
+  const encoded = (words: readonly string[]) =>
+    `*${words.length}\r\n` + words.map((word) => `$${word.length}\r\n${word}\r\n`).join("");
+  const keys = (count: number) => Array.from({ length: count }, (_, i) => `key ${i}`);
+  const commands = [
+    ["UNLINK", "k"],
+    ["unlink", "", "k".repeat(9), "k".repeat(10), "k".repeat(99), "k".repeat(100)],
+    ["DEL", ...keys(8)],
+    ["DEL", ...keys(9)],
+    ["MULTI"],
+    ["DEL", "k"],
+    ["UNLINK", ...keys(20)],
+    ["EXEC"],
+    ["DEL", "k".repeat(2_000)],
+  ];
+  const texts = [
+    ...commands.map(encoded),
+    "*2\r\n$003\r\nDEL\r\n$1\r\nk\r\n",
+    "*02\r\n$3\r\nDEL\r\n$1\r\nk\r\n",
+  ];
+  const id = "a".repeat(40);
+  replay.annotation(`shoal history=${id} offset=100 sequence=500`, 1);
+  const parser = given(texts.join("").slice(0, -2));
+  replay.beginFile();
+  replay.beginSlice();
+  while (parser.next() === AOF_COMMAND) replay.command(parser);
+  replay.endSlice();
+  replay.endFile();
+
+  const backlog = tail.upTo(100 + texts.length)!;
+  const cursor = backlog.cursorAt(100)!;
+  let held = "";
+  for (let view; (view = backlog.view(cursor, 2 ** 20)) !== null;) {
+    held += latin1(view, 0, view.length);
+    backlog.advance(cursor, view.length);
+  }
+  const expected = [...commands, ["DEL", "k"], ["DEL", "k"]];
+  assertEquals(held, expected.map((words, i) => `*2\r\n:${100 + i}\r\n${encoded(words)}`).join(""));
+});
 
 Deno.test("frames that are not in a file keep their numbers, and up to so many their places in the tail", async () => {
   await using node = TestNode.start();
