@@ -10,7 +10,6 @@
  * @module
  */
 
-import type { Dict } from "../memory/dict.ts";
 import type { Keyspace } from "./keyspace.ts";
 
 /** Keys looked for together: about as many looks as a processor core waits for at once. */
@@ -38,6 +37,9 @@ export class KeyLooks {
   seen = 0;
   readonly #node: KeyShards;
   readonly #areNew: boolean;
+  /** Shards of which keys are noted, so many. */
+  readonly #used: Int32Array = new Int32Array(KEYS_AHEAD);
+  #usedCount = 0;
   /** How many keys of each shard are noted. */
   readonly #counts: Int32Array;
   /** Hashes of the noted keys: `KEYS_AHEAD` places for each shard. */
@@ -77,9 +79,8 @@ export class KeyLooks {
 
   /** No keys are noted. */
   begin(): void {
-    const counts = this.#counts;
-    for (let i = 0; i < counts.length; i++) counts[i] = 0;
-    this.noted = 0;
+    for (let i = 0; i < this.#usedCount; i++) this.#counts[this.#used[i]] = 0;
+    this.#usedCount = this.noted = 0;
   }
 
   /** Notes the key `buf[start..stop)` of database `db`, if looking for it is worth it. */
@@ -94,6 +95,7 @@ export class KeyLooks {
     const hash = dict.hash(buf, start, stop);
     const place = dict.firstSlotOf(root, hash);
     if (place === 0) return;
+    if (this.#counts[shard] === 0) this.#used[this.#usedCount++] = shard;
     const i = shard * KEYS_AHEAD + this.#counts[shard]++;
     this.#hashes[i] = hash;
     this.#places[i] = place;
@@ -105,19 +107,21 @@ export class KeyLooks {
    * them: the less there is, the more of them a processor core has under way.
    */
   look(): void {
-    const { shards } = this.#node;
+    const used = this.#used;
+    const count = this.#usedCount;
     let seen = 0;
-    for (let i = 0; i < shards.length; i++) seen ^= this.#lookAtSlots(shards[i].keys.dict, i);
+    for (let i = 0; i < count; i++) seen ^= this.#lookAtSlots(used[i]);
     if (this.#areNew) {
-      for (let i = 0; i < shards.length; i++) seen ^= this.#lookAtPassed(shards[i].keys.dict, i);
+      for (let i = 0; i < count; i++) seen ^= this.#lookAtPassed(used[i]);
     } else {
-      for (let i = 0; i < shards.length; i++) this.#followSlots(shards[i].keys.dict, i);
-      for (let i = 0; i < shards.length; i++) seen ^= this.#lookAtEntries(shards[i].keys.dict, i);
+      for (let i = 0; i < count; i++) this.#followSlots(used[i]);
+      for (let i = 0; i < count; i++) seen ^= this.#lookAtEntries(used[i]);
     }
     this.seen = seen;
   }
 
-  #lookAtSlots(dict: Dict, shard: number): number {
+  #lookAtSlots(shard: number): number {
+    const { dict } = this.#node.shards[shard].keys;
     const places = this.#places;
     const stop = this.#stopOf(shard);
     let seen = 0;
@@ -125,7 +129,8 @@ export class KeyLooks {
     return seen;
   }
 
-  #followSlots(dict: Dict, shard: number): void {
+  #followSlots(shard: number): void {
+    const { dict } = this.#node.shards[shard].keys;
     const hashes = this.#hashes;
     const places = this.#places;
     const stop = this.#stopOf(shard);
@@ -135,7 +140,8 @@ export class KeyLooks {
   }
 
   /** An entry of a short key and a value of some dozens of bytes lies in two or three lines. */
-  #lookAtEntries(dict: Dict, shard: number): number {
+  #lookAtEntries(shard: number): number {
+    const { dict } = this.#node.shards[shard].keys;
     const places = this.#places;
     const stop = this.#stopOf(shard);
     let seen = 0;
@@ -147,7 +153,8 @@ export class KeyLooks {
     return seen;
   }
 
-  #lookAtPassed(dict: Dict, shard: number): number {
+  #lookAtPassed(shard: number): number {
+    const { dict } = this.#node.shards[shard].keys;
     const hashes = this.#hashes;
     const places = this.#places;
     const stop = this.#stopOf(shard);

@@ -1,6 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { ascii } from "../../src/base/ascii.ts";
 import { KeyLooks, KEYS_AHEAD } from "../../src/keyspace/key_looks.ts";
+import type { Keyspace } from "../../src/keyspace/keyspace.ts";
+import { Random, testSeed } from "../support/random.ts";
 import { checksumsOf, KEYS, nodeOf } from "../support/many_keys.ts";
 
 Deno.test("what is looked at is the entry that will be found, but where another one's tag comes first", () => {
@@ -44,6 +46,41 @@ Deno.test("of one request's keys as many are looked at as are worth it, whatever
         const looked = new KeyLooks(node).lookFor(0, buf, starts, stops, first, argc, step);
         assertEquals(looked, Math.min(KEYS_AHEAD, Math.ceil((argc - first) / step)));
       }
+    }
+  }
+});
+
+Deno.test("each key is looked for in its own shard, once, and forgotten by the next time", () => {
+  const looked: string[] = [];
+  const shardOf = (i: number) => {
+    const dict = {
+      count: () => KEYS,
+      hash: (buf: Uint8Array, start: number) => buf[start],
+      firstSlotOf: (_: number, hash: number) => hash,
+      wordAt: () => 0,
+      likelyEntryAt: (place: number) => {
+        looked.push(`${place} in ${i}`);
+        return 0;
+      },
+    };
+    return { keys: { rootOf: () => 1, dict } as unknown as Keyspace };
+  };
+  const random = new Random(testSeed(51));
+  const buf = random.bytes(4_096).map((byte) => byte || 1);
+  for (const count of [1, 2, 15, 16, 17, 1_024]) {
+    const looks = new KeyLooks({
+      shards: Array.from({ length: count }, (_, i) => shardOf(i)),
+      shardOf: (_, start) => start % count,
+    });
+    for (let round = 0; round < 20; round++) {
+      looked.length = 0;
+      const starts = Int32Array.from({ length: 20 }, () => random.below(buf.length));
+      assertEquals(looks.lookFor(0, buf, starts, starts.map((at) => at + 1), 0, 20, 1), KEYS_AHEAD);
+      const expected = Array.from(
+        starts.slice(0, KEYS_AHEAD),
+        (at) => `${buf[at]} in ${at % count}`,
+      );
+      assertEquals(looked.toSorted(), expected.toSorted(), `${count} shards, round ${round}`);
     }
   }
 });
