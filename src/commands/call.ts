@@ -82,14 +82,12 @@ export class Call {
   events: KeyspaceEvents = new KeyspaceEvents();
   /** Lets clients wait; null where nobody can (an upstream's frames). */
   blocking: BlockingPort | null = null;
-  /** Looks for keys before they are used. */
-  readonly ahead: LookAhead;
+  #ahead: LookAhead | null = null;
   #hasBegunUnit = false;
 
   /** A call on shard 0. */
   constructor(node: ShardsPort) {
     this.node = node;
-    this.ahead = new LookAhead(node);
     this.keys = node.shards[0].keys;
     this.effects = node.shards[0].effects;
   }
@@ -132,6 +130,11 @@ export class Call {
   route(i: number): void {
     if (this.node.shards.length === 1) return;
     this.useShard(this.node.shardOf(this.buf, this.starts[i], this.stops[i]));
+  }
+
+  /** Looks for keys before they are used; made when it is first wanted. */
+  get ahead(): LookAhead {
+    return this.#ahead ??= new LookAhead(this.node);
   }
 
   /**

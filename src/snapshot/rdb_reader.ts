@@ -15,16 +15,16 @@
  * @module
  */
 
-import { KEYS_AHEAD } from "../keyspace/key_looks.ts";
 import { latin1, text } from "../base/ascii.ts";
 import { invariant } from "../base/invariant.ts";
+import { KEYS_AHEAD } from "../keyspace/key_looks.ts";
 import { copyBytes, littleEndian32, littleEndian64, roundUp } from "./bytes.ts";
 import { Crc64, CRC64_BYTES } from "./crc64.ts";
 import { quoteBytes, RdbError, RdbTypeError } from "./errors.ts";
 import { LONG_STRING_BYTES } from "./long_string.ts";
 import { PushInput, type UnitParser } from "./push_input.ts";
-import { hexByte, RdbStrings, STRING_BYTES_MAX } from "./rdb_decode.ts";
 import { RdbAhead } from "./rdb_ahead.ts";
+import { hexByte, RdbStrings, STRING_BYTES_MAX } from "./rdb_decode.ts";
 import {
   OP_AUX,
   OP_EOF,
