@@ -3,17 +3,19 @@
  * to a replica or to a file costs the same for one frame as for fifty.
  *
  * It is done at the end of the first round that did not ask for it again, which on a quiet server is
- * the round after the one that asked first; on a busy one, where every round asks, `WAIT_MS` after it
+ * the round after the one that asked first; on a busy one, where every round asks, `waitMs` after it
  * was asked for first.
  *
  * @module
  */
 
-/** Longest time from the first asking to the work, in ms, as long as rounds are short. */
+/** Usual `waitMs`. */
 export const WAIT_MS = 0.5;
 
 /** See the module's text. */
 export class OncePerRounds {
+  /** Longest time from the first asking to the work, in ms, as long as rounds are short. */
+  waitMs: number = WAIT_MS;
   readonly #work: () => void;
   readonly #now: () => number;
   #isDue = false;
@@ -37,7 +39,7 @@ export class OncePerRounds {
   }
 
   readonly #endRound = (): void => {
-    if (this.#isAsked && this.#now() - this.#askedMs < WAIT_MS) {
+    if (this.#isAsked && this.#now() - this.#askedMs < this.waitMs) {
       this.#isAsked = false;
       setImmediate(this.#endRound);
       return;

@@ -68,6 +68,8 @@ export interface AofLogHost {
   mark(): number;
   /** More may be synced than before. */
   synced(): void;
+  /** A write has ended that nobody waited for: to `flush` soon, with what may still come until then. */
+  flushSoon(): void;
   /** A sync that replies waited for has taken so many ms. */
   tookSync(ms: number): void;
 }
@@ -451,6 +453,11 @@ export class AofLog {
     this.endWaits();
   }
 
+  /** Whether what came during a write waits for more: nobody waits for it, and a large write takes less. */
+  get #gathers(): boolean {
+    return this.policy !== "always" && this.#parts.length === 1 && !this.#isClosing;
+  }
+
   get #isWell(): boolean {
     return this.failure === null && !this.isBroken;
   }
@@ -471,7 +478,8 @@ export class AofLog {
   #startWriting(work: Promise<void>): void {
     this.#writing = work.finally(() => {
       this.#writing = null;
-      this.flush();
+      if (this.#gathers) this.#host.flushSoon();
+      else this.flush();
     });
   }
 
@@ -484,6 +492,7 @@ export class AofLog {
         if (this.#isWell && this.#syncing === null && this.#isSyncDue) {
           void this.#startSync(this.#parts[0]);
         }
+        if (this.#gathers) return;
       } else if (this.#parts.length > 1) {
         await this.#finish(part);
       } else {

@@ -12,7 +12,7 @@
  */
 
 import type { Gate } from "../base/gate.ts";
-import { OncePerRounds } from "../base/rounds.ts";
+import { OncePerRounds, WAIT_MS } from "../base/rounds.ts";
 import { AofDirectory } from "../persistence/aof_directory.ts";
 import type { AofPart } from "../persistence/aof_manifest.ts";
 import { SaveError, saveError } from "../persistence/save_error.ts";
@@ -25,8 +25,15 @@ const RETRY_MS = 5_000;
 /** The same for a rewrite that nothing depends on but the size of the files: it doubles up to this. */
 const RETRY_MS_MAX = 3_600_000;
 
+/**
+ * How long a busy server gathers frames for a write that no reply waits for, in ms. A thread takes less for one
+ * large write than for several, and so does telling it (measured at some 100 MB/s: 3 % more SETs with 2 ms
+ * than with `WAIT_MS`, no more with 3). It adds that much to what the end of the process may take.
+ */
+const GATHER_MS = 2;
+
 /** What the append-only file needs of its server. */
-export interface AppendOnlyHost extends ShardFilesHost {
+export interface AppendOnlyHost extends Omit<ShardFilesHost, "flushSoon"> {
   /** Told of the time that writes, and syncs where they are fast, keep others waiting. */
   readonly gate: Pick<Gate, "begin" | "pass">;
   /** Whether a snapshot is being written, so that syncs may be left out. */
@@ -52,6 +59,7 @@ export class AppendOnly implements Durability {
   /** Rewrites that have failed since one succeeded. */
   failedRewrites = 0;
   readonly #host: AppendOnlyHost;
+  readonly #filesHost: ShardFilesHost;
   /** By shard; null while there is no append-only file. */
   #files: readonly ShardFiles[] | null = null;
   /** What the next `create` begins; null while nothing is. */
@@ -68,6 +76,8 @@ export class AppendOnly implements Durability {
   /** No files yet. */
   constructor(host: AppendOnlyHost) {
     this.#host = host;
+    this.#filesHost = { ...host, flushSoon: () => this.#flush.ask() };
+    this.#followPolicy();
   }
 
   /** Whether frames are kept. */
@@ -112,7 +122,7 @@ export class AppendOnly implements Durability {
     const files: ShardFiles[] = [];
     try {
       for (const [i, set] of loaded.entries()) {
-        files.push(await ShardFiles.resume(host, host.node.shards[i], set));
+        files.push(await ShardFiles.resume(this.#filesHost, host.node.shards[i], set));
       }
       for (const { set } of files) {
         const removed = await set.removeLeftovers();
@@ -164,7 +174,7 @@ export class AppendOnly implements Durability {
       this.#tellKept(kept);
       const firsts: AofPart[] = [];
       for (const shard of this.#host.node.shards) {
-        const created = await ShardFiles.create(this.#host, shard, made);
+        const created = await ShardFiles.create(this.#filesHost, shard, made);
         files.push(created.files);
         firsts.push(created.first);
       }
@@ -226,10 +236,15 @@ export class AppendOnly implements Durability {
 
   /** The settings have changed. */
   followSettings(): void {
+    this.#followPolicy();
     for (const files of this.#files ?? []) {
       this.#followSettings(files);
       files.log.flush();
     }
+  }
+
+  #followPolicy(): void {
+    this.#flush.waitMs = this.#host.config.appendFsync === "always" ? WAIT_MS : GATHER_MS;
   }
 
   #followSettings({ log }: ShardFiles): void {

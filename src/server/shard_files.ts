@@ -63,6 +63,8 @@ export interface ShardFilesHost {
   statusChanged(): void;
   /** More may be on disk than before. */
   synced(): void;
+  /** See `AofLogHost`. */
+  flushSoon(): void;
 }
 
 /** See the module's text. */
@@ -381,6 +383,7 @@ function logHost(host: ShardFilesHost): AofLogHost {
     },
     mark: () => host.node.sequence.value,
     synced: () => host.synced(),
+    flushSoon: () => host.flushSoon(),
     tookSync: (ms) => host.latency.note("aof-fsync-always", ms, host.clock.nowMs()),
   };
 }

@@ -33,3 +33,19 @@ Deno.test("what every round asks for waits its time, and is done for all that wa
   for (let round = 0; round < 2; round++) await nextRound();
   assertEquals(seen, [9, 18, 27, 36, 40]);
 });
+
+Deno.test("how long it waits for more can be told", async () => {
+  let nowMs = 5;
+  let done = 0;
+  const work = new OncePerRounds(() => done++, () => nowMs);
+  work.waitMs = 3;
+  for (let round = 0; round < 3; round++) {
+    work.ask();
+    await nextRound();
+    nowMs++;
+  }
+  assertEquals(done, 0);
+  work.ask();
+  await nextRound();
+  assertEquals(done, 1);
+});

@@ -45,6 +45,7 @@ async function open(storage: PowerStorage, bytes = -1, path = PATH): Promise<Ben
     statusChanged: (reason: string | null) => void said.push(reason),
     mark: () => 0,
     synced: () => {},
+    flushSoon: () => void setImmediate(() => log.flush()),
     tookSync: () => {},
   };
   const writing = bytes < 0 ? await storage.create(path) : await storage.append(path);

@@ -34,6 +34,7 @@ async function open(policy: FsyncPolicy): Promise<Bench> {
     statusChanged: (reason) => void said.push(reason),
     mark: () => sequence.frames,
     synced: () => {},
+    flushSoon: () => void setImmediate(() => log.flush()),
     tookSync: () => {},
   };
   const log = new AofLog(host, policy, PATH, await handles(storage, PATH), 0);
@@ -80,8 +81,8 @@ function openTold(policy: FsyncPolicy = "always"): {
   log: AofLog;
   clock: { nowMs: number };
   told: string[];
-  /** Frames of this log and of others beside it, and how often more was said to be synced. */
-  sequence: { frames: number; told: number };
+  /** Frames of this log and of others beside it, how often more was said to be synced, and a flush asked for. */
+  sequence: { frames: number; told: number; flushes: number };
   /** What was said of how long syncs took. */
   tookMs: number[];
   writeMs: (ms: number) => void;
@@ -124,12 +125,13 @@ function openTold(policy: FsyncPolicy = "always"): {
     close: () => {},
     [Symbol.dispose]: () => {},
   };
-  const sequence = { frames: 0, told: 0 };
+  const sequence = { frames: 0, told: 0, flushes: 0 };
   const host: AofLogHost = {
     nowMs: () => clock.nowMs,
     statusChanged: () => {},
     mark: () => sequence.frames,
     synced: () => void sequence.told++,
+    flushSoon: () => void sequence.flushes++,
     tookSync: (ms) => void tookMs.push(ms),
   };
   const log = new AofLog(host, policy, PATH, { writing: file, syncing: file }, 0);
@@ -356,6 +358,39 @@ Deno.test("with everysec, little is written in the caller's turn, and not during
   await until(() => told.includes("sync"));
   endSync();
   await closed;
+});
+
+Deno.test("with always, what comes during a write follows at once", async () => {
+  const { log, told, sequence } = openTold("always");
+  log.append(new Uint8Array(200_000), null, 0, 200_000, 1);
+  log.flush();
+  log.append(new Uint8Array(200_001), null, 0, 200_001, 1);
+  await until(() => log.writtenFrames === 2);
+  assertEquals(told, ["write 200000", "sync", "write 200001"]);
+  assertEquals(sequence.flushes, 0);
+});
+
+Deno.test("otherwise it is gathered until the next flush, or the end", async () => {
+  for (const policy of ["everysec", "no"] as const) {
+    const { log, told, sequence, endSync } = openTold(policy);
+    log.append(new Uint8Array(20_000), null, 0, 20_000, 1);
+    log.flush();
+    log.append(new Uint8Array(20_001), null, 0, 20_001, 1);
+    await until(() => sequence.flushes === 1);
+    assertEquals(told, ["write 20000"]);
+    log.append(new Uint8Array(20_002), null, 0, 20_002, 1);
+    log.flush();
+    await until(() => log.writtenFrames === 3);
+    assertEquals(told, ["write 20000", "write 40003"]);
+    log.append(new Uint8Array(20_004), null, 0, 20_004, 1);
+    const closed = log.close();
+    assertEquals(told.splice(0), ["write 20000", "write 40003", "write 20004", "sync"]);
+    endSync();
+    await until(() => told.includes("sync"));
+    endSync();
+    await closed;
+    assertEquals(log.syncedFrames, 4);
+  }
 });
 
 Deno.test("with everysec, what is written is synced when a second has passed", async () => {
