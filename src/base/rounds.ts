@@ -9,13 +9,10 @@
  * @module
  */
 
-/** Usual `waitMs`. */
-export const WAIT_MS = 0.5;
-
 /** See the module's text. */
 export class OncePerRounds {
   /** Longest time from the first asking to the work, in ms, as long as rounds are short. */
-  waitMs: number = WAIT_MS;
+  waitMs: number;
   readonly #work: () => void;
   readonly #now: () => number;
   #isDue = false;
@@ -24,8 +21,9 @@ export class OncePerRounds {
   #askedMs = 0;
 
   /** `work` must not throw; `now` gives monotonic ms. */
-  constructor(work: () => void, now: () => number = () => performance.now()) {
+  constructor(work: () => void, waitMs: number, now: () => number = () => performance.now()) {
     this.#work = work;
+    this.waitMs = waitMs;
     this.#now = now;
   }
 
