@@ -16,6 +16,18 @@ const KEY_BYTES = 64 * 2 ** 20;
 /** Commands that are larger together than what is held of an upstream's unit. */
 const COMMANDS: number = UNIT_BYTES_MAX / KEY_BYTES + 1;
 
+/** The history of a file that tells one. */
+const HISTORY = "a".repeat(40);
+
+/** A replay that keeps a tail, in database `db`, of a file whose first frame is 100 of `HISTORY`. */
+function startReplay({ node }: TestNode, db: number): { replay: Replay; tail: ReplayTail } {
+  const host = { node, table: new CommandTable(KEY_COMMANDS), nowMs: Date.now };
+  const tail = new ReplayTail((firstOffset) => new Backlog({ limitBytes: 2 ** 24, firstOffset }));
+  const replay = new Replay(host, { shard: 0, shards: 1, db, lenient: false }, null, tail);
+  replay.annotation(`shoal history=${HISTORY} offset=100 sequence=500`, 1);
+  return { replay, tail };
+}
+
 /** A parser to which `text`, so many zeros, and a line end are given. */
 function given(text: string, zeros = 0): AofParser {
   const parser = new AofParser();
@@ -58,10 +70,7 @@ for (const whose of ["primary", "replica"]) {
 
 Deno.test("the tail has the frames that were read, however they were written", async () => {
   await using node = TestNode.start();
-  const host = { node: node.node, table: new CommandTable(KEY_COMMANDS), nowMs: Date.now };
-  const place = { shard: 0, shards: 1, db: 0, lenient: false };
-  const tail = new ReplayTail((firstOffset) => new Backlog({ limitBytes: 2 ** 24, firstOffset }));
-  const replay = new Replay(host, place, null, tail);
+  const { replay, tail } = startReplay(node, 0);
   const encoded = (words: readonly string[]) =>
     `*${words.length}\r\n` + words.map((word) => `$${word.length}\r\n${word}\r\n`).join("");
   const keys = (count: number) => Array.from({ length: count }, (_, i) => `key ${i}`);
@@ -81,8 +90,6 @@ Deno.test("the tail has the frames that were read, however they were written", a
     "*2\r\n$003\r\nDEL\r\n$1\r\nk\r\n",
     "*02\r\n$3\r\nDEL\r\n$1\r\nk\r\n",
   ];
-  const id = "a".repeat(40);
-  replay.annotation(`shoal history=${id} offset=100 sequence=500`, 1);
   const parser = given(texts.join("").slice(0, -2));
   replay.beginFile();
   replay.beginSlice();
@@ -103,19 +110,14 @@ Deno.test("the tail has the frames that were read, however they were written", a
 
 Deno.test("frames that are not in a file keep their numbers, and up to so many their places in the tail", async () => {
   await using node = TestNode.start();
-  const host = { node: node.node, table: new CommandTable(KEY_COMMANDS), nowMs: Date.now };
-  const place = { shard: 0, shards: 1, db: 3, lenient: false };
-  const tail = new ReplayTail((firstOffset) => new Backlog({ limitBytes: 2 ** 24, firstOffset }));
-  const replay = new Replay(host, place, null, tail);
-  const id = "a".repeat(40);
-  replay.annotation(`shoal history=${id} offset=100 sequence=500`, 1);
+  const { replay, tail } = startReplay(node, 3);
   replay.annotation(`shoal skip=${SKIPPED_MAX}`, 2);
   let offset = 100 + SKIPPED_MAX;
-  assertEquals(replay.history, { id, offset });
+  assertEquals(replay.history, { id: HISTORY, offset });
   assertEquals(replay.sequence, 500 + SKIPPED_MAX);
   assertEquals(tail.upTo(offset)?.oldestOffset, 100);
   replay.annotation(`shoal skip=${SKIPPED_MAX + 1}`, 3);
   offset += SKIPPED_MAX + 1;
-  assertEquals(replay.history, { id, offset });
+  assertEquals(replay.history, { id: HISTORY, offset });
   assertEquals(tail.upTo(offset)?.oldestOffset, offset, "those before are given up");
 });
