@@ -278,6 +278,7 @@ export class AofLog {
       this.#forgetFailureOf(part);
     }
     this.suspend();
+    this.#makeRoom();
   }
 
   /**
@@ -470,7 +471,8 @@ export class AofLog {
     const [part] = this.#parts;
     if (this.#isClosing || part.isFilled) return part.isUnsynced;
     if (this.#synced >= part.writtenFrames) return false;
-    if (this.policy === "always") return true;
+    // Who waits came while the policy was `always`; it may be another by now.
+    if (this.policy === "always" || this.#waiting.length > 0) return true;
     if (this.policy === "no" || this.sparesDisk) return false;
     return this.#host.nowMs() - this.#lastSyncMs >= SYNC_EVERY_MS;
   }
@@ -681,6 +683,7 @@ export class AofLog {
   /** Whether there is room is known when a write succeeds: of what is due, or nothing is due. */
   async #writeAgain(part: IncrementFile): Promise<void> {
     try {
+      await this.#fillingMore; // or it would write behind what is cut off
       await this.#cut(part);
       if (part.pendingBytes > 0) await this.#writeMarked(part);
     } catch (error) {

@@ -144,7 +144,10 @@ export class Persistence {
     const unlisten = [
       host.config.onChange(["dir"], (config) => this.#changeDirectory(config)),
       host.config.onChange(["appendOnly"], () => this.#switchAppendOnly()),
-      host.config.afterChange(["appendFsync"], () => this.appendOnly.followSettings()),
+      host.config.afterChange(
+        ["appendFsync", "aofFillAhead"],
+        () => this.appendOnly.followSettings(),
+      ),
     ];
     this.#unlisten = () => unlisten.forEach((end) => end());
   }
@@ -614,12 +617,28 @@ export class Persistence {
     });
   }
 
+  /**
+   * The server is about to stop: files that are being begun are begun, since half of them would be in
+   * the way of the next start, and all files lead to the data. A first load is given up, which has
+   * changed nothing yet; one of DEBUG RELOAD ends, since what it has of the data is less than there was.
+   */
+  async settle(): Promise<void> {
+    if (this.#isLoading) this.#cancelLoads();
+    await this.#switching;
+    await this.#reading?.catch(() => {});
+    await this.appendOnly.settle();
+  }
+
+  #cancelLoads(): void {
+    this.#loading.cancel("the server stops");
+    this.#aofLoading?.cancel("the server stops");
+  }
+
   /** Gives up what is under way and ends the workers. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#unlisten();
-    this.#loading.cancel("the server stops");
-    this.#aofLoading?.cancel("the server stops");
+    this.#cancelLoads();
     await this.#abortSave("the server stops");
     await this.appendOnly.close();
     await this.#switching;

@@ -664,7 +664,7 @@ export class Server implements ExecutionObserver {
     for (const listener of this.#listeners.values()) listener.close();
     this.#listeners.clear();
     clearTimeout(this.#timer);
-    await this.persistence.appendOnly.settle();
+    await this.persistence.settle();
     this.persistence.appendOnly.beginStop();
     await this.replication.close();
     await this.clients.closeAll(CLOSE_GRACE_MS);

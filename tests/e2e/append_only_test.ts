@@ -83,6 +83,37 @@ Deno.test("with appendfsync always nothing of a turn leaves before the sync, and
   });
 });
 
+for (const policy of ["no", "everysec"]) {
+  Deno.test(`who waits for a sync is answered when appendfsync becomes ${policy} meanwhile`, async () => {
+    await withStorage(async (storage, dir) => {
+      await using server = await start(dir, storage);
+      const [one, other] = await Promise.all([server.connect(), server.connect()]);
+      await one.ask("SET", "before", "1");
+      const disk = Promise.withResolvers<void>();
+      storage.delay = (operation) => operation === "sync" ? disk.promise : null;
+      const first = one.ask("SET", "k1", "v");
+      assert(await isOpen(first));
+      const second = other.ask("SET", "k2", "v");
+      assert(await isOpen(second));
+      assertEquals(await server.ask("CONFIG", "SET", "appendfsync", policy), "OK");
+      storage.delay = () => null;
+      disk.resolve();
+      assertEquals([await first, await second], ["OK", "OK"]);
+    });
+  });
+}
+
+Deno.test("CONFIG SET aof-fill-ahead no makes the file plain again", async () => {
+  await withStorage(async (storage, dir) => {
+    await using server = await start(dir, storage);
+    const filled = () => server.server.persistence.appendOnly.filledAheadBytes;
+    const write = () => server.ask("SET", "k", "v");
+    await until("the file is filled", async () => await write() === "OK" && filled() > 0);
+    assertEquals(await server.ask("CONFIG", "SET", "aof-fill-ahead", "no"), "OK");
+    await until("it is cut", async () => await write() === "OK" && filled() === 0);
+  });
+});
+
 Deno.test("with appendfsync everysec replies do not wait for the disk", async () => {
   await withStorage(async (storage, dir) => {
     await using server = await start(dir, storage, { appendonly: "yes" });
@@ -226,6 +257,60 @@ Deno.test("a stop waits for the rewrite that puts replaced data into the files",
       ["1", "2", "3", "3", "3", "3"],
     );
   });
+});
+
+Deno.test("a stop while files are being begun leaves files that the next start takes", async () => {
+  const random = new Random(testSeed(23));
+  for (let round = 0; round < 12; round++) {
+    await withStorage(async (storage, dir) => {
+      storage.delay = (operation) =>
+        operation.startsWith("sync") || operation === "rename"
+          ? new Promise((resolve) => setTimeout(resolve, random.below(6)))
+          : null;
+      const server = await start(dir, storage, {});
+      await writeEveryType(await server.connect(), "a");
+      const keys = await server.ask("DBSIZE");
+      assertEquals(await server.ask("CONFIG", "SET", "appendonly", "yes"), "OK");
+      if (round % 2 === 1) await new Promise((resolve) => setTimeout(resolve, random.below(15)));
+      await server.stop();
+      await using again = await start(dir, storage);
+      assertEquals(await again.ask("DBSIZE"), keys, `round ${round}`);
+    });
+  }
+});
+
+Deno.test("a stop while a first start begins its files leaves files that the next start takes", async () => {
+  const random = new Random(testSeed(29));
+  for (let round = 0; round < 8; round++) {
+    await withStorage(async (storage, dir) => {
+      const before = await start(dir, storage, {});
+      await writeEveryType(await before.connect(), "a");
+      const keys = await before.ask("DBSIZE");
+      assertEquals(await before.ask("SAVE"), "OK");
+      await before.stop();
+      let isBeginning = false;
+      storage.delay = (operation, path) => {
+        if (!operation.startsWith("sync")) return null;
+        isBeginning ||= path.includes("appendonly");
+        return new Promise((resolve) => setTimeout(resolve, 5 + random.below(20)));
+      };
+      const port = onRunOfPorts(1, (port) => {
+        Deno.listen({ hostname: "127.0.0.1", port }).close();
+        return port;
+      });
+      const starting = start(dir, storage, { ...ALWAYS, port: String(port) });
+      await until("files are being begun", () => isBeginning);
+      await new Promise((resolve) => setTimeout(resolve, random.below(60)));
+      const client = await Client.connect(port);
+      await client.send("SHUTDOWN", "NOSAVE");
+      await client.readToEnd();
+      client.close();
+      await (await starting).server.stopped;
+      storage.delay = () => null;
+      await using again = await start(dir, storage);
+      assertEquals(await again.ask("DBSIZE"), keys, `round ${round}`);
+    });
+  }
 });
 
 Deno.test("data that a failing rewrite leaves nowhere is not written to", async () => {

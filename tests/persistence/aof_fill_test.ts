@@ -310,6 +310,31 @@ Deno.test("a write that fails in a filled file is made again behind what is good
   await log.close();
 });
 
+Deno.test("a group's write that fails while more is filled is made again when that is done", async () => {
+  const { storage, log, said } = await fillBench();
+  const disk = Promise.withResolvers<void>();
+  let isFilling = false;
+  storage.delay = (operation) => {
+    if (operation !== "write" || isFilling || log.filledAheadBytes >= FILLED_BYTES / 2) return null;
+    isFilling = true;
+    return disk.promise;
+  };
+  while (!isFilling) await append(log, 10_000);
+  let isFull = true;
+  storage.fault = (operation) => isFull && operation === "write" ? new Error("I/O error") : null;
+  const wait = append(log, 10);
+  await until("the write fails", () => log.failure !== null);
+  isFull = false;
+  // The end has what failed written again at once, and the filling is still under way.
+  const closed = log.close();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  disk.resolve();
+  await Promise.all([wait, closed]);
+  assertEquals(said, ["I/O error", null]);
+  assertEquals((await read(storage)).commands, log.appendedFrames);
+  assertEquals(storage.contentOf(PATH).length, log.fileBytes);
+});
+
 Deno.test("whenever the power goes, what was synced is there, and of the rest a beginning", async () => {
   const first = testSeed(7_081);
   let filledLosses = 0;

@@ -772,3 +772,38 @@ Deno.test("who still waits when a log is closed does not wait for ever", async (
   await wait;
   assertEquals(log.syncedFrames, 0);
 });
+
+Deno.test("who waits for a sync gets it, whatever the policy is by then", async () => {
+  const { storage, log } = await open("always");
+  const disk = Promise.withResolvers<void>();
+  storage.delay = (operation) => operation === "sync" ? disk.promise : null;
+  append(log, "one");
+  const first = log.whenSynced(1);
+  await until(() => textOf(storage, PATH) === "one");
+  append(log, "two");
+  const second = log.whenSynced(2);
+  log.policy = "no";
+  storage.delay = () => null;
+  disk.resolve();
+  await first;
+  await second;
+  assertEquals(log.syncedFrames, 2);
+  await log.close();
+});
+
+Deno.test("who waits for room goes on when what waited is dropped", async () => {
+  const { storage, log } = await open("everysec");
+  log.suspend();
+  const disk = Promise.withResolvers<void>();
+  storage.delay = (operation) => operation === "write" ? disk.promise : null;
+  log.continueIn("/data/b.aof", await handles(storage, "/data/b.aof"), false);
+  const block = new Uint8Array(PENDING_BYTES_MAX + 1);
+  log.append(block, null, 0, block.length, 1);
+  const room = log.whenRoom();
+  assert(room !== null);
+  log.abandonLast();
+  await room;
+  assertEquals(log.pendingBytes, 0);
+  disk.resolve();
+  await log.close();
+});

@@ -81,4 +81,8 @@ export async function writeEveryType(client: Client, tag: string): Promise<void>
   const replies = await client.pipeline(...everyType(tag));
   const failed = replies.flat().find((r) => typeof r === "string" && r.startsWith("-"));
   if (failed !== undefined) throw new Error(String(failed));
+  // Whoever compares what is there with what is there later must not see the key that is to go at once.
+  while (await client.ask("EXISTS", `{${tag}}gone`) !== 0) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
 }
