@@ -183,17 +183,22 @@ export class MemoryLimit {
   admit(keys: Keyspace, bytes: number): number {
     if (!this.keepsLimit()) return NO_ROOM;
     const { arena } = keys;
-    if (this.#isEvicting && isTight(arena) && !this.isIgnored) this.#thin(keys);
+    if (this.#isEvicting && isTight(arena) && this.#mayEvict) this.#thin(keys);
     return arena.promises(bytes) ? ROOM : this.#makeRoom(keys, bytes);
   }
 
-  /** Spends a slice on coming below `maxmemory` if need be. False if that is not possible. */
+  /** Whether keys may go now: while writes are held they stay, however much memory they take. */
+  get #mayEvict(): boolean {
+    return !this.isIgnored && this.#host?.isHeldBack() !== true;
+  }
+
+  /** Spends a slice on coming below `maxmemory` if need be and allowed. False if that is not possible. */
   keepsLimit(): boolean {
     if (!this.isOver()) {
       this.#noteUnder();
       return true;
     }
-    if (this.isIgnored) return true;
+    if (!this.#mayEvict) return true;
     this.#noteOver();
     const stopMs = this.#beginSlice();
     const isUsed = this.#bringBelow(stopMs);
@@ -307,7 +312,7 @@ export class MemoryLimit {
   /** Frees until the arena has room for `bytes`. False if there is nothing left to free. */
   #free(keys: Keyspace, bytes: number, stopMs: number): boolean {
     const { arena } = keys;
-    const evictor = this.isIgnored ? null : this.#evictorOf(keys);
+    const evictor = this.#mayEvict ? this.#evictorOf(keys) : null;
     let untilLook = STEPS_PER_LOOK;
     while (!arena.promises(bytes)) {
       const isFreed = arena.takeBack() || this.#compact(keys, bytes) ||

@@ -376,3 +376,18 @@ Deno.test("where keys can be evicted, packed values become tables in a full aren
   assertEquals(refused, []);
   assertGreater(evictedKeys(server), 0);
 });
+
+Deno.test("while writes are held no key is evicted, whatever clients queue meanwhile", async () => {
+  await using server = await TestServer.start({ "maxmemory-policy": "allkeys-random" });
+  const client = await server.connect();
+  assertEquals(await fill(client, "k", 2_000), []);
+  assertEquals(await client.line("CLIENT PAUSE 60000 WRITE"), "OK");
+  assertEquals(await client.line("CONFIG SET maxmemory 100kb"), "OK");
+  await client.line("MULTI");
+  for (let i = 0; i < 50; i++) assertEquals(await client.line("GET k:1"), "QUEUED");
+  await client.line("DISCARD");
+  assertEquals(await client.line("DBSIZE"), 2_000);
+  assertEquals(evictedKeys(server), 0);
+  assertEquals(await client.line("CLIENT UNPAUSE"), "OK");
+  await until("keys go", () => usedBytes(server) <= 100 * 1024);
+});
