@@ -9,6 +9,7 @@ import { Config, type Source } from "./config.ts";
 import { ConfigError, shown } from "./config_error.ts";
 import { type Directive, readConfigFile, readConfigStdin } from "./config_file.ts";
 import type { ConfigValues } from "./config_values.ts";
+import { PORT } from "./setting.ts";
 import { formatBytes } from "./setting_kinds.ts";
 import { SETTINGS } from "./settings.ts";
 import { ARENA_SIZE_MIN } from "./settings_data.ts";
@@ -87,6 +88,11 @@ export function replicationPortBase(config: Config, port: number): number {
   return base !== 0 ? base : port + REPLICATION_PORT_OFFSET;
 }
 
+/** Greatest port for clients that leaves replication listeners theirs, as the settings are. */
+export function greatestPort({ replicationPortBase, shards }: Config): number {
+  return replicationPortBase !== 0 ? PORT.max : PORT.max + 1 - shards - REPLICATION_PORT_OFFSET;
+}
+
 /** What each setting allows by itself but not beside the others. @throws {ConfigError} */
 function checkTogether(config: Config): void {
   const { shards, port, arenaBytes } = config;
@@ -102,7 +108,7 @@ function checkTogether(config: Config): void {
       );
     }
   }
-  const last = 65_536 - shards;
+  const last = PORT.max + 1 - shards;
   // With port 0 the replication ports are picked with it.
   if (config.replicationPortBase > last) {
     conflict(
@@ -112,13 +118,14 @@ function checkTogether(config: Config): void {
       `with shards ${shards}, allowed is a port up to ${last}`,
     );
   }
-  if (config.replicationPortBase === 0 && port !== 0 && port + REPLICATION_PORT_OFFSET > last) {
+  const greatest = greatestPort(config);
+  if (port > greatest) {
     conflict(
       config,
       "port",
       String(port),
       `with shards ${shards} and no replication-port-base, allowed is a port up to ` +
-        `${last - REPLICATION_PORT_OFFSET}; or set replication-port-base`,
+        `${greatest}; or set replication-port-base`,
     );
   }
   const least = Math.max(ARENA_SIZE_MIN, ARENA_BYTES_MIN * shards);

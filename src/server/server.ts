@@ -15,6 +15,7 @@ import type { Session } from "../commands/session.ts";
 import { KeyspaceEvents } from "../commands/keyspace_events.ts";
 import { PubSub } from "../commands/pubsub.ts";
 import { Tracking } from "../commands/tracking.ts";
+import { WatchBudget } from "../keyspace/watches.ts";
 import { prefault } from "../memory/prefault.ts";
 import { Latency } from "../observability/latency.ts";
 import type { Log } from "../observability/log.ts";
@@ -34,7 +35,7 @@ import { Clients } from "./clients.ts";
 import { allCommands } from "./command_set.ts";
 import { COLLECTION_SETTINGS, collectionLimits } from "./collection_settings.ts";
 import type { Config } from "./config.ts";
-import { replicationPortBase } from "./config_sources.ts";
+import { greatestPort, replicationPortBase } from "./config_sources.ts";
 import {
   type ExecutionObserver,
   Executor,
@@ -96,6 +97,8 @@ export class Server implements ExecutionObserver {
   readonly pubsub: PubSub = new PubSub();
   /** Tells them what happens to keys. */
   readonly events: KeyspaceEvents = new KeyspaceEvents(this.pubsub);
+  /** What the watches of all clients may take. */
+  readonly watchBudget: WatchBudget = new WatchBudget();
   /** Tells clients that cache keys which have changed. */
   readonly tracking: Tracking;
   /** Clients that are shown what is run. */
@@ -373,6 +376,8 @@ export class Server implements ExecutionObserver {
     const { config } = this;
     const moves = config.port !== this.#portSetting;
     const port = moves ? config.port : this.port;
+    const greatest = greatestPort(config);
+    if (port > greatest) return `without replication-port-base the port may be up to ${greatest}`;
     try {
       this.port = this.#bindClients(this.#permitted([port]), port);
       this.#portSetting = config.port;
@@ -399,11 +404,7 @@ export class Server implements ExecutionObserver {
 
   #followSettings(): void {
     const { config } = this;
-    this.executor.slowerThanMicroseconds = slowFromMicroseconds(config);
-    this.executor.memory.follow(config, this.clock.nowMs());
-    this.executor.queueBytesMax = config.clientQueryBufferBytes;
-    this.executor.call.limits.stringBytesMax = config.protoMaxBulkBytes;
-    this.executor.call.limits.hllSparseBytesMax = config.hllSparseMaxBytes;
+    this.#applySettings();
     this.#limitCollections();
     config.afterChange([...COLLECTION_SETTINGS], () => this.#limitCollections());
     config.onChange(["port", "bind"], () => this.#rebind());
@@ -440,25 +441,31 @@ export class Server implements ExecutionObserver {
         "logLevel",
       ],
       () => {
-        this.executor.slowerThanMicroseconds = slowFromMicroseconds(config);
-        this.executor.tracksLatency = config.latencyTracking;
-        this.executor.memory.follow(config, this.clock.nowMs());
-        this.executor.queueBytesMax = config.clientQueryBufferBytes;
-        this.executor.call.limits.stringBytesMax = config.protoMaxBulkBytes;
-        this.executor.call.limits.hllSparseBytesMax = config.hllSparseMaxBytes;
-        this.slowlog.maxEntries = config.slowlogMaxLen;
-        this.latency.thresholdMs = config.latencyMonitorThresholdMs;
-        this.log.level = config.logLevel;
-        this.clients.applySettings();
-        for (const shard of this.node.shards) {
-          const { backlog } = shard;
-          if (backlog === null) continue;
-          backlog.limitBytes = shard.backlogLimitBytes;
-          backlog.pinLimitBytes = config.replPinBytes;
-        }
+        this.#applySettings();
         this.updateGuards();
       },
     );
+  }
+
+  /** What others keep of the settings, at the start and after each change. */
+  #applySettings(): void {
+    const { config } = this;
+    this.executor.slowerThanMicroseconds = slowFromMicroseconds(config);
+    this.executor.tracksLatency = config.latencyTracking;
+    this.executor.memory.follow(config, this.clock.nowMs());
+    this.executor.queueBytesMax = config.clientQueryBufferBytes;
+    this.executor.call.limits.stringBytesMax = config.protoMaxBulkBytes;
+    this.executor.call.limits.hllSparseBytesMax = config.hllSparseMaxBytes;
+    this.slowlog.maxEntries = config.slowlogMaxLen;
+    this.latency.thresholdMs = config.latencyMonitorThresholdMs;
+    this.log.level = config.logLevel;
+    this.clients.applySettings();
+    for (const shard of this.node.shards) {
+      const { backlog } = shard;
+      if (backlog === null) continue;
+      backlog.limitBytes = shard.backlogLimitBytes;
+      backlog.pinLimitBytes = config.replPinBytes;
+    }
   }
 
   /** Tells of the events on keys that the settings name. */

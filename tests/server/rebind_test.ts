@@ -77,3 +77,11 @@ Deno.test("CONFIG SET bind to nowhere is refused, and what was open stays", asyn
   await using other = await server.connect();
   assertEquals(await other.line("PING"), "PONG");
 });
+
+Deno.test("CONFIG SET port refuses one that leaves replicas none, which no start would take", async () => {
+  await using server = await TestServer.start({ "replication-port-base": "0", shards: "2" });
+  await using client = await server.connect();
+  const refused = await client.line("CONFIG SET port 55535");
+  assertMatch(String(refused), /without replication-port-base the port may be up to 55534/);
+  assertEquals(await client.line("CONFIG GET port"), ["port", "0"]);
+});
