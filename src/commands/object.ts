@@ -94,12 +94,15 @@ function freq(call: Call): void {
   else call.reply.integer(usesOf(keys.accessOf(a), keys.accessClock, keys.lfuDecayMinutes));
 }
 
-/** Nothing is shared here, but what asks expects the answer that Redis gives for such a value. */
+/** Nothing is shared here, but who asks expects the answer that Redis gives for such a value. */
+export function referencesTo(keys: Keyspace, a: number): number {
+  const n = keys.typeOf(a) === TYPE_STRING ? integerOf(keys, a) : undefined;
+  return n !== undefined && n >= 0n && n < SHARED_INTEGERS ? SHARED_REFERENCES : 1;
+}
+
 function refcount(call: Call): void {
   const a = lookedAt(call);
-  if (a === 0) return;
-  const n = call.keys.typeOf(a) === TYPE_STRING ? integerOf(call.keys, a) : undefined;
-  call.reply.integer(n !== undefined && n >= 0n && n < SHARED_INTEGERS ? SHARED_REFERENCES : 1);
+  if (a !== 0) call.reply.integer(referencesTo(call.keys, a));
 }
 
 /** A subcommand about the key that is its argument. */

@@ -6,12 +6,11 @@
  */
 
 import { ascii } from "../base/ascii.ts";
-import { INT64_MIN, parseInt64 } from "../base/integers.ts";
+import { INT64_MAX, INT64_MIN, parseInt64 } from "../base/integers.ts";
 import { TYPE_ZSET } from "../keyspace/entry.ts";
 import type { Zsets } from "../keyspace/zset.ts";
-import { ERR_SYNTAX, ERR_VALUE_RANGE, type ErrorLine } from "../resp/errors.ts";
+import { ERR_NOT_INTEGER, ERR_SYNTAX, ERR_VALUE_RANGE, type ErrorLine } from "../resp/errors.ts";
 import { AddressSet } from "./address_set.ts";
-import { int64Argument } from "./arguments.ts";
 import { type Call, WRONG_TYPE } from "./call.ts";
 import type { CommandSpec } from "./registry.ts";
 import { KEY, ONE_KEY } from "./string_docs.ts";
@@ -24,7 +23,7 @@ const ERR_COUNT_RANGE: ErrorLine = ascii(
 );
 
 /** With scores a reply has twice as many elements, and their number must be one, too. */
-const PAIRS_MAX = 2 ** 62;
+const PAIRS_MAX = INT64_MAX / 2n;
 /** Finding a member by its rank costs about as much as so many steps to the next one. */
 const STEPS_PER_PICK = 16;
 /** Least bytes of a member in a reply. */
@@ -33,14 +32,13 @@ const BULK_BYTES_MIN = 6;
 /** The ranks picked so far, counted from 1. */
 const picked = new AddressSet();
 
-/** Argument 2 as a count; NaN with the error replied. */
-function countArgument(call: Call): number {
-  const count = int64Argument(call, 2);
-  if (count !== -(2 ** 63) || parseInt64(call.buf, call.starts[2], call.stops[2]) !== INT64_MIN) {
-    return count;
-  }
-  call.reply.error(ERR_COUNT_RANGE);
-  return NaN;
+/** Argument 2 as a count, exact; undefined with the error replied. */
+function countArgument({ buf, starts, stops, reply }: Call): bigint | undefined {
+  const count = parseInt64(buf, starts[2], stops[2]);
+  if (count === undefined) reply.error(ERR_NOT_INTEGER);
+  else if (count === INT64_MIN) reply.error(ERR_COUNT_RANGE);
+  else return count;
+  return undefined;
 }
 
 function randomRank(zset: Zsets): number {
@@ -60,11 +58,12 @@ function zrandmember(call: Call): void {
 
 function randomMembers(call: Call): void {
   const { reply, argc } = call;
-  const count = countArgument(call);
-  if (Number.isNaN(count)) return;
+  const exact = countArgument(call);
+  if (exact === undefined) return;
   const withScores = argc === 4 && call.is(3, WITHSCORES);
   if (argc > 3 && !withScores) return reply.error(ERR_SYNTAX);
-  if (withScores && Math.abs(count) >= PAIRS_MAX) return reply.error(ERR_VALUE_RANGE);
+  if (withScores && (exact > PAIRS_MAX || exact < -PAIRS_MAX)) return reply.error(ERR_VALUE_RANGE);
+  const count = Number(exact);
   const a = call.readAs(1, TYPE_ZSET);
   if (a === WRONG_TYPE) return;
   if (a === 0 || count === 0) return reply.emptyArray();

@@ -10,7 +10,7 @@ import { globMatch } from "../base/glob.ts";
 import type { Call } from "../commands/call.ts";
 import { DatasetDigest, valueDigest } from "../commands/digest.ts";
 import { type HelpEntry, replyHelp } from "../commands/help.ts";
-import { encodingOf, idleSecondsOf } from "../commands/object.ts";
+import { encodingOf, idleSecondsOf, referencesTo } from "../commands/object.ts";
 import type { CommandSpec } from "../commands/registry.ts";
 import { TYPE_STRING } from "../keyspace/entry.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
@@ -66,7 +66,7 @@ function objectInfo(call: Call): void {
   if (a === 0) return reply.error(ERR_NO_SUCH_KEY);
   const fields = [
     `Value at:0x${(a * 8).toString(16)}`,
-    "refcount:1",
+    `refcount:${referencesTo(keys, a)}`,
     `encoding:${encodingOf(keys, a)}`,
     `serializedlength:${serializedBytes(keys, a)}`,
     `lru:${keys.accessOf(a)}`,

@@ -335,9 +335,6 @@ export class Executor {
       return this.#finish(session, command, replyStart);
     }
     session.lastCommand = command.spec.name;
-    session.commands++;
-    this.commands++;
-    command.calls++;
     let outcome = DONE;
     let hasRunTimed = false;
     const { writes } = call;
@@ -358,6 +355,9 @@ export class Executor {
       reply.errors !== errors && command.makesRoom && call.keys.arena.refusedBytes !== 0 &&
       call.writes === writes && this.#runWithRoom(session, command, replyStart, errors) === HELD
     ) return HELD;
+    session.commands++;
+    this.commands++;
+    command.calls++;
     if (hasRunTimed && this.#watcher !== null) this.#show(this.#watcher, command);
     if (memory.slices !== slices) outcome = DONE_LATE;
     if (session.tracker !== null) session.tracker.ran(call, command);
@@ -385,12 +385,7 @@ export class Executor {
     arena.refusedBytes = 0;
     reply.at = replyStart;
     reply.errors = errors;
-    if (room === ROOM_LATER) {
-      session.commands--;
-      this.commands--;
-      command.calls--;
-      return HELD;
-    }
+    if (room === ROOM_LATER) return HELD;
     command.run(call);
     return DONE;
   }

@@ -64,7 +64,14 @@ export const INERT_SETTINGS: readonly Setting[] = [
   unsupported("unixsocket", [""], "Unix sockets are not supported"),
   unsupported("aclfile", [""], "ACL users are not supported yet"),
 
-  unsupported("aof-use-rdb-preamble", ["yes"], "the base of an append-only file is an RDB image"),
+  {
+    ...unsupported(
+      "aof-use-rdb-preamble",
+      ["yes"],
+      "the base of an append-only file is an RDB image",
+    ),
+    change: "live",
+  },
   inert("aof-timestamp-enabled", yesNo(), false),
   inert("aof-rewrite-incremental-fsync", yesNo(), true),
   inert("aof-disable-auto-gc", yesNo(), false),

@@ -69,6 +69,8 @@ Deno.test("DEBUG OBJECT and STRINGMATCH-LEN answer", async () => {
     await client.line("DEBUG OBJECT n") as string,
     /^Value at:0x[0-9a-f]+ refcount:1 encoding:int serializedlength:3 lru:\d+ lru_seconds_idle:0$/,
   );
+  await client.line("SET shared 123");
+  assertMatch(await client.line("DEBUG OBJECT shared") as string, / refcount:2147483647 /);
   assertEquals(await client.line("DEBUG STRINGMATCH-LEN 100000 a*a*a*b"), 0);
   assertEquals(await client.line("DEBUG STRINGMATCH-LEN 3 a?a"), 1);
   assertEquals(

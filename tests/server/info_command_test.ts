@@ -128,3 +128,13 @@ Deno.test({
     }
   },
 });
+
+Deno.test("a command is counted once it has run, as CONFIG RESETSTAT and INFO show", async () => {
+  await using server = await TestServer.start();
+  const client = await server.connect();
+  assertEquals(await client.line("CONFIG RESETSTAT"), "OK");
+  const shown = String(await client.line("INFO commandstats"));
+  assert(/^cmdstat_config\|resetstat:calls=1,/m.test(shown), shown);
+  assert(!shown.includes("cmdstat_info"), shown);
+  assert(String(await client.line("INFO commandstats")).includes("cmdstat_info:calls=1,"));
+});
