@@ -234,9 +234,14 @@ export class Call {
     return parseInteger(this.buf, this.starts[i], this.stops[i]);
   }
 
-  /** Argument `i` as text, invalid UTF-8 replaced; for cold paths. */
+  /**
+   * Argument `i` as text, invalid UTF-8 replaced; for cold paths. Of a long one the first
+   * `TEXT_BYTES_MAX` bytes: nothing that has a name has a longer one.
+   */
   text(i: number): string {
-    return TEXT.decode(this.buf.subarray(this.starts[i], this.stops[i]));
+    const start = this.starts[i];
+    const stop = Math.min(this.stops[i], start + TEXT_BYTES_MAX);
+    return TEXT.decode(this.buf.subarray(start, stop));
   }
 
   /**
@@ -321,6 +326,9 @@ export class Call {
 }
 
 const TEXT = new TextDecoder();
+
+/** Bytes of an argument that `Call.text` reads. */
+const TEXT_BYTES_MAX = 4_096;
 
 const ERR_KEY_TOO_LONG = ascii(`ERR key is longer than the maximum of ${KEY_BYTES_MAX} bytes`);
 

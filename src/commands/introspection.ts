@@ -11,7 +11,13 @@ import { Call } from "./call.ts";
 import { CATEGORIES, categoriesOf, keyAccessOf, keyRunsOf } from "./command_info.ts";
 import { replyDocs, replyInfo } from "./command_replies.ts";
 import { type ContainerOptions, helpCommand } from "./help.ts";
-import type { ArgumentDoc, Command, CommandSpec, CommandTable } from "./registry.ts";
+import {
+  type ArgumentDoc,
+  ASKED_ARGS_MAX,
+  type Command,
+  type CommandSpec,
+  type CommandTable,
+} from "./registry.ts";
 
 const FILTERBY = ascii("FILTERBY");
 const MODULE = ascii("MODULE");
@@ -157,7 +163,7 @@ const CONTAINER: ContainerOptions = {
 function subcommand(
   parts:
     & Pick<CommandSpec, "arity" | "since" | "summary" | "run">
-    & Partial<Pick<CommandSpec, "tips" | "arguments" | "history">>
+    & Partial<Pick<CommandSpec, "argcMax" | "tips" | "arguments" | "history">>
     & { readonly word: string; readonly of?: string },
 ): CommandSpec {
   const { word, of = "commands", ...rest } = parts;
@@ -247,6 +253,7 @@ export function introspectionCommands(table: () => CommandTable): readonly Comma
         word: "info",
         of: "commands that are described",
         arity: -2,
+        argcMax: ASKED_ARGS_MAX,
         since: "2.8.13",
         summary: "Describes commands to programs.",
         tips: UNORDERED,
@@ -258,6 +265,7 @@ export function introspectionCommands(table: () => CommandTable): readonly Comma
         word: "docs",
         of: "commands that are described",
         arity: -2,
+        argcMax: ASKED_ARGS_MAX,
         since: "7.0.0",
         summary: "Describes commands to people.",
         tips: UNORDERED,

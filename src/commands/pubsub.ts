@@ -25,9 +25,12 @@ export const SHARD_CHANNELS = 2;
 
 /**
  * What a subscription is taken to cost beside its topic's name, in bytes: an element of two hash sets.
- * A topic itself costs as much again.
+ * A topic itself costs as much again (both measured together).
  */
-export const SUBSCRIPTION_BYTES = 96;
+export const SUBSCRIPTION_BYTES = 300;
+
+/** Memory that topics and subscriptions together may take, about: 800,000 channels with a listener each. */
+export const SUBSCRIBED_BYTES_MAX: number = 512 * 2 ** 20;
 
 const MESSAGE = ascii("message");
 const PMESSAGE = ascii("pmessage");
@@ -160,6 +163,8 @@ export class PubSub {
   clients = 0;
   /** Bytes that topics and subscriptions take, see `SUBSCRIPTION_BYTES`. */
   bytes = 0;
+  /** See `SUBSCRIBED_BYTES_MAX`. */
+  bytesMax: number = SUBSCRIBED_BYTES_MAX;
 
   /** Nobody listens yet. */
   constructor() {
@@ -170,6 +175,11 @@ export class PubSub {
   /** Whether a message on a channel could reach anybody. */
   get hasListeners(): boolean {
     return this.topics[CHANNELS].size > 0 || this.topics[PATTERNS].size > 0;
+  }
+
+  /** Whether there is room for so many subscriptions, as though none of their topics was there yet. */
+  hasRoom(subscriptions: number, nameBytes: number): boolean {
+    return this.bytes + subscriptions * 2 * SUBSCRIPTION_BYTES + nameBytes <= this.bytesMax;
   }
 
   /** Lets a client listen to the topic `buf[start..stop)`; nothing if it does. */

@@ -51,6 +51,12 @@ export type CommandGroup =
   | "stream"
   | "bitmap";
 
+/**
+ * For `argcMax`: arguments of commands that tell of the server. Nobody asks for more by name, and one
+ * who did would keep everybody waiting.
+ */
+export const ASKED_ARGS_MAX = 1_024;
+
 /** No command's name is longer; a longer word is not even hashed. */
 const NAME_BYTES_MAX = 64;
 
@@ -139,6 +145,8 @@ export interface CommandSpec {
   readonly deprecated?: { readonly since: string; readonly instead: string };
   /** Runs it: reads `call`, writes the reply, tells its effect. */
   readonly run: (call: Call) => void;
+  /** Of a command of any number of arguments: the most it takes, where each costs it a search. */
+  readonly argcMax?: number;
   /** Subcommands of a container command; `run` then answers an unknown one. */
   readonly subcommands?: readonly CommandSpec[];
 }
@@ -261,7 +269,7 @@ export class Command {
     this.name = ascii(short.toUpperCase());
     this.run = spec.run;
     this.argcMin = Math.abs(spec.arity);
-    this.argcMax = spec.arity < 0 ? Infinity : spec.arity;
+    this.argcMax = spec.arity < 0 ? spec.argcMax ?? Infinity : spec.arity;
     this.firstKey = spec.keys?.first ?? 0;
     this.isRead = spec.flags.includes("readonly") && !spec.flags.includes("pubsub") &&
       (spec.findKeys !== undefined || this.firstKey > 0);

@@ -14,6 +14,8 @@ import type { Session } from "./session.ts";
 
 const FLAGS: readonly CommandFlag[] = ["pubsub", "noscript", "loading", "stale"];
 
+const ERR_TOO_MANY = ascii("ERR too many clients listen to too many channels");
+
 const ERR_SSUBSCRIBE_IN_MULTI = ascii("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client");
 
 /** Number that a confirmation tells: shard channels are counted apart from the others. */
@@ -50,6 +52,9 @@ function subscriber(pubsub: PubSub, kind: number, name: string): (call: Call) =>
     // The others are let in for the sake of clients older than the rule (as in Redis).
     if (kind === SHARD_CHANNELS && session.transaction?.isExecuting === true) {
       return call.reply.error(ERR_SSUBSCRIBE_IN_MULTI);
+    }
+    if (!pubsub.hasRoom(argc - 1, stops[argc - 1] - starts[1])) {
+      return call.reply.error(ERR_TOO_MANY);
     }
     const out = confirmations(call);
     for (let i = 1; i < argc; i++) {

@@ -11,7 +11,18 @@
  */
 
 /** Bytes that a watch is counted with beside its key: the objects and slots that hold it. */
-export const WATCH_OVERHEAD_BYTES = 128;
+export const WATCH_OVERHEAD_BYTES = 768;
+
+/** Memory that the watches of all clients together may take, about: a third of a million short keys. */
+export const WATCHED_BYTES_MAX: number = 256 * 2 ** 20;
+
+/** What all watchers of a node share. */
+export class WatchBudget {
+  /** Memory that all watches take, about. */
+  bytes = 0;
+  /** See `WATCHED_BYTES_MAX`. */
+  bytesMax: number = WATCHED_BYTES_MAX;
+}
 
 /** What a watch asks of the keyspace that its key belongs to. */
 export interface WatchedKeys {
@@ -43,7 +54,18 @@ export class Watcher {
   isTouched = false;
   /** Memory that the watches take, about. */
   bytes = 0;
+  readonly #budget: WatchBudget;
   #watches = new Set<Watch>();
+
+  /** Watches nothing yet. */
+  constructor(budget: WatchBudget = new WatchBudget()) {
+    this.#budget = budget;
+  }
+
+  /** Whether all watches together take more than they may. */
+  get isOverBudget(): boolean {
+    return this.#budget.bytes > this.#budget.bytesMax;
+  }
 
   /** Number of keys watched; 0 once one of them was touched. */
   get size(): number {
@@ -53,7 +75,9 @@ export class Watcher {
   /** Takes a new watch of its own. */
   add(watch: Watch): void {
     this.#watches.add(watch);
-    this.bytes += watch.key.length + WATCH_OVERHEAD_BYTES;
+    const bytes = watch.key.length + WATCH_OVERHEAD_BYTES;
+    this.bytes += bytes;
+    this.#budget.bytes += bytes;
   }
 
   /** A watched key has changed. There is nothing left to watch for. */
@@ -81,6 +105,7 @@ export class Watcher {
     if (this.#watches.size === 0) return;
     const watches = this.#watches;
     this.#watches = new Set();
+    this.#budget.bytes -= this.bytes;
     this.bytes = 0;
     for (const watch of watches) watch.owner.unwatch(watch);
   }

@@ -13,7 +13,7 @@ import { word } from "./command_parts.ts";
 /** CLIENT SETNAME. */
 export function setName(call: Call): void {
   const name = clientName(call, 2);
-  if (name === null) return call.reply.error(ERR_CLIENT_NAME);
+  if (typeof name !== "string") return call.reply.error(name);
   call.session.name = name;
   call.reply.ok();
 }
@@ -32,11 +32,12 @@ export function setInfo(call: Call): void {
     return reply.errorText(`ERR Unrecognized option '${call.text(2)}'`);
   }
   const value = clientName(call, 3);
-  if (value === null) {
+  if (value === ERR_CLIENT_NAME) {
     return reply.errorText(
       `ERR ${call.text(2)} cannot contain spaces, newlines or special characters.`,
     );
   }
+  if (typeof value !== "string") return reply.error(value);
   if (attribute === "LIB-NAME") session.libName = value;
   else session.libVersion = value;
   reply.ok();

@@ -24,9 +24,14 @@ export const BEFORE_AUTH: readonly CommandFlag[] = [
   "allow_busy",
 ];
 
-/** Argument `i` in upper case, one char a byte. */
+/** No word that a command knows is longer. */
+const WORD_BYTES_MAX = 64;
+
+/** Argument `i` in upper case, one char a byte; "" for one that is longer than any word is. */
 export function word(call: Call, i: number): string {
-  return latin1(call.buf, call.starts[i], call.stops[i]).toUpperCase();
+  const { buf, starts, stops } = call;
+  if (stops[i] - starts[i] > WORD_BYTES_MAX) return "";
+  return latin1(buf, starts[i], stops[i]).toUpperCase();
 }
 
 const STRICT = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

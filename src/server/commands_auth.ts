@@ -9,7 +9,7 @@ import { REDIS_VERSION } from "../base/version.ts";
 import type { Call } from "../commands/call.ts";
 import type { CommandSpec } from "../commands/registry.ts";
 import { ERR_NOPROTO, ERR_SYNTAX, ERR_WRONGPASS } from "../resp/errors.ts";
-import { clientName, ERR_CLIENT_NAME } from "./client_names.ts";
+import { clientName } from "./client_names.ts";
 import { BEFORE_AUTH, integerArgument, word } from "./command_parts.ts";
 import { DEFAULT_USER, followPassword, passwordIsRight, passwordIsSet } from "./password.ts";
 import type { Server } from "./server.ts";
@@ -66,8 +66,9 @@ export function authCommands(server: Server): CommandSpec[] {
         user = i + 1;
         i += 2;
       } else if (option === "SETNAME" && i + 1 < argc) {
-        name = clientName(call, ++i);
-        if (name === null) return reply.error(ERR_CLIENT_NAME);
+        const given = clientName(call, ++i);
+        if (typeof given !== "string") return reply.error(given);
+        name = given;
       } else {
         return reply.errorText(`ERR Syntax error in HELLO option '${call.text(i)}'`);
       }

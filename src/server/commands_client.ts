@@ -8,7 +8,12 @@ import { ascii } from "../base/ascii.ts";
 import { timeoutMsArgument } from "../commands/blocking.ts";
 import type { Call } from "../commands/call.ts";
 import { containerCommand } from "../commands/help.ts";
-import type { ArgumentDoc, CommandFlag, CommandSpec } from "../commands/registry.ts";
+import {
+  type ArgumentDoc,
+  ASKED_ARGS_MAX,
+  type CommandFlag,
+  type CommandSpec,
+} from "../commands/registry.ts";
 import type { Session } from "../commands/session.ts";
 import { ERR_SYNTAX } from "../resp/errors.ts";
 import { clientKill, clientUnblock } from "./client_kill.ts";
@@ -69,6 +74,9 @@ function tokens(name: string, optional: boolean, ...words: string[]): ArgumentDo
     arguments: words.map((token) => ({ name: token.toLowerCase(), type: "pure-token", token })),
   };
 }
+
+/** Arguments of CLIENT LIST: as many ids as a server usually has clients, and then some. */
+export const LISTED_ARGS_MAX = 16_384;
 
 const TYPES = ["NORMAL", "MASTER", "REPLICA", "PUBSUB"] as const;
 
@@ -157,6 +165,7 @@ export function clientCommands(server: Server): CommandSpec[] {
         "Closes the connections for which all conditions hold.",
         (call) => clientKill(server, call),
         {
+          argcMax: ASKED_ARGS_MAX,
           complexity: "O(N) in the number of connections",
           history: [
             ["2.8.12", "Conditions instead of an address alone."],
@@ -188,6 +197,7 @@ export function clientCommands(server: Server): CommandSpec[] {
         },
       ),
       subcommand("list", -2, ADMIN_ANYTIME, "2.4.0", "Describes connections.", list, {
+        argcMax: LISTED_ARGS_MAX,
         complexity: "O(N) in the number of connections",
         tips: ["nondeterministic_output"],
         arguments: [

@@ -7,7 +7,7 @@
 import { ascii } from "../base/ascii.ts";
 import type { Call } from "../commands/call.ts";
 import { containerCommand } from "../commands/help.ts";
-import type { CommandSpec } from "../commands/registry.ts";
+import { ASKED_ARGS_MAX, type CommandSpec } from "../commands/registry.ts";
 import { ERR_SYNTAX } from "../resp/errors.ts";
 import type { ReplyWriter } from "../resp/reply_writer.ts";
 import { ADMIN_ANYTIME, utf8 } from "./command_parts.ts";
@@ -25,6 +25,11 @@ const HELP = [
 
 const ERR_TEXT = ascii("ERR CONFIG takes names and values in UTF-8 only");
 
+/** Bytes of the patterns of one CONFIG GET, each of which is held against every name: all names fit. */
+export const PATTERN_BYTES_MAX = 16_384;
+/** Bytes of names and values of one CONFIG SET: settings stay in memory. */
+export const VALUE_BYTES_MAX = 1_048_576;
+
 const NOT_BEGUN = "ERR CONFIG SET failed (possibly related to argument 'appendonly') - " +
   "Unable to turn on AOF. Check server logs.";
 
@@ -40,10 +45,21 @@ function tell(reply: ReplyWriter, refused: string | null): void {
   else reply.errorText(refused);
 }
 
-/** The arguments from `first` on as texts; null, and the error is replied, when one is not UTF-8. */
-function texts(call: Call, first: number): string[] | null {
+/**
+ * The arguments from `first` on as texts; null, and the error is replied, when one is not UTF-8 or all
+ * are longer than `bytesMax`.
+ */
+function texts(call: Call, first: number, bytesMax: number): string[] | null {
   const found: string[] = [];
+  let bytes = 0;
   for (let i = first; i < call.argc; i++) {
+    bytes += call.bytes(i);
+    if (bytes > bytesMax) {
+      call.reply.errorText(
+        `ERR CONFIG takes up to ${bytesMax} bytes of names and values at a time`,
+      );
+      return null;
+    }
     const text = utf8(call, i);
     if (text === null) {
       // Settings are texts: replacing what does not decode would set something else than was sent.
@@ -60,7 +76,7 @@ export function configCommands(server: Server, stats: StatBaseline): CommandSpec
   const { config, log } = server;
 
   function get(call: Call): void {
-    const patterns = texts(call, 2);
+    const patterns = texts(call, 2, PATTERN_BYTES_MAX);
     if (patterns === null) return;
     const found = config.get(patterns);
     call.reply.map(found.length);
@@ -72,7 +88,7 @@ export function configCommands(server: Server, stats: StatBaseline): CommandSpec
 
   function set(call: Call): void {
     if (call.argc % 2 !== 0) return call.reply.error(ERR_SYNTAX);
-    const words = texts(call, 2);
+    const words = texts(call, 2, VALUE_BYTES_MAX);
     if (words === null) return;
     const pairs: [string, string][] = [];
     for (let i = 0; i < words.length; i += 2) pairs.push([words[i], words[i + 1]]);
@@ -115,6 +131,7 @@ export function configCommands(server: Server, stats: StatBaseline): CommandSpec
       {
         name: "config|get",
         arity: -3,
+        argcMax: ASKED_ARGS_MAX,
         flags: ADMIN_ANYTIME,
         group: "server",
         since: "2.0.0",

@@ -7,7 +7,7 @@
 import { ascii } from "../base/ascii.ts";
 import type { Call } from "../commands/call.ts";
 import { containerCommand } from "../commands/help.ts";
-import type { Command, CommandSpec } from "../commands/registry.ts";
+import { ASKED_ARGS_MAX, type Command, type CommandSpec } from "../commands/registry.ts";
 import { ADMIN_ANYTIME, integerArgument, unknownOrWrong } from "./command_parts.ts";
 import type { Server } from "./server.ts";
 
@@ -190,6 +190,7 @@ export function slowCommands(server: Server): CommandSpec[] {
       {
         name: "latency|histogram",
         arity: -2,
+        argcMax: ASKED_ARGS_MAX,
         flags: ADMIN_ANYTIME,
         group: "server",
         since: "7.0.0",
@@ -225,6 +226,7 @@ export function slowCommands(server: Server): CommandSpec[] {
       {
         name: "latency|reset",
         arity: -2,
+        argcMax: ASKED_ARGS_MAX,
         flags: ADMIN_ANYTIME,
         group: "server",
         since: "2.8.13",

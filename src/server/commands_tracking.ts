@@ -63,6 +63,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 function readOptions(server: Server, call: Call): TrackingOptions | null {
   const { argc, buf, starts, stops, reply } = call;
   const prefixes: string[] = [];
+  let prefixBytes = 0;
   const options: Mutable<TrackingOptions> = {
     redirect: 0,
     broadcast: false,
@@ -82,6 +83,10 @@ function readOptions(server: Server, call: Call): TrackingOptions | null {
       options.redirect = id;
     } else if (option === "PREFIX" && i + 1 < argc) {
       i++;
+      prefixBytes += stops[i] - starts[i];
+      if (prefixes.length === PREFIXES_MAX || prefixBytes > PREFIX_BYTES_MAX) {
+        return refuse(call, ERR_TOO_MANY_PREFIXES);
+      }
       prefixes.push(latin1(buf, starts[i], stops[i]));
     } else if (option === "BCAST") options.broadcast = true;
     else if (option === "OPTIN") options.optIn = true;

@@ -15,6 +15,8 @@ const ERR_NESTED = ascii("ERR MULTI calls can not be nested");
 const ERR_DISCARD_WITHOUT_MULTI = ascii("ERR DISCARD without MULTI");
 const ERR_WATCH_IN_MULTI = ascii("ERR WATCH inside MULTI is not allowed");
 
+const ERR_TOO_MANY_WATCHED = ascii("ERR too many clients watch too many keys");
+
 const FLAGS: readonly CommandFlag[] = ["noscript", "loading", "stale", "fast", "allow_busy"];
 
 function multi({ session, reply }: Call): void {
@@ -39,12 +41,16 @@ export function transactionCommands(server: Server): readonly CommandSpec[] {
   function watch(call: Call): void {
     const { session, reply, buf, starts, stops, db } = call;
     if (session.transaction !== null) return reply.error(ERR_WATCH_IN_MULTI);
-    const watcher = session.watcher ??= new Watcher();
+    const watcher = session.watcher ??= new Watcher(server.watchBudget);
     const limit = server.executor.queueBytesMax;
     // One that is touched already fails whatever else it watches.
     for (let i = 1; i < call.argc && !watcher.isTouched; i++) {
       call.route(i);
       call.keys.watch(watcher, db, buf, starts[i], stops[i]);
+      if (watcher.isOverBudget) {
+        watcher.touch(); // an EXEC that follows all the same must not run unwatched
+        return reply.error(ERR_TOO_MANY_WATCHED);
+      }
       if (watcher.bytes <= limit) continue;
       watcher.clear();
       return session.disconnect(

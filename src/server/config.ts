@@ -7,7 +7,8 @@
  *
  * @module
  */
-import { globMatchText, hasGlob } from "../base/glob.ts";
+import { ascii } from "../base/ascii.ts";
+import { globMatch, hasGlob } from "../base/glob.ts";
 import { givenAs } from "../base/permissions.ts";
 import { ConfigError, nearest, shown } from "./config_error.ts";
 import { rewriteFile } from "./config_rewrite.ts";
@@ -61,6 +62,7 @@ export class Config {
   readonly warnings: string[] = [];
   readonly #entries: Entry[] = [];
   readonly #byName = new Map<string, Entry>();
+  readonly #nameBytes = new Map<string, Uint8Array>();
   readonly #appliers: Listener<Apply>[] = [];
   readonly #followers: Listener<Follow>[] = [];
   readonly #given = new Set<string>();
@@ -80,8 +82,13 @@ export class Config {
     const entry: Entry = { setting, field, value: undefined, source, where: source };
     this.#put(entry, given === undefined ? setting.initial : given);
     this.#entries.push(entry);
-    this.#byName.set(setting.name, entry);
-    if (setting.alias !== undefined) this.#byName.set(setting.alias, entry);
+    this.#name(setting.name, entry);
+    if (setting.alias !== undefined) this.#name(setting.alias, entry);
+  }
+
+  #name(name: string, entry: Entry): void {
+    this.#byName.set(name, entry);
+    this.#nameBytes.set(name, ascii(name));
   }
 
   #put(entry: Entry, value: unknown): void {
@@ -102,8 +109,10 @@ export class Config {
         if (entry !== undefined && !found.has(folded)) found.set(folded, [pattern, shownBy(entry)]);
         continue;
       }
+      const glob = ascii(folded);
       for (const [name, entry] of this.#byName) {
-        if (!found.has(name) && globMatchText(folded, name)) {
+        const bytes = this.#nameBytes.get(name)!;
+        if (!found.has(name) && globMatch(glob, 0, glob.length, bytes, 0, bytes.length)) {
           found.set(name, [name, shownBy(entry)]);
         }
       }

@@ -5,7 +5,7 @@
  */
 
 import type { Call } from "../commands/call.ts";
-import type { CommandSpec } from "../commands/registry.ts";
+import { ASKED_ARGS_MAX, type CommandSpec } from "../commands/registry.ts";
 import { commandStatLines, errorStatLines, latencyStatLines } from "./info_commands.ts";
 import { keyspaceLines, persistenceLines, statsLines } from "./info_data.ts";
 import { type InfoLine, type InfoSection, infoText } from "./info_format.ts";
@@ -65,6 +65,7 @@ export function infoCommands(server: Server, stats: StatBaseline): CommandSpec[]
   return [{
     name: "info",
     arity: -1,
+    argcMax: ASKED_ARGS_MAX,
     flags: ["loading", "stale"],
     categories: ["dangerous"],
     group: "server",

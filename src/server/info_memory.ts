@@ -75,6 +75,7 @@ export function memoryLines(server: Server): InfoLine[] {
     ["mem_clients_normal", clients.bufferBytes()],
     ["mem_pubsub", server.pubsub.bytes],
     ["mem_tracking", server.tracking.bytes],
+    ["mem_watched_keys", server.watchBudget.bytes],
     ["mem_cluster_links", 0],
     ["mem_aof_buffer", server.persistence.appendOnly.pendingBytes],
     ["mem_allocator", "arena"],

@@ -11,6 +11,7 @@ import { KeyspaceEvents } from "../../src/commands/keyspace_events.ts";
 import { PUSHES_WAIT, REPLY_ON, Session } from "../../src/commands/session.ts";
 import { ReplyWriter } from "../../src/resp/reply_writer.ts";
 import { Random } from "../support/random.ts";
+import { TestServer } from "../support/server.ts";
 
 function listener(id = 1, resp3 = false): Session {
   const reply = new ReplyWriter();
@@ -195,3 +196,21 @@ for (
     assertEquals(heard, [...told]);
   });
 }
+
+Deno.test("all subscriptions together are bounded, to the byte, names included", async () => {
+  await using server = await TestServer.start();
+  const { pubsub } = server.server;
+  const client = await server.connect();
+  const each = 2 * SUBSCRIPTION_BYTES + 1;
+  pubsub.bytesMax = 2 * each;
+  await client.ask("SUBSCRIBE", "a");
+  const refused = "-ERR too many clients listen to too many channels";
+  assertEquals(await client.ask("PSUBSCRIBE", "bb"), refused);
+  assertEquals(pubsub.bytes, each);
+  await client.ask("PSUBSCRIBE", "b");
+  assertEquals(pubsub.bytes, 2 * each);
+  assertEquals(await client.ask("SSUBSCRIBE", "c"), refused);
+  await client.ask("UNSUBSCRIBE", "a");
+  await client.ask("SSUBSCRIBE", "c");
+  assertEquals(await server.info("mem_pubsub"), String(2 * each));
+});

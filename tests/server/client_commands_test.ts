@@ -1,4 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { ASKED_ARGS_MAX } from "../../src/commands/registry.ts";
+import { CLIENT_NAME_BYTES_MAX } from "../../src/server/client_names.ts";
+import { LISTED_ARGS_MAX } from "../../src/server/commands_client.ts";
 import { TestServer, until } from "../support/server.ts";
 
 /** The fields of one line of CLIENT LIST. */
@@ -268,4 +271,74 @@ Deno.test("a client that waits can be killed, and can leave", async () => {
   await until("the client waits", () => server.server.clients.blocked === 1);
   leaver.close();
   await until("the client is gone", () => server.server.clients.count === 1);
+});
+
+Deno.test("a client's names are as long as they may be, and no byte longer", async () => {
+  await using server = await TestServer.start();
+  const client = await server.connect();
+  const longest = "n".repeat(CLIENT_NAME_BYTES_MAX);
+  assertEquals(await client.ask("CLIENT", "SETNAME", longest), "OK");
+  const refused = `-ERR Client names cannot be longer than ${CLIENT_NAME_BYTES_MAX} bytes.`;
+  for (
+    const words of [
+      ["CLIENT", "SETNAME", longest + "n"],
+      ["CLIENT", "SETINFO", "LIB-NAME", longest + "n"],
+      ["HELLO", "3", "SETNAME", longest + "n"],
+    ]
+  ) assertEquals(await client.ask(...words), refused);
+  assertEquals(await client.ask("CLIENT", "GETNAME"), longest);
+  assertEquals(await client.ask("CLIENT", "SETINFO", "LIB-VER", longest), "OK");
+});
+
+Deno.test("words and names of many megabytes are refused without texts being made of them", async () => {
+  await using server = await TestServer.start({ "client-query-buffer-limit": "1gb" });
+  const client = await server.connect();
+  const huge = "n".repeat(64 * 2 ** 20);
+  for (
+    const words of [
+      ["CLIENT", "SETNAME", huge],
+      ["CLIENT", huge],
+      ["CLIENT", "REPLY", huge],
+      ["CLIENT", "KILL", huge],
+      ["CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", huge],
+      ["HELLO", "3", huge],
+      ["CONFIG", "GET", huge],
+      ["CONFIG", "SET", "requirepass", huge],
+      ["COMMAND", "LIST", "FILTERBY", "PATTERN", huge],
+      ["LATENCY", "HISTORY", huge],
+    ]
+  ) {
+    const reply = await client.ask(...words);
+    const said = String(reply);
+    assert(said.length < 100_000, `${words.slice(0, -1)}: a reply of ${said.length}`);
+  }
+  assertEquals(await client.line("PING"), "PONG");
+});
+
+Deno.test("commands that look for each argument take so many, and not one more", async () => {
+  await using server = await TestServer.start();
+  const client = await server.connect();
+  const many = (words: string[], argc: number) => [
+    ...words,
+    ...Array<string>(argc - words.length).fill("1"),
+  ];
+  for (
+    const [words, most] of [
+      [["COMMAND", "INFO"], ASKED_ARGS_MAX],
+      [["COMMAND", "DOCS"], ASKED_ARGS_MAX],
+      [["CONFIG", "GET"], ASKED_ARGS_MAX],
+      [["INFO"], ASKED_ARGS_MAX],
+      [["LATENCY", "HISTOGRAM"], ASKED_ARGS_MAX],
+      [["LATENCY", "RESET"], ASKED_ARGS_MAX],
+      [["CLIENT", "KILL", "ID"], ASKED_ARGS_MAX],
+      [["CLIENT", "LIST", "ID"], LISTED_ARGS_MAX],
+    ] as const
+  ) {
+    const name = words.slice(0, 2).join("|").toLowerCase().replace(/\|1$/, "");
+    const refused = `-ERR wrong number of arguments for '${name}' command`;
+    const at = await client.ask(...many([...words], most));
+    assert(!String(at).includes("wrong number"), `${name} at the limit: ${at}`);
+    const past = await client.ask(...many([...words], most + 1));
+    assertEquals(past, refused);
+  }
 });

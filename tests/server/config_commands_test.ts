@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { PATTERN_BYTES_MAX, VALUE_BYTES_MAX } from "../../src/server/commands_config.ts";
 import { TestServer, until } from "../support/server.ts";
 
 Deno.test("CONFIG GET takes several globs and answers a map", async () => {
@@ -111,4 +112,24 @@ Deno.test("an address to announce is one, since INFO tells it between commas", a
     "10.9.8.7",
   ]);
   assertEquals(await set(""), "OK");
+});
+
+Deno.test("CONFIG GET and SET take so many bytes at a time, and not one more", async () => {
+  await using server = await TestServer.start();
+  const client = await server.connect();
+  const pattern = "*" + "x".repeat(PATTERN_BYTES_MAX - 1);
+  assertEquals(await client.ask("CONFIG", "GET", pattern), []);
+  const refused = (bytes: number) =>
+    `-ERR CONFIG takes up to ${bytes} bytes of names and values at a time`;
+  assertEquals(await client.ask("CONFIG", "GET", pattern, "x"), refused(PATTERN_BYTES_MAX));
+  const name = "masterauth";
+  const value = "x".repeat(VALUE_BYTES_MAX - name.length);
+  assertEquals(await client.ask("CONFIG", "SET", name, value), "OK");
+  assertEquals(await client.ask("CONFIG", "SET", name, value + "x"), refused(VALUE_BYTES_MAX));
+});
+
+Deno.test("latency-tracking is off from the start where it is set so", async () => {
+  await using server = await TestServer.start({ "latency-tracking": "no" });
+  assertEquals(await server.ask("SET", "k", "v"), "OK");
+  assertEquals(await server.ask("LATENCY", "HISTOGRAM", "set"), []);
 });

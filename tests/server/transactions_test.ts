@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { ascii, latin1 } from "../../src/base/ascii.ts";
+import { WATCH_OVERHEAD_BYTES } from "../../src/keyspace/watches.ts";
 import { RedisServer } from "../support/redis.ts";
 import { TestServer, until } from "../support/server.ts";
 
@@ -510,7 +511,7 @@ Deno.test("the queue is bounded by client-query-buffer-limit, to the byte", asyn
     await until("it is logged", () => server.log.some((l) => l.includes("queued commands are")));
   }
   const watcher = await server.connect();
-  server.server.executor.queueBytesMax = 1000;
+  server.server.executor.queueBytesMax = 5 * (WATCH_OVERHEAD_BYTES + 1);
   assertEquals(await watcher.ask("WATCH", ..."abcde"), "OK");
   await watcher.send("WATCH", ..."fghij");
   assertEquals(await watcher.readToEnd(), []);
@@ -585,4 +586,23 @@ Deno.test("a queue's memory is given back with EXEC", async () => {
   assert(session.transactionBytes > 1_000_000);
   await client.line("EXEC");
   assertEquals([session.transaction, session.transactionBytes], [null, 0]);
+});
+
+Deno.test("all clients' watches together are bounded, and an EXEC behind the refusal runs nothing", async () => {
+  await using server = await TestServer.start();
+  const { watchBudget } = server.server;
+  const [one, other] = [await server.connect(), await server.connect()];
+  watchBudget.bytesMax = 10 * (WATCH_OVERHEAD_BYTES + 1);
+  assertEquals(await one.ask("WATCH", ..."abcdef"), "OK");
+  assertEquals(await other.ask("WATCH", ..."abcd"), "OK");
+  assertEquals(watchBudget.bytes, watchBudget.bytesMax);
+  assertEquals(await server.info("mem_watched_keys"), String(watchBudget.bytesMax));
+  assertEquals(await other.ask("WATCH", "e"), "-ERR too many clients watch too many keys");
+  assertEquals(watchBudget.bytes, 6 * (WATCH_OVERHEAD_BYTES + 1), "the other's are given back");
+  await other.line("MULTI");
+  await other.line("SET k v");
+  assertEquals(await other.line("EXEC"), null);
+  assertEquals(await one.line("UNWATCH"), "OK");
+  assertEquals(watchBudget.bytes, 0);
+  assertEquals(await other.ask("WATCH", "e"), "OK");
 });

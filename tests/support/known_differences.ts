@@ -129,6 +129,24 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     reason: "Nothing that clients ask for may take memory without bound.",
   },
   {
+    what:
+      "all subscriptions together may take 512 MiB, all watched keys 256 MiB; names of clients are up to 1,024 bytes",
+    reason: "For the same reason.",
+  },
+  {
+    what:
+      "INFO, CONFIG GET, COMMAND INFO and DOCS, CLIENT KILL, LATENCY HISTOGRAM and RESET take up to 1,024 words, CLIENT LIST 16,384",
+    reason: "Each costs a search, and everybody else waits.",
+  },
+  {
+    what: "CLIENT commands run while all clients are paused",
+    reason: "Redis holds even CLIENT UNPAUSE until the pause is over.",
+  },
+  {
+    what: "HELP, COMMAND DOCS and MEMORY DOCTOR speak in words of our own",
+    reason: "What they say is for people; of what programs read, names and numbers are Redis's.",
+  },
+  {
     what: "HGETALL and its like give the fields of large hashes in an order of our own",
     reason:
       "As sets their members: in Redis, too, it is that of a hash table, and changes with it.",
