@@ -300,11 +300,18 @@ export class KevyDialect implements EffectSink {
     this.#commit.end();
   }
 
-  /** The item is where it went: at an end of the second list. */
+  /**
+   * The item is where it went: at an end of the second list. It is pushed before it is popped, or a list
+   * of one item that is both lists would be gone in between, and its deadline with it.
+   */
   #sayMove(fromHead: boolean, toHead: boolean): void {
-    this.#sayWords(fromHead ? LPOP : RPOP, 0, 1);
     const a = this.#entryOf(1);
-    if (a === 0) return;
+    if (a !== 0) this.#sayPush(a, toHead);
+    this.#sayWords(fromHead ? LPOP : RPOP, 0, 1);
+  }
+
+  /** The item at an end of the second list, whose entry is `a`, was pushed there. */
+  #sayPush(a: number, toHead: boolean): void {
     const item = endItem(this.#keys, a, toHead);
     const start = this.#startOf(1), stop = this.#ends[1];
     this.#commit.begin(0, toHead ? LPUSH : RPUSH, 2, stop - start + item.length);

@@ -515,6 +515,30 @@ Deno.test("a v1 replica of frames that are not written for it is told of in the 
 
 // ---- both --------------------------------------------------------------------------------------
 
+Deno.test("a list of one item that is moved onto itself keeps its deadline in kevy's words", async () => {
+  await using primary = TestNode.start({ replicationDialect: "kevy", databases: 1 });
+  await using replica = TestNode.start({ databases: 1 });
+  replica.follow(primary);
+  await linked(replica);
+  for (
+    const move of [["RPOPLPUSH", "l", "l"], ["LMOVE", "l", "l", "LEFT", "RIGHT"], [
+      "LMOVE",
+      "l",
+      "l",
+      "RIGHT",
+      "RIGHT",
+    ]]
+  ) {
+    primary.run("DEL", "l");
+    primary.run("RPUSH", "l", "x");
+    primary.run("PEXPIREAT", "l", "4000000000000");
+    primary.run(...move);
+    await inStep(primary, replica);
+    assertEquals(primary.differsFrom(replica), "", move.join(" "));
+    assertEquals(replica.run("PEXPIRETIME", "l"), ":4000000000000\r\n");
+  }
+});
+
 Deno.test(`two of ours converge in kevy's words, over cuts and ships, seed ${SEED}`, async () => {
   const random = new Random(SEED);
   await using primary = TestNode.start({ ...KEVY, shards: 2 }, { expires: false });
