@@ -347,6 +347,7 @@ export class UpstreamRunner {
       await this.#read(socket, link);
     } catch (error) {
       link.fail("PeerClosed", error instanceof Error ? error.message : String(error));
+      this.#broken(link);
     }
   }
 

@@ -544,6 +544,41 @@ Deno.test("in the turn in which a stream breaks, the data is said to stand where
   third.close();
 });
 
+Deno.test("from the moment in which a link is reset, the data is said to stand where it does", async () => {
+  const { connect } = Deno;
+  const { promise: reset, reject } = Promise.withResolvers<never>();
+  reset.catch(() => {});
+  // A socket whose read fails when the test says so, which no peer can time to the microtask.
+  const wrapped = async (options: Deno.ConnectOptions) => {
+    const conn = await connect(options);
+    const read = conn.read.bind(conn);
+    conn.read = (buf) => Promise.race([read(buf), reset]);
+    return conn;
+  };
+  await using replica = TestNode.start();
+  using primary = new FakePrimary();
+  try {
+    Object.assign(Deno, { connect: wrapped });
+    const position = { history: primary.histories[0], offset: 7, db: 0 };
+    replica.replication.follow("127.0.0.1", primary.port, { shards: 1, positions: [position] });
+    const { peer } = await primary.next();
+    await peer.send(primary.ack(0, 7) + frame(7, "SET", "a", "x") + frame(8, "SET", "b", "x"));
+    await until("the frames are applied", () => replica.size === 2);
+    reject(new Deno.errors.ConnectionReset("connection reset by peer"));
+    const said = new Set<number | undefined>();
+    for (let i = 0; i < 50; i++) {
+      // Who asks while it streams is told right, and has it noted.
+      if (replica.replication.status().upstream!.links[0].state !== "streaming") {
+        said.add(replica.replication.positions()?.positions[0].offset);
+      }
+      await null;
+    }
+    assertEquals([...said], [9]);
+  } finally {
+    Object.assign(Deno, { connect });
+  }
+});
+
 Deno.test("what was put by of a stream when a node was promoted takes nothing of what it knows", async () => {
   await using replica = TestNode.start();
   using primary = new FakePrimary();
