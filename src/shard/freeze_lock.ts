@@ -9,7 +9,8 @@ import { invariant } from "../base/invariant.ts";
 /** A lock whose waiters are served in order. */
 export class FreezeLock {
   #held = false;
-  readonly #waiting: (() => void)[] = [];
+  /** What tells each whether the lock is its own now. */
+  readonly #waiting = new Map<object, (isYours: boolean) => void>();
 
   /** Whether somebody has it. */
   get isHeld(): boolean {
@@ -18,23 +19,33 @@ export class FreezeLock {
 
   /** How many wait for it. */
   get waiting(): number {
-    return this.#waiting.length;
+    return this.#waiting.size;
   }
 
-  /** Resolves when the lock is the caller's. */
-  acquire(): Promise<void> {
+  /** Resolves with true when the lock is the caller's, with false when `who` does not wait any longer. */
+  acquire(who: object = {}): Promise<boolean> {
     if (!this.#held) {
       this.#held = true;
-      return Promise.resolve();
+      return Promise.resolve(true);
     }
-    return new Promise((resolve) => this.#waiting.push(resolve));
+    invariant(!this.#waiting.has(who), "a freeze lock is waited for twice");
+    return new Promise((resolve) => this.#waiting.set(who, resolve));
+  }
+
+  /** `who` does not wait any longer, if it does. */
+  withdraw(who: object): void {
+    const told = this.#waiting.get(who);
+    this.#waiting.delete(who);
+    told?.(false);
   }
 
   /** Hands the lock on. */
   release(): void {
     invariant(this.#held, "a freeze lock is released by nobody");
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#held = false;
-    else next();
+    for (const [who, told] of this.#waiting) {
+      this.#waiting.delete(who);
+      return told(true);
+    }
+    this.#held = false;
   }
 }

@@ -301,7 +301,7 @@ export class Primary implements PumpHost {
   async #ship(pump: ReplicaPump): Promise<void> {
     const { freezeLock } = this.shard;
     const { link } = pump;
-    await freezeLock.acquire();
+    if (!await freezeLock.acquire(pump)) return;
     if (link.state.at === "closed" || link.waiting === null) {
       freezeLock.release();
       return;
@@ -356,6 +356,7 @@ export class Primary implements PumpHost {
     const { because, detail } = state;
     clearTimeout(this.#timers.get(pump));
     this.#timers.delete(pump);
+    this.shard.freezeLock.withdraw(pump);
     this.#ships.get(pump)?.abort(because, detail);
     if (link.isShipping) this.#host.stats.countAborted(because);
     if (isRejection(because)) {

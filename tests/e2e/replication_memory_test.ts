@@ -180,6 +180,26 @@ Deno.test("many ships at once share the freezes of a shard, one after another", 
   assert(!freezeLock.isHeld);
 });
 
+Deno.test("replicas that leave while they wait for a ship leave nothing behind", async () => {
+  await using primary = TestNode.start({ rdbCompression: false });
+  for (let i = 0; i < 3_000; i++) primary.run("SET", `k${i}`, noise(i));
+  const { freezeLock } = primary.node.shards[0];
+  const come = async (id: string) => {
+    const peer = await Peer.connect(primary.base);
+    await peer.send(request("REPLICATE", "FROM", "0", "ID", id));
+    return peer;
+  };
+  using slow = await come("slow");
+  await until("a ship holds the shard", () => freezeLock.isHeld, () => primary.tail());
+  for (let i = 0; i < 20; i++) {
+    using _hasty = await come(`hasty-${i}`);
+    await until("it waits", () => freezeLock.waiting > 0, () => primary.tail());
+  }
+  await until("none of them waits", () => freezeLock.waiting === 0, () => primary.tail());
+  assert(freezeLock.isHeld);
+  slow.close();
+});
+
 Deno.test("a replica that waits for its ship hears that it is being served", async () => {
   await using primary = TestNode.start({
     replPingReplicaPeriodSeconds: 0.05,

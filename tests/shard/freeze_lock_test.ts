@@ -18,3 +18,18 @@ Deno.test("who wants to freeze is served in order, one at a time", async () => {
   assertEquals([lock.isHeld, lock.waiting], [false, 0]);
   assertThrows(() => lock.release(), Error, "released by nobody");
 });
+
+Deno.test("who does not wait any longer is told so, and the others keep their order", async () => {
+  const lock = new FreezeLock();
+  const [one, two, three] = [{}, {}, {}];
+  assertEquals(await lock.acquire(one), true);
+  const second = lock.acquire(two), third = lock.acquire(three);
+  lock.withdraw(two);
+  lock.withdraw(two);
+  lock.withdraw(one); // has it, and does not wait for it
+  assertEquals([await second, lock.waiting], [false, 1]);
+  lock.release();
+  assertEquals([await third, lock.isHeld, lock.waiting], [true, true, 0]);
+  lock.release();
+  assertEquals(lock.isHeld, false);
+});
