@@ -442,6 +442,7 @@ export class Server implements ExecutionObserver {
       ],
       () => {
         this.#applySettings();
+        this.log.level = config.logLevel;
         this.updateGuards();
       },
     );
@@ -458,7 +459,6 @@ export class Server implements ExecutionObserver {
     this.executor.call.limits.hllSparseBytesMax = config.hllSparseMaxBytes;
     this.slowlog.maxEntries = config.slowlogMaxLen;
     this.latency.thresholdMs = config.latencyMonitorThresholdMs;
-    this.log.level = config.logLevel;
     this.clients.applySettings();
     for (const shard of this.node.shards) {
       const { backlog } = shard;

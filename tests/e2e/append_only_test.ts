@@ -11,7 +11,7 @@ import type { Storage } from "../../src/persistence/storage.ts";
 import { withDir } from "../persistence/support.ts";
 import { Client, plain } from "../support/client.ts";
 import { writeEveryType } from "../support/every_type.ts";
-import { onRunOfPorts } from "../support/ports.ts";
+import { listenOnRun } from "../support/ports.ts";
 import { PowerStorage } from "../support/power_storage.ts";
 import { Random, testSeed } from "../support/random.ts";
 import { type Settings, TestServer, until } from "../support/server.ts";
@@ -35,6 +35,13 @@ async function withStorage(
 
 function start(dir: string, storage: Storage, settings: Settings = ALWAYS): Promise<TestServer> {
   return TestServer.start({ ...DEBUG, ...settings }, { dir, storage });
+}
+
+/** Ports that are free now, for a server that is to be reached before it says which it has. */
+function freePorts(): { port: number; settings: Settings } {
+  const { base, listeners } = listenOnRun(2);
+  for (const listener of listeners) listener.close();
+  return { port: base, settings: { port: `${base}`, "replication-port-base": `${base + 1}` } };
 }
 
 /** Whether a promise is still open after a while. */
@@ -294,11 +301,8 @@ Deno.test("a stop while a first start begins its files leaves files that the nex
         isBeginning ||= path.includes("appendonly");
         return new Promise((resolve) => setTimeout(resolve, 5 + random.below(20)));
       };
-      const port = onRunOfPorts(1, (port) => {
-        Deno.listen({ hostname: "127.0.0.1", port }).close();
-        return port;
-      });
-      const starting = start(dir, storage, { ...ALWAYS, port: String(port) });
+      const { port, settings } = freePorts();
+      const starting = start(dir, storage, { ...ALWAYS, ...settings });
       await until("files are being begun", () => isBeginning);
       await new Promise((resolve) => setTimeout(resolve, random.below(60)));
       const client = await Client.connect(port);
@@ -547,11 +551,8 @@ Deno.test("clients hear -LOADING while the append-only file is loaded", async ()
     const disk = Promise.withResolvers<void>();
     storage.delay = (operation, path) =>
       operation === "read" && path.endsWith(".incr.aof") ? disk.promise : null;
-    const port = onRunOfPorts(1, (port) => {
-      Deno.listen({ hostname: "127.0.0.1", port }).close();
-      return port;
-    });
-    const starting = start(dir, storage, { ...ALWAYS, port: String(port) });
+    const { port, settings } = freePorts();
+    const starting = start(dir, storage, { ...ALWAYS, ...settings });
     using client = await connected(port);
     assertEquals(await client.ask("GET", "k"), "-LOADING Redis is loading the dataset in memory");
     assertEquals(
