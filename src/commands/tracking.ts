@@ -44,8 +44,8 @@ export interface TrackingHost {
   /** The client whose command is being run, or null. */
   running(): Session | null;
   /**
-   * Number of commands begun so far, each time counted that one is: while it stays, no client has read
-   * anything more.
+   * Number of commands run so far, each time counted that one is, before the keys that it has read are
+   * noted: while it stays, no client has read anything more.
    */
   runCount(): number;
 }
