@@ -5,26 +5,19 @@
  */
 
 import { ascii } from "../base/ascii.ts";
-import { INT64_MAX, INT64_MIN, parseInt64 } from "../base/integers.ts";
 import { FORM_PACK, TYPE_HASH } from "../keyspace/entry.ts";
 import type { Hashes } from "../keyspace/hash.ts";
 import { EntryList } from "../memory/dict.ts";
-import { ERR_NOT_INTEGER, ERR_SYNTAX, ERR_VALUE_RANGE } from "../resp/errors.ts";
 import { AddressSet } from "./address_set.ts";
 import type { Call } from "./call.ts";
 import { openHash, replyField, replyFieldValue } from "./hash_value.ts";
+import { randomCount } from "./random_count.ts";
 import type { CommandSpec } from "./registry.ts";
 import { LIST_KEPT } from "./scan_options.ts";
 import { KEY, ONE_KEY } from "./string_docs.ts";
 
 const WITHVALUES = ascii("WITHVALUES");
 
-const ERR_COUNT_RANGE = ascii(
-  "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
-);
-
-/** With values a reply has twice as many elements, and their number must be one, too. */
-const PAIRS_MAX = INT64_MAX / 2n;
 /** A share of the fields below which they are picked one by one; from it on all are looked at (Redis's). */
 const PICKED_BELOW = 1 / 3;
 /** Picks in vain, of fields picked before or hidden, that are allowed for each field wanted. */
@@ -49,14 +42,9 @@ function hrandfield(call: Call): void {
 
 function randomFields(call: Call): void {
   const { reply, argc } = call;
-  // Exact, since Redis draws its lines beyond 2^53.
-  const exact = parseInt64(call.buf, call.starts[2], call.stops[2]);
-  if (exact === undefined) return reply.error(ERR_NOT_INTEGER);
-  if (exact === INT64_MIN) return reply.error(ERR_COUNT_RANGE);
-  const withValues = argc === 4 && call.is(3, WITHVALUES);
-  if (argc > 3 && !withValues) return reply.error(ERR_SYNTAX);
-  if (withValues && (exact > PAIRS_MAX || exact < -PAIRS_MAX)) return reply.error(ERR_VALUE_RANGE);
-  const count = Number(exact);
+  const count = randomCount(call, WITHVALUES);
+  if (Number.isNaN(count)) return;
+  const withValues = argc === 4;
   const a = call.readAs(1, TYPE_HASH);
   if (a < 0) return;
   const hash = openHash(call, a);

@@ -14,11 +14,12 @@ import { FORM_TABLE, keyAt, keyBytes, TYPE_SET } from "../keyspace/entry.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import type { Sets } from "../keyspace/set.ts";
 import { EntryList } from "../memory/dict.ts";
-import { ERR_NOT_POSITIVE, ERR_SYNTAX, type ErrorLine } from "../resp/errors.ts";
+import { ERR_NOT_POSITIVE, ERR_SYNTAX } from "../resp/errors.ts";
 import { AddressSet } from "./address_set.ts";
 import { int64Argument } from "./arguments.ts";
 import { type Call, WRONG_TYPE } from "./call.ts";
 import { DEL_HAPPENED, GENERIC_EVENT, SET_EVENT } from "./keyspace_events.ts";
+import { ERR_COUNT_RANGE } from "./random_count.ts";
 import type { CommandSpec } from "./registry.ts";
 import { anyFit, bulkBytes, headBytes } from "./reply_room.ts";
 import { storeEditedSet } from "./set_store.ts";
@@ -31,9 +32,6 @@ const SPOP_HAPPENED: Uint8Array = ascii("spop");
 
 /** Counts lie between -(2^63 - 1) and 2^63 - 1, which as doubles is this. */
 const COUNT_MAX = 2 ** 63;
-const ERR_COUNT_RANGE: ErrorLine = ascii(
-  "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
-);
 
 /** Members of one SREM that SPOP is told as: as many as Redis puts into one. */
 const EFFECT_MEMBERS = 1_024;

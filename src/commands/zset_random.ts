@@ -6,24 +6,17 @@
  */
 
 import { ascii } from "../base/ascii.ts";
-import { INT64_MAX, INT64_MIN, parseInt64 } from "../base/integers.ts";
 import { TYPE_ZSET } from "../keyspace/entry.ts";
 import type { Zsets } from "../keyspace/zset.ts";
-import { ERR_NOT_INTEGER, ERR_SYNTAX, ERR_VALUE_RANGE, type ErrorLine } from "../resp/errors.ts";
 import { AddressSet } from "./address_set.ts";
 import { type Call, WRONG_TYPE } from "./call.ts";
+import { randomCount } from "./random_count.ts";
 import type { CommandSpec } from "./registry.ts";
 import { KEY, ONE_KEY } from "./string_docs.ts";
 import { openZset, replyMember, replyMembersHeader, replyRange } from "./zset_value.ts";
 
 const WITHSCORES = ascii("WITHSCORES");
 
-const ERR_COUNT_RANGE: ErrorLine = ascii(
-  "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
-);
-
-/** With scores a reply has twice as many elements, and their number must be one, too. */
-const PAIRS_MAX = INT64_MAX / 2n;
 /** Finding a member by its rank costs about as much as so many steps to the next one. */
 const STEPS_PER_PICK = 16;
 /** Least bytes of a member in a reply. */
@@ -31,15 +24,6 @@ const BULK_BYTES_MIN = 6;
 
 /** The ranks picked so far, counted from 1. */
 const picked = new AddressSet();
-
-/** Argument 2 as a count, exact; undefined with the error replied. */
-function countArgument({ buf, starts, stops, reply }: Call): bigint | undefined {
-  const count = parseInt64(buf, starts[2], stops[2]);
-  if (count === undefined) reply.error(ERR_NOT_INTEGER);
-  else if (count === INT64_MIN) reply.error(ERR_COUNT_RANGE);
-  else return count;
-  return undefined;
-}
 
 function randomRank(zset: Zsets): number {
   return Math.floor(Math.random() * zset.count);
@@ -58,12 +42,9 @@ function zrandmember(call: Call): void {
 
 function randomMembers(call: Call): void {
   const { reply, argc } = call;
-  const exact = countArgument(call);
-  if (exact === undefined) return;
-  const withScores = argc === 4 && call.is(3, WITHSCORES);
-  if (argc > 3 && !withScores) return reply.error(ERR_SYNTAX);
-  if (withScores && (exact > PAIRS_MAX || exact < -PAIRS_MAX)) return reply.error(ERR_VALUE_RANGE);
-  const count = Number(exact);
+  const count = randomCount(call, WITHSCORES);
+  if (Number.isNaN(count)) return;
+  const withScores = argc === 4;
   const a = call.readAs(1, TYPE_ZSET);
   if (a === WRONG_TYPE) return;
   if (a === 0 || count === 0) return reply.emptyArray();
