@@ -567,6 +567,35 @@ Deno.test("clients hear -LOADING while the append-only file is loaded", async ()
   });
 });
 
+Deno.test("no key is evicted while the rest is loaded, whatever clients queue meanwhile", async () => {
+  await withStorage(async (storage, dir) => {
+    {
+      await using server = await start(dir, storage);
+      for (let i = 0; i < 500; i++) await server.ask("SET", `k${i}`, "v".repeat(200));
+      assert(!String(await server.ask("BGREWRITEAOF")).startsWith("-"));
+      await until("it is written", () => !server.server.persistence.appendOnly.isRewriting);
+      assertEquals(await server.ask("SET", "last", "v"), "OK");
+    }
+    const disk = Promise.withResolvers<void>();
+    storage.delay = (operation, path) =>
+      operation === "read" && path.endsWith(".incr.aof") ? disk.promise : null;
+    const { port, settings } = freePorts();
+    const limited = { maxmemory: "50kb", "maxmemory-policy": "allkeys-random" };
+    const starting = start(dir, storage, { ...ALWAYS, ...settings, ...limited });
+    using client = await connected(port);
+    const stat = async (section: string, name: string) =>
+      Number(String(await client.ask("INFO", section)).match(`${name}:(\\d+)`)?.[1]);
+    await until("the base is loaded", async () => await stat("memory", "used_memory") > 100_000);
+    assertEquals(await client.ask("MULTI"), "OK");
+    for (let i = 0; i < 50; i++) assertEquals(await client.ask("SELECT", "0"), "QUEUED");
+    assertEquals(await client.ask("DISCARD"), "OK");
+    assertEquals(await stat("stats", "evicted_keys"), 0);
+    disk.resolve();
+    await using server = await starting;
+    await until("keys go afterwards", async () => Number(await server.info("evicted_keys")) > 0);
+  });
+});
+
 Deno.test("what was loaded is told, commands of a base included", async () => {
   await withDir(async (dir) => {
     const made = `${dir}/appendonlydir`;
