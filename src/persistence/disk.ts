@@ -1,10 +1,22 @@
 /**
  * The file system of this machine as a `Storage`.
  *
+ * One write at a time is handed to a thread, whatever the files. The runtime's threads share a queue
+ * under one lock, which often passes on to the thread that was woken, before that thread runs: until
+ * the system gives it a core, whoever hands over more waits, and that is the event loop. During a
+ * rewrite under writes, with more threads than cores, that made pieces of work of 1 to 5 ms (measured).
+ *
  * @module
  */
 
 import type { Storage, StorageEntry, StorageFile } from "./storage.ts";
+
+/** The write that a thread was told of, of whichever file; null when it has ended. Never rejects. */
+let handedOver: Promise<void> | null = null;
+
+function endWrite(): void {
+  handedOver = null;
+}
 
 /** A file on disk. */
 class DiskFile implements StorageFile {
@@ -14,8 +26,11 @@ class DiskFile implements StorageFile {
     this.#file = file;
   }
 
-  write(bytes: Uint8Array): Promise<number> {
-    return this.#file.write(bytes);
+  async write(bytes: Uint8Array): Promise<number> {
+    while (handedOver !== null) await handedOver;
+    const writing = this.#file.write(bytes);
+    handedOver = writing.then(endWrite, endWrite);
+    return await writing;
   }
 
   writeNow(bytes: Uint8Array): number {
