@@ -1,5 +1,6 @@
 /**
- * The count of HRANDFIELD and ZRANDMEMBER; that of SRANDMEMBER has one limit in common. It is read exactly, since Redis draws its lines beyond 2^53.
+ * The count of HRANDFIELD and ZRANDMEMBER; that of SRANDMEMBER has one limit in common. It is read
+ * exactly, since Redis draws its lines beyond 2^53.
  *
  * @module
  */

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { DISK } from "../../src/persistence/disk.ts";
 
-const BYTES = new Uint8Array(1_000_000).fill(7);
+const BYTES = new Uint8Array(4_000).fill(7);
 
 /** Counts the writes that threads have at the same time, and the most of them. */
 class Watched implements Disposable {
