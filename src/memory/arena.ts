@@ -69,6 +69,11 @@ const SPAN_WORDS = SPAN_BYTES / WORD_BYTES;
 const SPAN_SHIFT = 13;
 /** Blocks on one leaf of a deferred list: 32 KiB, small enough to be cheap, large enough to be rare. */
 const DEFERRED_LEAF = 8_192;
+/**
+ * Swept leaves that are kept for the next view, 1 MiB: new ones are fresh memory at each view, and
+ * garbage after it.
+ */
+const SPARE_LEAVES_MAX = 32;
 /** Requests that may be served from the room that deletes left in spans, in bytes. */
 const SMALL_BYTES = 8_192;
 /**
@@ -212,9 +217,11 @@ export class Arena implements ReadMemory {
   readonly #spanPrev: Int32Array;
   /** Head of each class's list of spans with room. */
   readonly #open: Int32Array = new Int32Array(CLASS_WORDS.length);
-  #deferred: Int32Array[] = [];
+  #deferred: Int32Array<ArrayBuffer>[] = [];
   #deferredOnLeaf = DEFERRED_LEAF;
-  #sweep: Int32Array[] = [];
+  #sweep: Int32Array<ArrayBuffer>[] = [];
+  /** Leaves without a use now. */
+  readonly #spareLeaves: Int32Array<ArrayBuffer>[] = [];
   readonly #reserveSpans: number;
   /** Spans of one size each that a large request may take beside those that its bytes fill. */
   readonly #classSpans: number;
@@ -543,7 +550,7 @@ export class Arena implements ReadMemory {
 
   #defer(a: number): void {
     if (this.#deferredOnLeaf === DEFERRED_LEAF) {
-      this.#deferred.push(new Int32Array(DEFERRED_LEAF));
+      this.#deferred.push(this.#spareLeaves.pop() ?? new Int32Array(DEFERRED_LEAF));
       this.#deferredOnLeaf = 0;
     }
     this.#deferred[this.#deferred.length - 1][this.#deferredOnLeaf++] = a;
@@ -636,7 +643,7 @@ export class Arena implements ReadMemory {
 
   /** Frees up to `blocks` of those that ended views had held. False when there were none. */
   sweepDeferred(blocks: number): boolean {
-    const sweep = this.#sweep;
+    const sweep = this.#sweep, spare = this.#spareLeaves;
     if (sweep.length === 0) return false;
     while (blocks > 0 && sweep.length > 0) {
       const leaf = sweep[sweep.length - 1];
@@ -646,8 +653,12 @@ export class Arena implements ReadMemory {
         this.#free(leaf[i]);
       }
       blocks -= leaf.length - stop;
-      if (stop === 0) sweep.pop();
-      else sweep[sweep.length - 1] = leaf.subarray(0, stop);
+      if (stop > 0) {
+        sweep[sweep.length - 1] = leaf.subarray(0, stop);
+      } else {
+        sweep.pop();
+        if (spare.length < SPARE_LEAVES_MAX) spare.push(new Int32Array(leaf.buffer));
+      }
     }
     return true;
   }

@@ -529,6 +529,7 @@ export class AofLog {
     if (part.isFilled) return await this.#cutFilling(part);
     part.close();
     this.#parts.shift();
+    this.#parts[0].inherit(part);
   }
 
   // ---- filling -------------------------------------------------------------------------------

@@ -313,6 +313,26 @@ export class IncrementFile {
     return true;
   }
 
+  /**
+   * Changes buffers with the file before, all of which is written, where its are larger: one's own would
+   * grow to the same size, in fresh memory, and leave as much garbage. Nothing is being written.
+   */
+  inherit(before: IncrementFile): void {
+    const other = this.#other, pending = this.#pending;
+    if (before.#other.buf.length > other.buf.length) {
+      this.#other = before.#other;
+      before.#other = other;
+    }
+    if (before.#pending.buf.length > pending.buf.length) {
+      this.#pending = before.#pending;
+      before.#pending = pending;
+      this.#pending.buf.set(pending.buf.subarray(0, pending.bytes));
+      this.#pending.bytes = pending.bytes;
+      this.#pending.frames = pending.frames;
+      pending.bytes = pending.frames = 0;
+    }
+  }
+
   /** Closes the file; what waits is not written. */
   close(): void {
     closeHandles(this.#handles);

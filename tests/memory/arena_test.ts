@@ -105,6 +105,26 @@ Deno.test("own() copies what a view may read, and release() waits for the view",
   assertEquals(arena.usedBytes, arena.blockBytes(copy));
 });
 
+Deno.test("blocks that wait for views come back once each, whatever was on their lists before", () => {
+  const arena = new Arena(16 * 2 ** 20);
+  // More than one leaf of a list, and less on the last one each time: what an earlier view left there
+  // is not freed again.
+  for (const count of [40_000, 30_000, 20_000, 8_192, 8_193, 1]) {
+    const blocks: number[] = [];
+    for (let i = 0; i < count; i++) blocks.push(arena.allocate(16));
+    arena.freeze();
+    for (const a of blocks) arena.release(a);
+    arena.endView();
+    assertEquals(arena.deferredBytes, arena.usedBytes);
+    while (arena.sweepDeferred(1_000));
+    assertEquals([arena.deferredBytes, arena.usedBytes], [0, 0]);
+    const again = new Set<number>();
+    for (let i = 0; i < count; i++) again.add(arena.allocate(16));
+    assertEquals(again.size, count, "no block is given out twice");
+    for (const a of again) arena.release(a);
+  }
+});
+
 Deno.test("one view at a time, and none is ended twice", () => {
   const arena = new Arena(ARENA_BYTES_MIN);
   arena.freeze();
