@@ -329,11 +329,13 @@ function storeFound(
 
 /** Positions of the keys of GEORADIUS, whose options begin at argument `from`. */
 function radiusKeys(call: Call, from: number): number[] {
-  let storeKey = 0;
+  // The last word counts. Redis names the keys behind both, as its key specifications have them.
+  let store = 0, storeDistances = 0;
   for (let i = from; i + 1 < call.argc; i++) {
-    if (call.is(i, STORE) || call.is(i, STOREDIST)) storeKey = ++i;
+    if (call.is(i, STORE)) store = ++i;
+    else if (call.is(i, STOREDIST)) storeDistances = ++i;
   }
-  return storeKey === 0 ? [1] : [1, storeKey];
+  return [1, store, storeDistances].filter((i) => i > 0);
 }
 
 const BIG_O = "O(N+log(M)) where N is the members in the cells that cover the shape, M those found";

@@ -205,31 +205,38 @@ function smove(call: Call): void {
   if (b === 0 && !call.keyFits(2)) return;
   const isNew = b === 0 ||
     !target.sets.holds(target.formOf(b), target.valueRoot(b), buf, starts[3], stops[3]);
-  if (isNew && !addMoved(call, target, b)) return;
+  if (isNew && !target.arena.hasRoom(bytesToAdd(call, target, b))) return reply.error(ERR_OOM);
   const { sets } = keys;
   sets.open(form, root);
   sets.remove(buf, starts[3], stops[3]);
-  // Storing under the other key has moved no entry but that key's.
   const isGone = storeEditedSet(keys, db, a, sets);
-  if (target === keys) call.asSent(SMOVE, isNew ? 2 : 1);
-  else effectsAcross(call, shardIndex, isNew);
   call.notify(SET_EVENT, SREM_HAPPENED, 1);
   if (isGone) call.notify(GENERIC_EVENT, DEL_HAPPENED, 1);
+  // Storing under the other key has moved no entry but that key's.
+  if (isNew) addMoved(call, target, b);
+  if (target === keys) call.asSent(SMOVE, isNew ? 2 : 1);
+  else effectsAcross(call, shardIndex, isNew);
   if (isNew) call.notify(SET_EVENT, SADD_HAPPENED, 2);
   reply.one();
 }
 
-/** Adds argument 3 to the set under argument 2, whose entry is `b` or 0; false with the error replied. */
-function addMoved(call: Call, target: Keyspace, b: number): boolean {
+/** Opens the set under argument 2, whose entry is `b` or 0 for a new one, as `target.sets`. */
+function openMoved(target: Keyspace, b: number): void {
+  if (b === 0) target.sets.begin();
+  else target.sets.open(target.formOf(b), target.valueRoot(b));
+}
+
+/** Bytes that `addMoved` may need. */
+function bytesToAdd({ starts, stops }: Call, target: Keyspace, b: number): number {
+  openMoved(target, b);
+  return stops[3] - starts[2] + KEY_SLACK_BYTES + target.sets.conversionBytes;
+}
+
+/** Adds argument 3 to the set under argument 2, whose entry is `b` or 0. There is room. */
+function addMoved(call: Call, target: Keyspace, b: number): void {
   const { db, buf, starts, stops } = call;
   const { sets } = target;
-  if (b === 0) sets.begin();
-  else sets.open(target.formOf(b), target.valueRoot(b));
-  const bytes = stops[3] - starts[2] + KEY_SLACK_BYTES + sets.conversionBytes;
-  if (!target.arena.hasRoom(bytes)) {
-    call.reply.error(ERR_OOM);
-    return false;
-  }
+  openMoved(target, b);
   sets.add(buf, starts[3], stops[3]);
   const { form, root } = sets;
   if (b === 0) {
@@ -237,7 +244,6 @@ function addMoved(call: Call, target: Keyspace, b: number): boolean {
   } else {
     target.setValue(db, b, form, root);
   }
-  return true;
 }
 
 /** SMOVE between two shards is told to each: SADD where the call is now, SREM on shard `from`. */

@@ -146,6 +146,25 @@ const CONVERSATIONS: Readonly<Record<string, string>> = {
     p: BITFIELD bits SET u8 0 3
     p: PFADD hll a
     p: PFMERGE hll2 hll
+    p: SADD set 1 2 3
+    p: SMOVE set set2 1
+    p: SMOVE set set2 2
+    p: SMOVE set set2 3
+    p: SMOVE set2 set2 3
+    p: RPUSH list 1 2
+    p: LMOVE list list2 LEFT LEFT
+    p: LMOVE list list2 LEFT LEFT
+    p: RPOPLPUSH list2 list2
+    p: SDIFFSTORE set3 set2
+    p: ZADD zset 1 a
+    p: ZRANGESTORE zset2 zset 0 -1
+    p: GEOADD geo 15 37 a
+    p: GEOSEARCHSTORE geo2 geo FROMMEMBER a BYRADIUS 1 m
+    p: HSET hash f v
+    p: HINCRBY hash2 f 1
+    p: XADD stream 1-1 f v
+    p: XGROUP CREATE stream2 g 0 MKSTREAM
+    p: SORT set2 STORE sorted
     p: SWAPDB 0 1
     p: FLUSHDB
     p: FLUSHALL
