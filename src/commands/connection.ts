@@ -1,6 +1,6 @@
 /**
- * The commands on a client's own connection that need nothing of the server but whether clients must
- * authenticate: PING ECHO SELECT QUIT RESET TIME.
+ * The commands on a client's own connection that need nothing of the server but the time, and whether
+ * clients must authenticate: PING ECHO SELECT QUIT RESET TIME.
  *
  * @module
  */
@@ -46,19 +46,25 @@ function quit(call: Call): void {
   call.reply.ok();
 }
 
-/** Seconds and, of the millisecond in which the request was read, microseconds. */
-function time(call: Call): void {
-  const seconds = Math.floor(call.nowMs / 1000);
-  call.reply.array(2);
-  call.reply.bulkInteger(seconds);
-  call.reply.bulkInteger((call.nowMs - seconds * 1000) * 1000);
-}
-
 const ANYTIME: readonly CommandFlag[] = ["loading", "stale", "fast"];
 const ALWAYS: readonly CommandFlag[] = ["noscript", ...ANYTIME, "no_auth", "allow_busy"];
 
-/** The commands on a connection. `needsPassword` tells whether a new client must authenticate. */
-export function connectionCommands(needsPassword: () => boolean): readonly CommandSpec[] {
+/**
+ * The commands on a connection. `needsPassword` tells whether a new client must authenticate,
+ * `nowMicroseconds` Unix time.
+ */
+export function connectionCommands(
+  needsPassword: () => boolean,
+  nowMicroseconds: () => number,
+): readonly CommandSpec[] {
+  function time({ reply }: Call): void {
+    const now = nowMicroseconds();
+    const seconds = Math.floor(now / 1_000_000);
+    reply.array(2);
+    reply.bulkInteger(seconds);
+    reply.bulkInteger(now - seconds * 1_000_000);
+  }
+
   function reset(call: Call): void {
     call.session.reset(!needsPassword());
     call.reply.status(RESET_REPLY);
@@ -126,7 +132,7 @@ export function connectionCommands(needsPassword: () => boolean): readonly Comma
       flags: ANYTIME,
       group: "server",
       since: "2.6.0",
-      summary: "Tells the server's Unix time, to the millisecond.",
+      summary: "Tells the server's Unix time, to the microsecond.",
       complexity: "O(1)",
       tips: ["nondeterministic_output"],
       run: time,

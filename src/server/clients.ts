@@ -5,7 +5,7 @@
  */
 
 import { addressOf } from "../base/address.ts";
-import type { Clock } from "../base/clock.ts";
+import { type Clock, UnixTime } from "../base/clock.ts";
 import type { Gate } from "../base/gate.ts";
 import type { Session } from "../commands/session.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
@@ -115,7 +115,7 @@ export class Clients implements ConnectionHost {
     for (const connection of due) connection.sendPushes();
   };
   #nextId = 1;
-  #unixOrigin: number;
+  readonly #unixTime: UnixTime;
   #pauseTimer: ReturnType<typeof setTimeout> | undefined;
   /** Guards that CLIENT PAUSE has set. */
   #pauseGuards = 0;
@@ -127,7 +127,7 @@ export class Clients implements ConnectionHost {
     this.#host = host;
     this.executor = host.executor;
     this.gate = host.gate;
-    this.#unixOrigin = host.clock.nowMs() - host.clock.monotonicMs();
+    this.#unixTime = new UnixTime(host.clock);
     this.applySettings();
   }
 
@@ -154,17 +154,17 @@ export class Clients implements ConnectionHost {
 
   /** Follows the system clock, which may be set at any time. */
   syncClock(): void {
-    this.#unixOrigin = this.#host.clock.nowMs() - this.#host.clock.monotonicMs();
+    this.#unixTime.sync();
   }
 
   /** See `ConnectionHost`: one clock is read per turn, the other follows from it. */
   unixMs(monotonicMs: number): number {
-    return Math.floor(this.#unixOrigin + monotonicMs);
+    return this.#unixTime.ms(monotonicMs);
   }
 
   /** Unix microseconds of a monotonic time. */
   unixMicroseconds(monotonicMs: number): number {
-    return Math.floor((this.#unixOrigin + monotonicMs) * 1000);
+    return this.#unixTime.microseconds(monotonicMs);
   }
 
   /** See `ConnectionHost`. */

@@ -70,7 +70,10 @@ export function allCommands(server: Server): CommandSpec[] {
     ...SORT_COMMANDS,
     ...DUMP_COMMANDS,
     ...OBJECT_COMMANDS,
-    ...connectionCommands(() => passwordIsSet(server.config)),
+    ...connectionCommands(
+      () => passwordIsSet(server.config),
+      () => server.clients.unixMicroseconds(server.clock.monotonicMs()),
+    ),
     ...subscribeCommands(server.pubsub),
     ...publishCommands(server.pubsub),
     ...introspectionCommands(() => server.table),

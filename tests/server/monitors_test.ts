@@ -92,7 +92,7 @@ Deno.test("the clock's grain moves no line before another, a clock that is set d
 Deno.test("nothing is shown while the data is loaded", () => {
   const stage = new Stage();
   const session = stage.monitor();
-  const shell = new Shell(connectionCommands(() => false));
+  const shell = new Shell(connectionCommands(() => false, () => 1_700_000_000_042_007));
   shell.run("ECHO", "x");
   stage.isLoading = true;
   stage.monitors.ran(shell.call);

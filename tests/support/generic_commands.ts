@@ -24,7 +24,7 @@ export const GENERIC: readonly CommandSpec[] = [
 
 /** The commands on a connection, without a password, and COMMAND, which describes all of these. */
 export const CONNECTION: readonly CommandSpec[] = [
-  ...connectionCommands(() => false),
+  ...connectionCommands(() => false, () => 1_700_000_000_042_007),
   ...introspectionCommands(() => table),
 ];
 
