@@ -366,6 +366,15 @@ export class CommandTable {
     }
   }
 
+  /** The command, or subcommand, that `spec` describes, or null. For cold paths. */
+  described(spec: CommandSpec): Command | null {
+    for (const command of this.commands) {
+      const found = command.spec === spec ? command : command.subcommands?.described(spec) ?? null;
+      if (found !== null) return found;
+    }
+    return null;
+  }
+
   /** The command of a full name (`get`, `object|freq`) in any case, or null. */
   named(name: string): Command | null {
     const [word, sub, ...more] = name.split("|").map(ascii);

@@ -278,10 +278,12 @@ export class Clients implements ConnectionHost {
     return this.#open.size;
   }
 
-  /** Clients waiting in a blocking command. */
+  /** Clients waiting in a blocking command, or for the end of a pause, as Redis counts them. */
   get blocked(): number {
     let blocked = 0;
-    for (const { session } of this.#open.values()) if (session.suspension !== null) blocked++;
+    for (const { session, isHeld } of this.#open.values()) {
+      if (session.suspension !== null || isHeld) blocked++;
+    }
     return blocked;
   }
 

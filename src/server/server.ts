@@ -9,7 +9,7 @@ import { ascii } from "../base/ascii.ts";
 import { type Clock, SYSTEM_CLOCK } from "../base/clock.ts";
 import { Gate } from "../base/gate.ts";
 import { explainFailure, explainRefusedPlaces } from "../base/permissions.ts";
-import { CommandTable } from "../commands/registry.ts";
+import { type CommandSpec, CommandTable } from "../commands/registry.ts";
 import type { Call } from "../commands/call.ts";
 import type { Session } from "../commands/session.ts";
 import { KeyspaceEvents } from "../commands/keyspace_events.ts";
@@ -560,6 +560,13 @@ export class Server implements ExecutionObserver {
   /** See `ExecutionObserver`. */
   errorReplied(buf: Uint8Array, at: number, stop: number): void {
     this.errorStats.count(buf, at, stop);
+  }
+
+  /** See `LateErrors`. */
+  errorRepliedLate(spec: CommandSpec, buf: Uint8Array, at: number, stop: number): void {
+    const command = this.table.described(spec);
+    if (command !== null) command.failed++;
+    this.errorReplied(buf, at, stop);
   }
 
   /** Calls itself `hz` times a second. An error in one part of it is a bug, and stops no other part. */

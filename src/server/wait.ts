@@ -5,6 +5,7 @@
  */
 
 import type { Call } from "../commands/call.ts";
+import type { CommandSpec } from "../commands/registry.ts";
 import type { Session, SocketWriter, Suspension } from "../commands/session.ts";
 import type { ReplyWriter } from "../resp/reply_writer.ts";
 
@@ -25,8 +26,8 @@ export interface WaitOptions {
 
 /** Hears of error replies that come late. */
 export interface LateErrors {
-  /** An error reply; `buf[at]` is its `-`. */
-  errorReplied(buf: Uint8Array, at: number, stop: number): void;
+  /** An error reply to a command; `buf[at]` is its `-`. */
+  errorRepliedLate(spec: CommandSpec, buf: Uint8Array, at: number, stop: number): void;
 }
 
 /** One wait of one client. It ends once; what comes later is dropped. */
@@ -40,12 +41,14 @@ export class Wait implements Suspension {
   /** See `Suspension`: null for a wait that ends with a reply and sends nothing before. */
   readonly lent: ((write: SocketWriter) => void) | null;
   readonly #session: Session;
+  readonly #spec: CommandSpec;
   readonly #errors: LateErrors;
   readonly #options: WaitOptions;
 
   /** Makes the client of the running command wait. */
   constructor(call: Call, errors: LateErrors, options: WaitOptions = {}) {
     this.#session = call.session;
+    this.#spec = call.spec;
     this.#errors = errors;
     this.#options = options;
     this.isSilent = call.session.isSilent;
@@ -87,7 +90,7 @@ export class Wait implements Suspension {
     const { at, errors } = reply;
     write(reply);
     if (reply.errors !== errors) {
-      this.#errors.errorReplied(reply.buf, reply.lastErrorAt, reply.at);
+      this.#errors.errorRepliedLate(this.#spec, reply.buf, reply.lastErrorAt, reply.at);
     }
     if (this.isSilent) reply.at = at;
   }

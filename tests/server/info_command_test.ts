@@ -138,3 +138,32 @@ Deno.test("a command is counted once it has run, as CONFIG RESETSTAT and INFO sh
   assert(!shown.includes("cmdstat_info"), shown);
   assert(String(await client.line("INFO commandstats")).includes("cmdstat_info:calls=1,"));
 });
+
+Deno.test("who waits for keys or for a pause's end is blocked, and an error that ends a wait is its command's", async () => {
+  await using server = await TestServer.start();
+  const client = await server.connect();
+  const waits = await server.connect();
+  const writes = await server.connect();
+  const blocked = async (count: number) => {
+    const line = new RegExp(`^blocked_clients:${count}\r$`, "m");
+    for (let i = 0; i < 5_000; i++) {
+      if (line.test(String(await client.line("INFO clients")))) return;
+    }
+    throw new Error(`never ${count} blocked clients`);
+  };
+  const id = await waits.line("CLIENT ID");
+  const popped = waits.line("BLPOP list 0");
+  await blocked(1);
+  await client.line("CLIENT PAUSE 60000 WRITE");
+  const set = writes.line("SET k v");
+  await blocked(2);
+  await client.line("CLIENT UNPAUSE");
+  assertEquals(await set, "OK");
+  await blocked(1);
+  assertEquals(await client.line(`CLIENT UNBLOCK ${id} ERROR`), 1);
+  assertEquals(await popped, "-UNBLOCKED client unblocked via CLIENT UNBLOCK");
+  await blocked(0);
+  const stats = String(await client.line("INFO commandstats errorstats"));
+  assert(/^cmdstat_blpop:calls=1,.*,rejected_calls=0,failed_calls=1\r$/m.test(stats), stats);
+  assert(/^errorstat_UNBLOCKED:count=1\r$/m.test(stats), stats);
+});

@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { latin1 } from "../../src/base/ascii.ts";
 import type { Call } from "../../src/commands/call.ts";
+import type { CommandSpec } from "../../src/commands/registry.ts";
 import { REPLY_OFF, Session } from "../../src/commands/session.ts";
 import { ReplyWriter } from "../../src/resp/reply_writer.ts";
 import { Wait } from "../../src/server/wait.ts";
@@ -16,11 +17,11 @@ function client() {
     authenticated: true,
     reply,
   });
-  const call = { session, nowMs: 5_000 } as Call;
+  const call = { session, nowMs: 5_000, spec: { name: "blpop" } } as Call;
   const errors: string[] = [];
   const heard = {
-    errorReplied: (buf: Uint8Array, at: number, stop: number) => {
-      errors.push(latin1(buf, at, stop));
+    errorRepliedLate: (spec: CommandSpec, buf: Uint8Array, at: number, stop: number) => {
+      errors.push(`${spec.name}: ${latin1(buf, at, stop)}`);
     },
   };
   return { session, call, heard, errors, sent: () => latin1(reply.buf, 0, reply.at) };
@@ -67,7 +68,7 @@ Deno.test("a wait longer than a timer can have has no end", () => {
 Deno.test("an error that comes late is counted", () => {
   const { call, heard, errors } = client();
   new Wait(call, heard).end((reply) => reply.errorText("ERR no"));
-  assertEquals(errors, ["-ERR no\r\n"]);
+  assertEquals(errors, ["blpop: -ERR no\r\n"]);
 });
 
 Deno.test("a client that wants no replies gets no late ones", () => {
