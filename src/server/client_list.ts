@@ -43,12 +43,19 @@ function flagsOf(session: Session): string {
   return flags === "" ? "N" : flags;
 }
 
+/**
+ * What is shown of waiting replies, in Redis's words: it has a buffer of so many bytes (`obl`), and blocks of
+ * as many for what is more (`oll`, `omem`). Here all is in one buffer.
+ */
+const REPLY_BLOCK_BYTES = 16_384;
+
 /** The line of one client, without a line end. `nowMs` is the Unix time. */
 export function clientLine(session: Session, nowMs: number): string {
   const { reply, subscriptions, tracker } = session;
   const seconds = (sinceMs: number) => Math.max(0, Math.floor((nowMs - sinceMs) / 1000));
   const queryFree = Math.max(0, session.bufferBytes - session.pendingBytes);
   const outputBytes = reply.buf.length;
+  const laterBytes = Math.max(0, reply.at - REPLY_BLOCK_BYTES);
   const inputBytes = session.bufferBytes + session.transactionBytes;
   const fields: readonly (readonly [string, string | number])[] = [
     ["id", session.id],
@@ -71,9 +78,9 @@ export function clientLine(session: Session, nowMs: number): string {
     ["multi-mem", session.transactionBytes],
     ["rbs", outputBytes],
     ["rbp", outputBytes],
-    ["obl", reply.at],
-    ["oll", 0],
-    ["omem", 0],
+    ["obl", reply.at - laterBytes],
+    ["oll", Math.ceil(laterBytes / REPLY_BLOCK_BYTES)],
+    ["omem", laterBytes],
     [
       "tot-mem",
       inputBytes + outputBytes + (subscriptions?.bytes ?? 0) +

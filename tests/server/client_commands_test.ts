@@ -122,6 +122,24 @@ Deno.test("who is killed is gone for the command behind", async () => {
   assert(!(await monitor.readToEnd()).join().includes("RPUSH"));
 });
 
+Deno.test("CLIENT LIST shows what waits for a listener that does not read", async () => {
+  await using server = await TestServer.start();
+  const listener = await server.connect();
+  await listener.line("SUBSCRIBE news");
+  const client = await server.connect();
+  const figures = async () => {
+    const list = String(await client.line("CLIENT LIST TYPE pubsub"));
+    const [, ...figures] = /obl=(\d+) oll=(\d+) omem=(\d+)/.exec(list)!.map(Number);
+    return figures;
+  };
+  assertEquals(await figures(), [0, 0, 0]);
+  // More than sockets take in by themselves, less than a listener may have.
+  for (let i = 0; i < 24; i++) await client.ask("PUBLISH", "news", "n".repeat(1 << 20));
+  const [first, blocks, rest] = await figures();
+  assertEquals([first, blocks], [16_384, Math.ceil(rest / 16_384)]);
+  assert(rest > 1 << 20 && rest < 25 << 20, `${rest} bytes`);
+});
+
 Deno.test("a client that kills itself gets its reply first", async () => {
   await using server = await TestServer.start();
   const one = await server.connect();
