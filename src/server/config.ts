@@ -241,9 +241,9 @@ export class Config {
     const entry = this.#byName.get(folded);
     if (entry === undefined) return this.#unknown(folded, words, where);
     const { kind, secret } = entry.setting;
-    if (source === "command line" && words.length === 0 && kind.bare !== undefined) {
-      words = [kind.bare];
-    }
+    // In a file only what is a list may be empty, as in Redis.
+    const mayBeBare = source === "command line" || kind.bare === "";
+    if (words.length === 0 && mayBeBare && kind.bare !== undefined) words = [kind.bare];
     const given = words.length === 1 && kind.words === "list" && words[0] !== ""
       ? splitWords(words[0])
       : words;

@@ -15,7 +15,7 @@ export type Parsed<T> = { readonly value: T } | { readonly refused: string };
 export interface Kind<T> {
   /** Words a directive carries: exactly one, or a list that may also come as one quoted word. */
   readonly words: "one" | "list";
-  /** The word meant by a command-line option without one, where that means something. */
+  /** The word meant by a command-line option without one, where that means something; "" in a file, too. */
   readonly bare?: string;
   /** What is allowed, completing "allowed is ...". */
   readonly allowed: string;

@@ -303,6 +303,14 @@ Deno.test("save lines add up within a source and start over in the next", () => 
   assertEquals(value(config, "save"), "5 1");
   config.load("save", [], "command line", "b");
   assertEquals(value(config, "save"), "");
+  const ofFile = new Config();
+  ofFile.load("save", [], "file", "a");
+  assertEquals(
+    value(ofFile, "save"),
+    "",
+    "a line of nothing but `save` empties the list, as in Redis",
+  );
+  assertThrows(() => ofFile.load("appendonly", [], "file", "a"), ConfigError, "needs a value");
 });
 
 Deno.test("an option without a value means yes on the command line and nothing in a file", () => {
