@@ -60,6 +60,7 @@ export class QuicklistValueReader extends CountedValueReader {
     const container = isOld ? CONTAINER_PACKED : strings.readLength(input);
     if (container < 0 || !strings.readString(input)) return false;
     const { buf, start, stop } = strings;
+    if (start === stop) corrupt(input, "a run of a list is empty");
     if (container === CONTAINER_PLAIN) {
       sink.listItem(buf, start, stop);
       this.given();

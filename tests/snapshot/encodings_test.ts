@@ -377,6 +377,7 @@ const BAD: readonly [why: string, typeByte: number, body: readonly Uint8Array[]]
   ["an intset with an integer twice", 11, [string(intset([1n, 1n]))]],
   ["an intset of another length", 11, [string(intset([1n, 2n]).slice(0, -1))]],
   ["an intset of no width", 11, [string(hex("03000000 01000000 010203"))]],
+  ["a list of a plain item of no bytes", 18, [length(1), length(1), string("")]],
   ["a list of a container of no kind", 18, [length(1), length(3), string("a")]],
   ["a ziplist with another count", 10, [string(ziplist(["a", "b"]).with(8, 3))]],
   ["a ziplist with another length", 10, [string(ziplist(["a", "b"]).with(0, 99))]],
