@@ -45,6 +45,9 @@ export function serverLines(server: Server): InfoLine[] {
     ["executable", Deno.execPath()],
     ["config_file", config.file ?? ""],
     ["io_threads_active", 0],
+    ...server.drainMs === null
+      ? []
+      : [["shutdown_in_milliseconds", server.drainMs] satisfies InfoLine],
     ["shards", server.node.shards.length],
     ["replication_port_base", server.replicationPortBase],
     ...config.bind.map((bind, i): InfoLine => [

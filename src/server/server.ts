@@ -159,6 +159,7 @@ export class Server implements ExecutionObserver {
   #isWarm = false;
   #stopping: Promise<boolean> | null = null;
   #abortStop: (() => void) | null = null;
+  #drainsUntilMs = 0;
   #resolveStopped!: () => void;
 
   private constructor(config: Config, log: Log, pollInterval: number, storage: Storage) {
@@ -631,8 +632,16 @@ export class Server implements ExecutionObserver {
 
   /** Calls a stop off while it waits for replicas; false when none does. */
   abortStop(): boolean {
-    this.#abortStop?.();
-    return this.#abortStop !== null;
+    const abort = this.#abortStop;
+    this.#abortStop = null;
+    abort?.();
+    return abort !== null;
+  }
+
+  /** For how many ms more a stop may wait for replicas; null when none does. */
+  get drainMs(): number | null {
+    if (this.#abortStop === null) return null;
+    return Math.max(0, Math.ceil(this.#drainsUntilMs - this.clock.monotonicMs()));
   }
 
   /** Whether a stop is under way. */
@@ -651,6 +660,7 @@ export class Server implements ExecutionObserver {
     if (!options.now && !this.replication.isFollowing) {
       let isAborted = false;
       this.#abortStop = () => isAborted = true;
+      this.#drainsUntilMs = this.clock.monotonicMs() + config.shutdownTimeoutSeconds * 1000;
       await this.replication.drain(config.shutdownTimeoutSeconds * 1000, () => isAborted);
       this.#abortStop = null;
       if (isAborted) {

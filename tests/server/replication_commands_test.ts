@@ -214,10 +214,14 @@ Deno.test("SHUTDOWN waits for replicas, and can be called off meanwhile", async 
   const other = await primary.connect();
   assertEquals(await client.line("SHUTDOWN ABORT"), "-ERR No shutdown in progress.");
   await client.line("SET k v");
+  assertEquals(await primary.info("shutdown_in_milliseconds"), undefined);
   await client.send("SHUTDOWN");
   await until("the stop has begun", () => primary.server.isStopping);
   assertEquals(await other.line("GET k"), "v");
+  const leftMs = Number(await primary.info("shutdown_in_milliseconds"));
+  assert(leftMs > 0 && leftMs <= 30_000, `${leftMs} ms`);
   assertEquals(await other.line("SHUTDOWN ABORT"), "OK");
+  assertEquals(await primary.info("shutdown_in_milliseconds"), undefined);
   assertEquals(plain(await client.read()), "-ERR Errors trying to SHUTDOWN. Check logs.");
   assertEquals(await client.line("SET k w"), "OK");
 });
