@@ -26,8 +26,8 @@ import { secretArguments } from "./secrets.ts";
 /** A line's buffer above this is given back. */
 const KEPT_LINE_BYTES = 65_536;
 /**
- * Microseconds by which the clock may seem to go back, being set by the system's once in a while, whose
- * grain is a millisecond. Lines keep the greater time then.
+ * Microseconds by which Unix time may go back where the system's clock is slowed, not set: it is looked at
+ * once in a while, and tells whole milliseconds (`UnixTime`). Lines keep the greater time then.
  */
 const CLOCK_GRAIN_MICROSECONDS = 2_000;
 /** Bytes of a line before its words and without its address, at most. */

@@ -159,6 +159,7 @@ export class Server implements ExecutionObserver {
   #isWarm = false;
   #stopping: Promise<boolean> | null = null;
   #abortStop: (() => void) | null = null;
+  /** Monotonic ms until which a stop waits for replicas, while `#abortStop` is there. */
   #drainsUntilMs = 0;
   #resolveStopped!: () => void;
 
@@ -661,7 +662,7 @@ export class Server implements ExecutionObserver {
       let isAborted = false;
       this.#abortStop = () => isAborted = true;
       this.#drainsUntilMs = this.clock.monotonicMs() + config.shutdownTimeoutSeconds * 1000;
-      await this.replication.drain(config.shutdownTimeoutSeconds * 1000, () => isAborted);
+      await this.replication.drain(this.#drainsUntilMs, () => isAborted);
       this.#abortStop = null;
       if (isAborted) {
         log.notice("not stopping, as a client asked");

@@ -341,9 +341,8 @@ export class Replication {
     });
   }
 
-  /** Waits until every replica has everything, at most `limitMs`, or until it is called off. */
-  async drain(limitMs: number, isCalledOff: () => boolean): Promise<void> {
-    const stopMs = this.#host.clock.monotonicMs() + limitMs;
+  /** Waits until every replica has everything, until `stopMs` (monotonic) at most, or it is called off. */
+  async drain(stopMs: number, isCalledOff: () => boolean): Promise<void> {
     this.endTurn();
     this.requestAcks();
     while (
