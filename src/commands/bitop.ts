@@ -50,6 +50,8 @@ interface Source {
   readonly bytes: number;
   /** Whether it is the destination. */
   isTarget: boolean;
+  /** See `Call.hides`. */
+  readonly isHidden: boolean;
 }
 
 function bitop(call: Call): void {
@@ -77,7 +79,7 @@ function bitop(call: Call): void {
   let isSource = false;
   let isAway = false;
   for (const source of sources) {
-    isAway ||= source.keys !== keys;
+    isAway ||= source.keys !== keys || source.isHidden;
     source.isTarget = a !== 0 && source.a === a && source.keys === keys;
     isSource ||= source.isTarget;
   }
@@ -100,7 +102,8 @@ function readSources(call: Call): Source[] | null {
     const { keys } = call;
     const a = call.read(i);
     if (a !== 0 && !mustBeString(call, a)) return null;
-    sources.push({ keys, a, bytes: a === 0 ? 0 : keys.stringBytes(a), isTarget: false });
+    const bytes = a === 0 ? 0 : keys.stringBytes(a);
+    sources.push({ keys, a, bytes, isTarget: false, isHidden: a === 0 && call.hides(i) });
   }
   return sources;
 }

@@ -157,6 +157,17 @@ export class Call {
     return this.keys.lookupQuiet(this.db, this.buf, this.starts[i], this.stops[i]);
   }
 
+  /**
+   * Whether the key in argument `i`, which was not found, is there nevertheless: past its deadline, and
+   * not ours to remove now. Those who follow us find it, so what was made without it is not what the same
+   * request makes there.
+   */
+  hides(i: number): boolean {
+    const { keys } = this;
+    if (keys.expiresNow || !keys.hidesExpired) return false;
+    return keys.peek(this.db, this.buf, this.starts[i], this.stops[i]) !== 0;
+  }
+
   /** Entry of the key in argument `i` for writing, or 0: see `Keyspace.lookupWrite`. */
   write(i: number): number {
     return this.keys.lookupWrite(this.db, this.buf, this.starts[i], this.stops[i]);

@@ -148,7 +148,7 @@ function countUnion(call: Call): void {
   replyCount(call, estimate(counts));
 }
 
-/** How many of the keys given to `mergeFrom` lie elsewhere than the first. */
+/** How many of the keys given to `mergeFrom` lie elsewhere than the first, or are hidden (`Call.hides`). */
 let away = 0;
 
 /**
@@ -165,7 +165,10 @@ function mergeFrom(call: Call): number {
     call.route(i);
     if (call.keys !== keys) away++;
     const a = call.read(i);
-    if (a === 0) continue;
+    if (a === 0) {
+      if (call.hides(i)) away++;
+      continue;
+    }
     isWhole = mustBeHll(call, a) && loadHll(call, a, draft);
     if (!isWhole) break;
     if (draft.isDense) dense++;

@@ -49,7 +49,7 @@ function renameTo(call: Call, onlyIfFree: boolean): void {
   const a = call.write(1);
   if (a === 0) return reply.error(ERR_NO_SUCH_KEY);
   if (isSameKey(call, 1, 2)) return onlyIfFree ? reply.zero() : reply.ok();
-  if (call.look(2) !== 0 && onlyIfFree) return reply.zero();
+  if (call.write(2) !== 0 && onlyIfFree) return reply.zero();
   if (!call.keyFits(2)) return;
   // Redis lets it pass when memory is full; here the new name needs a block of its own for a moment.
   if (!hasRoom(call, keys.arena.blockBytes(a))) return;
@@ -86,7 +86,7 @@ function copy(call: Call): void {
   if (toDb === call.db && isSameKey(call, 1, 2)) return reply.error(ERR_SAME_OBJECT);
   const a = call.read(1);
   if (a === 0) return reply.zero();
-  const target = keys.lookupQuiet(toDb, buf, starts[2], stops[2]);
+  const target = keys.lookupWrite(toDb, buf, starts[2], stops[2]);
   if (target !== 0 && !replaces) return reply.zero();
   if (!call.keyFits(2) || !hasRoom(call, keys.memoryBytes(a))) return;
   keys.copy(a, toDb, buf, starts[2], stops[2]);
@@ -101,7 +101,7 @@ function move(call: Call): void {
   if (Number.isNaN(toDb)) return;
   if (toDb === db) return reply.error(ERR_SAME_OBJECT);
   const a = call.write(1);
-  if (a === 0 || keys.lookupQuiet(toDb, buf, starts[1], stops[1]) !== 0) return reply.zero();
+  if (a === 0 || keys.lookupWrite(toDb, buf, starts[1], stops[1]) !== 0) return reply.zero();
   if (!hasRoom(call, keys.arena.blockBytes(a))) return;
   keys.move(db, a, toDb, buf, starts[1], stops[1]);
   call.asSent(MOVE, 1);

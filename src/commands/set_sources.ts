@@ -34,7 +34,8 @@ export class SetSources {
   found = 0;
   /**
    * Whether a key is of another shard than the call's, if only one that holds nothing: those who
-   * follow the shards may have a set there by the time they hear of the command.
+   * follow the shards may have a set there by the time they hear of the command. Or is past its
+   * deadline and hidden here alone (`Call.hides`).
    */
   isAway = false;
   /** The first `found` count. */
@@ -53,7 +54,10 @@ export class SetSources {
       this.isAway ||= call.shardIndex !== shardIndex;
       const a = call.readAs(i, TYPE_SET);
       if (a === WRONG_TYPE) return false;
-      if (a === 0) continue;
+      if (a === 0) {
+        this.isAway ||= call.hides(i);
+        continue;
+      }
       if (i === from) this.#hasFirst = true;
       this.#add(call.keys, a);
     }

@@ -16,7 +16,7 @@ import type { ArgumentDoc, CommandSpec, KeyRange } from "./registry.ts";
 import { KEY } from "./string_docs.ts";
 import { atLeastArgument, countedKeys } from "./zset_keys.ts";
 import { readSources, type ZsetSource } from "./zset_source.ts";
-import { storeResult } from "./zset_store.ts";
+import { effectStored, storeResult } from "./zset_store.ts";
 import { replyRange, scoreArgument } from "./zset_value.ts";
 
 const UNION = 0;
@@ -206,7 +206,11 @@ function storeCombined(call: Call, operation: Operation): void {
   const sources = readRequest(call, 2, operation, true, false);
   if (sources === null) return;
   const result = build(call, operation, sources, true);
-  if (result !== null) storeResult(call, 1, result, STORES[operation], STORED[operation]);
+  if (result === null) return;
+  const isOurs = sources.some(({ isHidden }) => isHidden);
+  const name = isOurs ? null : STORES[operation];
+  const isStored = storeResult(call, 1, result, name, STORED[operation]);
+  if (isStored && isOurs) effectStored(call, 1);
 }
 
 function zunion(call: Call): void {

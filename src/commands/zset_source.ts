@@ -20,6 +20,8 @@ export class ZsetSource {
   weight = 1;
   /** Number of members. */
   readonly size: number;
+  /** See `Call.hides`. */
+  readonly isHidden: boolean;
   /** Holds the member that was read last at `u8[start..stop)`. */
   u8: Uint8Array = NOTHING;
   /** First byte of the member. */
@@ -38,9 +40,10 @@ export class ZsetSource {
   readonly #finder: Zsets;
   #hasBegun = false;
 
-  /** The value of entry `a`, 0 if there is none. */
-  constructor(keys: Keyspace, a: number) {
+  /** The value of entry `a`, 0 if there is none, or none that is seen (`isHidden`). */
+  constructor(keys: Keyspace, a: number, isHidden: boolean) {
     this.#keys = keys;
+    this.isHidden = isHidden;
     this.#isSet = a === 0 || keys.typeOf(a) === TYPE_SET;
     this.#form = a === 0 ? 0 : keys.formOf(a);
     this.#root = a === 0 ? 0 : keys.valueRoot(a);
@@ -105,7 +108,7 @@ export function readSources(call: Call, first: number, count: number): ZsetSourc
       reply.error(ERR_WRONGTYPE);
       return null;
     }
-    sources.push(new ZsetSource(keys, a));
+    sources.push(new ZsetSource(keys, a, a === 0 && call.hides(i)));
   }
   return sources;
 }

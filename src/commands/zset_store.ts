@@ -5,12 +5,18 @@
  */
 
 import { ascii } from "../base/ascii.ts";
+import { putScore, SCORE_TEXT_BYTES_MAX } from "../base/score_text.ts";
 import { NO_DEADLINE, TYPE_ZSET } from "../keyspace/entry.ts";
 import type { Zsets } from "../keyspace/zset.ts";
 import type { Call } from "./call.ts";
 import { DEL_HAPPENED, GENERIC_EVENT, ZSET_EVENT } from "./keyspace_events.ts";
 
 const DEL = ascii("DEL");
+const ZADD = ascii("ZADD");
+/** Members that one ZADD tells of at most. */
+const EFFECT_MEMBERS = 1_024;
+
+const score = new Uint8Array(SCORE_TEXT_BYTES_MAX);
 
 /**
  * Stores the sorted set `result`, which the caller then has no more, under the key in argument `key`,
@@ -49,4 +55,35 @@ export function storeResult(
   call.notify(ZSET_EVENT, event, key);
   reply.integer(count);
   return true;
+}
+
+/**
+ * The sorted set that was stored under the key in argument `key` itself as the effect, for those to whom
+ * the request would mean another. Counts one change.
+ */
+export function effectStored(call: Call, key: number): void {
+  call.beginEffects();
+  call.effectKey(DEL, key);
+  const { effects, keys, db, buf, starts, stops } = call;
+  const { zsets } = keys;
+  const a = call.look(key);
+  zsets.open(keys.formOf(a), keys.valueRoot(a));
+  const count = effects.active ? zsets.count : 0;
+  for (let from = 0; from < count; from += EFFECT_MEMBERS) {
+    const members = Math.min(count - from, EFFECT_MEMBERS);
+    let bytes = call.bytes(key);
+    let more = zsets.seekRank(from);
+    for (let left = members; more && left > 0; more = zsets.next(), left--) {
+      bytes += putScore(score, 0, zsets.score) + zsets.stop - zsets.start;
+    }
+    effects.begin(db, ZADD, 1 + 2 * members, bytes);
+    effects.arg(buf, starts[key], stops[key]);
+    more = zsets.seekRank(from);
+    for (let left = members; more && left > 0; more = zsets.next(), left--) {
+      effects.arg(score, 0, putScore(score, 0, zsets.score));
+      effects.arg(zsets.u8, zsets.start, zsets.stop);
+    }
+    effects.end();
+  }
+  call.endEffects();
 }

@@ -176,6 +176,60 @@ Deno.test("the active expiry of a primary reaches its replica", () =>
     assertEquals(replica.node.shards.map(({ keys }) => keys.expiredKeys), [0, 0]);
   }));
 
+/** Keys past their deadline that nobody may remove now; then a command that reads or replaces one. */
+const HIDDEN: readonly [make: string, command: string][] = [
+  ["SADD e x", "SUNIONSTORE d s e"],
+  ["SADD e x", "SDIFFSTORE d s e"],
+  ["SADD e x", "SINTERSTORE d s e"],
+  ["ZADD e 1 1", "ZUNIONSTORE d 2 z e WEIGHTS -2 1"],
+  ["ZADD e 1 1", "ZINTERSTORE d 2 z e"],
+  ["ZADD e 1 1", "ZDIFFSTORE d 2 z e"],
+  ["ZADD e 1 1", "ZRANGESTORE d e 0 -1"],
+  ["SET e other", "BITOP OR d t e"],
+  ["PFADD e x y", "PFMERGE d p e"],
+  ["PFADD e x y", "PFMERGE e p"],
+  ["SET e other", "RENAME t e"],
+  ["SET e other", "RENAMENX t e"],
+  ["SET e other", "COPY t e"],
+  ["SET e other", "COPY t e REPLACE"],
+  ["SET e other", "SMOVE s e x"],
+  ["RPUSH e other", "LMOVE l e LEFT LEFT"],
+  ["SET e other", "SET e new NX"],
+];
+
+Deno.test("what is made while a key past its deadline is hidden is the same where that one is seen", async () => {
+  await using primary = TestNode.start({}, { expires: false });
+  await using replica = TestNode.start();
+  await follows(replica, primary);
+  const [{ keys }] = primary.node.shards;
+  const many = Array.from({ length: 3000 }, (_, i) => `${i}`);
+  for (const [make, command] of [...HIDDEN, ["", "MOVE t 1"]]) {
+    keys.holdsExpired = false;
+    primary.run("FLUSHALL");
+    primary.select(0);
+    primary.run("SADD", "s", "x", "y");
+    primary.run("ZADD", "z", ...many.flatMap((member) => [member, member]));
+    primary.run("SET", "t", "text");
+    primary.run("PFADD", "p", "a", "b");
+    primary.run("RPUSH", "l", "1", "2");
+    if (make === "") {
+      primary.select(1);
+      primary.run("SET", "t", "other", "PX", "5");
+      primary.select(0);
+    } else {
+      primary.run(...make.split(" "));
+      primary.run("PEXPIRE", "e", "5");
+    }
+    const begun = Date.now();
+    await until("it has passed its deadline", () => Date.now() > begun + 5);
+    // As in a transaction that has paused clients, or been told of a failover.
+    keys.holdsExpired = true;
+    primary.run(...command.split(" "));
+    await sameOn(primary, replica, command);
+  }
+  assertEquals(replica.hasLogged("upstream link failed"), false);
+});
+
 for (const clockAheadMs of [3_600_000, -3_600_000]) {
   Deno.test(`a replica whose clock is ${clockAheadMs / 1000} s off holds the same`, async () => {
     await using primary = TestNode.start({ shards: 2 });
