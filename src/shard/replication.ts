@@ -407,7 +407,10 @@ export class Replication {
   #leftPositions(): UpstreamPositions | null {
     const left = this.#left;
     if (left === null) return null;
-    const isAsLeft = this.#host.node.shards.every((shard, i) => shard.writes === left.writes[i]);
+    // In the middle of a unit what was written may have no number yet.
+    const isAsLeft = this.#host.node.shards.every(({ writes, effects }, i) =>
+      writes === left.writes[i] && !effects.inUnit
+    );
     return isAsLeft ? left.positions : null;
   }
 

@@ -7,6 +7,8 @@ import { FakePrimary, frame } from "../support/fake_primary.ts";
 import { follows, inStep, linked, TestNode } from "../support/node.ts";
 import { Acceptor, Peer } from "../support/peer.ts";
 import { Proxy } from "../support/proxy.ts";
+import { assertSame, linkUp } from "../support/replicas.ts";
+import { TestServer } from "../support/server.ts";
 import { until } from "../support/until.ts";
 
 const MiB = 2 ** 20;
@@ -414,6 +416,21 @@ Deno.test("a unit that is open when following begins leaves nothing to claim", a
   shard.effects.endUnit();
   const { claim } = await primary.next();
   assertEquals([claim[2], claim[6]], ["0", "?"]);
+});
+
+Deno.test("a transaction that writes and goes back to the upstream is healed by a snapshot", async () => {
+  await using a = await TestServer.start({ shards: "2" });
+  await using b = await TestServer.start({ shards: "2", replicaof: `127.0.0.1 ${a.port}` });
+  await linkUp(a, b);
+  await a.ask("SET", "k", "1");
+  await assertSame(a, b, "as it was");
+  await b.ask("REPLICAOF", "NO", "ONE");
+  await b.ask("MULTI");
+  await b.ask("SET", "own", "1");
+  await b.ask("REPLICAOF", "127.0.0.1", `${a.port}`);
+  assertEquals(await b.ask("EXEC"), ["OK", "OK"]);
+  await linkUp(a, b);
+  await assertSame(a, b, "after the transaction");
 });
 
 Deno.test("what clients wrote to a writable replica is healed by a snapshot at each change of roles", async () => {
