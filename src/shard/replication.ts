@@ -12,6 +12,7 @@ import type { KeyspaceEvents } from "../commands/keyspace_events.ts";
 import type { CommandTable } from "../commands/registry.ts";
 import type { Log } from "../observability/log.ts";
 import type { ReplicaLink } from "../replication/replica_link.ts";
+import type { LinePlace } from "../replication/origins.ts";
 import { FAILOVER_CAPABILITY } from "../replication/wire.ts";
 import type { SnapshotWorkerPool } from "../snapshot/worker_pool.ts";
 import { type AdmissionSettings, whyNotPermitted } from "./admission.ts";
@@ -411,7 +412,15 @@ export class Replication {
     const isAsLeft = this.#host.node.shards.every(({ writes, effects }, i) =>
       writes === left.writes[i] && !effects.inUnit
     );
-    return isAsLeft ? left.positions : null;
+    if (!isAsLeft) return null;
+    const { shards } = this.#host.node;
+    const { shards: count, positions } = left.positions;
+    if (count !== shards.length) return left.positions;
+    // Who has followed this node meanwhile knows the same place in its line.
+    return {
+      shards: count,
+      positions: positions.map((position, i) => ({ ...position, origin: lineEnd(shards[i]) })),
+    };
   }
 
   /** Where the data of a node that follows nobody stands: in its own lines, as far as they have numbers. */
@@ -597,9 +606,14 @@ export class Replication {
   }
 }
 
+/** The end of a shard's own line; where the next frame names its database, any will do until then. */
+function lineEnd({ lineage, ownPlace: { offset, db } }: Shard): LinePlace {
+  return { history: lineage.id, offset, db: Math.max(0, db) };
+}
+
 /**
  * Where a shard that follows nobody stands. One that was restarted, and has not written since, is still
- * where its previous history ended, which others are more likely to know.
+ * where its previous history ended, too, which others are more likely to know.
  */
 function ownPosition(shard: Shard): Position {
   const { lineage, backlog, nextOffset, keepsFrames, effects } = shard;
@@ -607,8 +621,9 @@ function ownPosition(shard: Shard): Position {
   const isNumbered = backlog !== null && keepsFrames && !effects.inUnit;
   if (!isNumbered) return { history: null, offset: 0, db: 0, isOwn: true };
   const { id, previousId, previousUpTo } = lineage;
-  const history = previousId !== null && previousUpTo === nextOffset ? previousId : id;
-  return { history, offset: nextOffset, db: 0, isOwn: true };
+  const own = { history: id, offset: nextOffset, db: 0, isOwn: true };
+  if (previousId === null || previousUpTo !== nextOffset) return own;
+  return { ...own, history: previousId, origin: lineEnd(shard) };
 }
 
 function isHeard(link: ReplicaLink, nowMs: number, maxLagSeconds: number): boolean {

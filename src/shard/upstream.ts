@@ -64,7 +64,10 @@ export interface Position {
   isMixed?: boolean;
   /** Whether it is a place in our own line: the data is not an upstream's. Absent: no. */
   isOwn?: boolean;
-  /** The same place in the line of whom that upstream follows, if it told; files do not know it. */
+  /**
+   * The same place in another line: of whom that upstream follows, if it told, or of a node that follows
+   * nobody, which those who followed it know. Files do not have it.
+   */
   origin?: LinePlace | null;
 }
 

@@ -119,6 +119,47 @@ for (const shards of ["1", "2"]) {
   }
 }
 
+Deno.test("FAILOVER of a primary that was promoted and has written nothing needs no snapshot", async () => {
+  const a = await TestServer.start({ shards: "2" });
+  await using b = await replicaOf(a);
+  try {
+    await fill(a, 50);
+    await assertSame(a, b, "of the first primary");
+  } finally {
+    await a.stop();
+  }
+  await b.ask("REPLICAOF", "NO", "ONE");
+  // It has never followed the first one.
+  await using c = await replicaOf(b);
+  assertEquals(await b.ask("FAILOVER"), "OK");
+  await changedPlaces(b, c);
+  assertEquals(await c.info("sync_full"), "0");
+  await fill(c, 60);
+  await assertSame(c, b, "of the second primary");
+});
+
+Deno.test("FAILOVER of a primary that was restarted and has written nothing needs no snapshot", async () => {
+  const dir = await Deno.makeTempDir();
+  const before = await TestServer.start({ shards: "2", appendonly: "yes" }, { dir });
+  await fill(before, 50);
+  await before.ask("SELECT", "3");
+  await fill(before, 20);
+  await before.stop();
+  const a = await TestServer.start({ shards: "2", appendonly: "yes" }, { dir });
+  try {
+    // It has never heard of the history before the restart.
+    await using b = await replicaOf(a);
+    assertEquals(await a.ask("FAILOVER"), "OK");
+    await changedPlaces(a, b);
+    assertEquals(await b.info("sync_full"), "0");
+    await fill(b, 60);
+    await assertSame(b, a, "of the restarted primary");
+  } finally {
+    await a.stop();
+    await Deno.remove(dir, { recursive: true });
+  }
+});
+
 Deno.test("what clients were told is done is there after failovers, there and back", async () => {
   await using a = await TestServer.start({ shards: "2" });
   await using b = await replicaOf(a);
