@@ -503,9 +503,15 @@ export class Follower implements UpstreamHost {
     });
   }
 
-  /** See `UpstreamHost`. */
+  /** See `UpstreamHost`. What is staged and may have part of a frame or unit never becomes the data. */
   broken(runner: UpstreamRunner): void {
     this.#notePosition(runner);
+    const { state } = runner.link!;
+    const arrival = this.#arrivals.of(runner.shard);
+    if (state.at !== "failed" || !needsFullSync(state.error)) return;
+    if (arrival?.complete.has(runner.shard)) {
+      this.#dropArrival(arrival, runner, "a link that fed the same snapshot broke");
+    }
   }
 
   /** See `UpstreamHost`. Where the data stands is noted before the link is gone. */

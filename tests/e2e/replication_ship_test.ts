@@ -381,6 +381,27 @@ Deno.test("a link whose part is complete is resumed into what the others still l
     assertEquals(replica.replication.positions()!.positions.map(({ offset }) => offset), [101, 50]);
   }));
 
+Deno.test("a part that is complete and breaks in its stream never takes the data's place", () =>
+  standing(async (replica, primary, images) => {
+    const zero = await primary.next(0);
+    const one = await primary.next(1);
+    await one.peer.send(primary.ack(1, 50) + "+SNAPSHOT\r\n");
+    await zero.peer.send(concat(bytes(primary.ack(0, 99)), ship(images[0], 99)));
+    // A unit that fails within: what it did before that is staged.
+    const unit = [["MULTI"], ["SET", keyOf(0), "half"], ["LPOP", keyOf(0)], ["EXEC"]];
+    await zero.peer.send(unit.map((words, i) => frame(99 + i, ...words)).join(""));
+    const again = await primary.next(0);
+    assertEquals([again.claim[2], again.claim[6]], ["0", "?"]);
+    await one.peer.send(ship(images[1], 50).subarray("+SNAPSHOT\r\n".length)).catch(() => {});
+    const anew = await primary.next(1);
+    assertEquals([anew.claim[2], anew.claim[6]], ["0", "?"]);
+    assertEquals(count(replica, "old"), 40);
+    await again.peer.send(concat(bytes(primary.ack(0, 103)), ship(images[0], 103)));
+    await anew.peer.send(concat(bytes(primary.ack(1, 50)), ship(images[1], 50)));
+    await until("it is replaced", () => replica.replication.isLinkUp, () => replica.tail());
+    assertEquals(count(replica, "new"), 40);
+  }));
+
 Deno.test("positions are those of the data that is there, whatever arrives beside it", () =>
   standing(async (replica, primary) => {
     const zero = await primary.next(0);
