@@ -17,6 +17,7 @@ import { AofDirectory } from "../persistence/aof_directory.ts";
 import type { AofPart } from "../persistence/aof_manifest.ts";
 import { SaveError, saveError } from "../persistence/save_error.ts";
 import type { Durability } from "../shard/durability.ts";
+import type { Shard } from "../shard/shard.ts";
 import type { LoadedSet } from "./aof_loading.ts";
 import { ShardFiles, type ShardFilesHost } from "./shard_files.ts";
 
@@ -400,6 +401,12 @@ export class AppendOnly implements Durability {
   /** Whether files are being rewritten, or begun. */
   get isRewriting(): boolean {
     return this.#rewriting !== null || this.#isCreating;
+  }
+
+  /** Whether a shard is frozen for files that are being begun. */
+  isBeginning(shard: Shard): boolean {
+    const isOfShard = (files: ShardFiles) => files.shard === shard && files.holdsView;
+    return this.#isCreating && (this.#files ?? []).some(isOfShard);
   }
 
   /**

@@ -423,12 +423,14 @@ export class Persistence {
   /**
    * The save before a stop; the caller holds the clients' writes, and with them what expires, so that
    * replicas that have every frame are exactly where the files are. What is frozen already, for a save
-   * or a ship, is given up for it. False, and all is as before, when it failed.
+   * or a ship, is given up for it; not for an append-only file that is being begun, since the next start
+   * goes by that. False, and all is as before, when it failed.
    */
   async saveForStop(): Promise<boolean> {
     // What is on disk is more than what is in memory then.
     if (this.#isLoading) return true;
-    const endOthers = () => this.#hold.endOthersViews("the server stops");
+    const endOthers = () =>
+      this.#hold.endOthersViews("the server stops", (shard) => this.appendOnly.isBeginning(shard));
     endOthers();
     const insist = setInterval(endOthers, INSIST_MS);
     // A save that still waits for the locks will freeze what there is now, so it serves as well.

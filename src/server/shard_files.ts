@@ -77,6 +77,8 @@ export class ShardFiles implements FrameLog {
   readonly log: AofLog;
   /** Bytes of all files after the last rewrite. */
   rewrittenBytes = 0;
+  /** Whether the shard is frozen for a rewrite. */
+  holdsView = false;
   readonly #host: ShardFilesHost;
   /** Bytes of the base, and of the increments before the one that is written to. */
   #olderBytes = 0;
@@ -354,6 +356,7 @@ export class ShardFiles implements FrameLog {
       usedMemoryBytes: shard.keys.arena.usedBytes,
       aofBase: true,
     });
+    this.holdsView = true;
     return new RdbFile({
       storage,
       dir: set.dir,
@@ -365,6 +368,7 @@ export class ShardFiles implements FrameLog {
         checksum: config.rdbChecksum,
       },
       viewReleased: () => {
+        this.holdsView = false;
         shard.thaw();
         shard.freezeLock.release();
       },

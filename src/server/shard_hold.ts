@@ -37,10 +37,14 @@ export class ShardHold {
     for (const shard of this.#shards) this.letGo(shard);
   }
 
-  /** Ends the frozen views of those whose locks are awaited; their readers are told why. */
-  endOthersViews(reason: string): void {
+  /**
+   * Ends the frozen views of those whose locks are awaited, but for those that `isSpared`; their readers
+   * are told why.
+   */
+  endOthersViews(reason: string, isSpared: (shard: Shard) => boolean): void {
     for (const shard of this.#shards) {
-      if (shard.keys.arena.isFrozen && !this.#held.has(shard)) shard.abortView(reason);
+      if (!shard.keys.arena.isFrozen || this.#held.has(shard) || isSpared(shard)) continue;
+      shard.abortView(reason);
     }
   }
 }

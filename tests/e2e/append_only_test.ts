@@ -286,6 +286,33 @@ Deno.test("a stop while files are being begun leaves files that the next start t
   }
 });
 
+Deno.test("a stop that saves lets an append-only file that is being begun come to its end", async () => {
+  await withStorage(async (storage, dir) => {
+    const settings = { appendonly: "yes", shards: "2" };
+    {
+      await using server = await start(dir, storage, settings);
+      await server.ask("SET", "k", "old");
+      assertEquals(await server.ask("CONFIG", "SET", "appendonly", "no"), "OK");
+      await until("it is off", () => !server.server.persistence.appendOnly.isOpen);
+      await server.ask("MSET", "k", "new", "a", "1", "b", "2", "c", "3");
+      const disk = Promise.withResolvers<void>();
+      storage.delay = (operation, path) =>
+        operation === "write" && path.includes("/temp-appendonlydir-new/temp-")
+          ? disk.promise
+          : null;
+      assertEquals(await server.ask("CONFIG", "SET", "appendonly", "yes"), "OK");
+      await until("it is being begun", () => server.server.persistence.appendOnly.isRewriting);
+      const stopped = server.server.stop({ save: true, force: false, now: true });
+      await isOpen(stopped);
+      disk.resolve();
+      assertEquals(await stopped, true);
+    }
+    // The next start goes by it, and not by the snapshot.
+    await using server = await start(dir, storage, settings);
+    assertEquals(await server.ask("MGET", "k", "a", "b", "c"), ["new", "1", "2", "3"]);
+  });
+});
+
 Deno.test("a stop while a first start begins its files leaves files that the next start takes", async () => {
   const random = new Random(testSeed(29));
   for (let round = 0; round < 8; round++) {
