@@ -186,16 +186,16 @@ export class Loading {
   }
 
   /**
-   * Loads what is in the directory beside the data that is there, and puts it in its place. The shards
-   * begin new histories: their offsets meant the old data.
+   * Loads what is in a directory under the names given beside the data that is there, and puts it in its
+   * place. The shards begin new histories: their offsets meant the old data.
    *
    * @throws {LoadError} when it cannot be loaded; the data are as before.
    */
-  async again(isReplica: boolean): Promise<void> {
-    const { storage, node, config } = this.#host;
+  async again(isReplica: boolean, dir: string, naming: NamingSettings): Promise<void> {
+    const { storage, node } = this.#host;
     const forks = node.shards.map((shard) => shard.keys.fork());
     try {
-      const decision = await lookForData(storage, config.dir, config);
+      const decision = await lookForData(storage, dir, naming);
       await this.#run(decision, {
         keyspaces: forks,
         shardOf: (buf, start, stop) => node.shardOf(buf, start, stop),

@@ -362,9 +362,11 @@ export class Persistence {
       // Nothing may be applied between the save and the load; nothing expires while writes are held.
       replication.suspend();
       while (this.#saving !== null) await this.#saving;
+      // What is saved is loaded, and not what the settings name by then.
+      const { dir, dbFilename, shards } = this.#host.config;
       const failure = await this.#save();
       if (failure !== null) throw failure;
-      await (this.#reading = this.#loading.again(isReplica));
+      await (this.#reading = this.#loading.again(isReplica, dir, { dbFilename, shards }));
       await replication.reset();
     } finally {
       this.#isReloading = false;

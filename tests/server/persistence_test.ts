@@ -241,6 +241,24 @@ async function sendHeld(server: TestServer): Promise<Client> {
   return client;
 }
 
+Deno.test("DEBUG RELOAD loads what it saved, whatever dir and dbfilename are set meanwhile", async () => {
+  await withDir(async (elsewhere) => {
+    for (const [setting, value] of [["dir", elsewhere], ["dbfilename", "other.rdb"]]) {
+      const { storage, asked, release } = heldDisk();
+      const settings = { "enable-protected-configs": "yes", shards: "2" };
+      await using server = await TestServer.start(settings, { storage });
+      await write(server, 100);
+      const reloading = await server.connect();
+      await reloading.send("DEBUG", "RELOAD");
+      await asked;
+      assertEquals(await server.ask("CONFIG", "SET", setting, value), "OK");
+      release();
+      assertEquals(plain(await reloading.read()), "OK");
+      assertEquals(await server.ask("DBSIZE"), 100, setting);
+    }
+  });
+});
+
 Deno.test("CLIENT UNPAUSE ends no DEBUG RELOAD's hold of writes", async () => {
   const { storage, asked, release } = heldDisk();
   await using server = await TestServer.start({}, { storage });
