@@ -23,8 +23,8 @@ usage:
 
 examples:
   shoal --port 7000 --shards 2
-  shoal shoal.conf --save "" --bind 127.0.0.1 ::1
-  shoal --port 7001 --replicaof "127.0.0.1 7000"
+  shoal --port 7010 --dir ./data/replica --replicaof "127.0.0.1 7000"
+  shoal ./data/shoal.conf --port 7020 --dir ./data/other --bind 127.0.0.1 -::1 --save ""
 
 Settings come from the config file (in the form of redis.conf), then from variables such as
 ${environmentName("port")} and ${

@@ -1,7 +1,9 @@
-import { assert, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
+import { parseArguments } from "../../src/cli/args.ts";
 import { helpText, settingsMarkdown } from "../../src/cli/help.ts";
 import { versionLine } from "../../src/cli/version.ts";
 import { ConfigError } from "../../src/server/config_error.ts";
+import { loadConfig, replicationPortBase } from "../../src/server/config_sources.ts";
 import { SETTINGS } from "../../src/server/settings.ts";
 import { INERT_SETTINGS } from "../../src/server/settings_inert.ts";
 
@@ -12,6 +14,32 @@ Deno.test("help names every setting with its default, in lines that fit a termin
   assertStringIncludes(help, "--proto-max-bulk-len 512mb");
   for (const line of help.split("\n")) assert(line.length <= 100, line);
   assert(help.endsWith("\n"));
+});
+
+Deno.test("help's examples stay inside the sandbox, and can all be started side by side", () => {
+  const examples = [...helpText().matchAll(/^ {2}shoal (.*--port \d+.*)$/gm)].map(([, line]) =>
+    [...line.matchAll(/"([^"]*)"|\S+/g)].map(([word, quoted]) => quoted ?? word)
+  );
+  assertEquals(examples.length, 3);
+  const taken = new Set<number | string>();
+  const take = (what: number | string) => {
+    assert(!taken.has(what), `two examples have ${what}`);
+    taken.add(what);
+  };
+  for (const argv of examples) {
+    const invocation = parseArguments(argv);
+    assert(invocation.do === "serve");
+    const { configFile, directives } = invocation.sources;
+    assert(configFile === null || configFile.startsWith("./data/"), `${configFile}`);
+    const config = loadConfig({ configFile: null, stdin: false, directives }, () => undefined);
+    assertMatch(config.dir, /^\.\/data(\/\w+)?$/);
+    take(config.dir);
+    take(config.port);
+    const base = replicationPortBase(config, config.port);
+    for (let shard = 0; shard < config.shards; shard++) take(base + shard);
+    const needed = config.bind.filter((address) => !address.startsWith("-"));
+    assertEquals(needed, ["127.0.0.1"]);
+  }
 });
 
 Deno.test("help about settings shows these alone, under any of their names", () => {
