@@ -11,8 +11,9 @@
 # The permissions are the set "server" of deno.json. An --allow-KIND given here replaces the set's
 # entry of that kind, a --deny-KIND takes away from it, for instance:
 #
-#   sh compile.sh --allow-net=0.0.0.0:6379,10.0.0.0/8 --allow-read=/var/lib/shoal --allow-write=/var/lib/shoal
+#   sh compile.sh --allow-net=0.0.0.0:6379,0.0.0.0:16379 --allow-read=/var/lib/shoal --allow-write=/var/lib/shoal
 #
+# That is for `--bind 0.0.0.0 --dir /var/lib/shoal`; port 16379 is the one of shard 0's replicas.
 # Relative paths in a permission count from the folder the file is started in.
 set -eu
 cd "$(dirname "$0")"
