@@ -278,7 +278,7 @@ export class Executor {
       if (sub === null) {
         const container = command.spec.name.toUpperCase();
         reply.error(unknownSubcommand(buf, starts[1], stops[1], container));
-        return this.#finish(session, command, replyStart);
+        return this.#finish(session, null, replyStart);
       }
       command = sub;
     }

@@ -93,13 +93,18 @@ Deno.test("CONFIG RESETSTAT sets the counters of saves and rewrites to zero", as
 Deno.test("a command's failures and refusals are counted apart from its runs", async () => {
   await using server = await TestServer.start({ "slowlog-log-slower-than": "0" });
   const client = await server.connect();
-  await client.pipeline(["SET", "k", "v"], ["INCR", "k"], ["GET"], ["CLIENT", "NO-TOUCH", "x"]);
+  await client.pipeline(["SET", "k", "v"], ["INCR", "k"], ["GET"], ["CLIENT", "NO-TOUCH", "x"], [
+    "CLIENT",
+    "NOPE",
+  ], ["CLIENT"]);
   const shown = async (name: string) =>
     (await server.info(`cmdstat_${name}`))?.replace(/usec=\d+,usec_per_call=[\d.]+/, "usec");
   assertEquals(await shown("set"), "calls=1,usec,rejected_calls=0,failed_calls=0");
   assertEquals(await shown("incr"), "calls=1,usec,rejected_calls=0,failed_calls=1");
   assertEquals(await shown("get"), "calls=0,usec,rejected_calls=1,failed_calls=0");
   assertEquals(await shown("client|no-touch"), "calls=1,usec,rejected_calls=0,failed_calls=1");
+  // As in Redis, what names no command is none's refusal, and CLIENT alone is one of CLIENT.
+  assertEquals(await shown("client"), "calls=0,usec,rejected_calls=1,failed_calls=0");
 });
 
 Deno.test("an address to announce is one, since INFO tells it between commas", async () => {
