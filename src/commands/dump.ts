@@ -24,7 +24,13 @@ import {
 import { int64Argument } from "./arguments.ts";
 import { type Call, integerBytes } from "./call.ts";
 import { isPast } from "./expiry_options.ts";
-import { DEL_HAPPENED, GENERIC_EVENT, RESTORE_HAPPENED } from "./keyspace_events.ts";
+import {
+  DEL_HAPPENED,
+  GENERIC_EVENT,
+  NEW_EVENT,
+  NEW_HAPPENED,
+  RESTORE_HAPPENED,
+} from "./keyspace_events.ts";
 import { STRING_BYTES_CEILING, STRING_BYTES_MAX_DEFAULT } from "./limits.ts";
 import type { CommandSpec } from "./registry.ts";
 import { KEY, ONE_KEY } from "./string_docs.ts";
@@ -244,7 +250,7 @@ class RestoreSink extends BuildingSink {
       valueStop,
       this.#deadline,
     );
-    this.#stored(fresh);
+    this.#stored(fresh, a !== 0);
   }
 
   protected override builderOf(): ValueBuilder {
@@ -259,7 +265,9 @@ class RestoreSink extends BuildingSink {
       builder.abort();
       return this.#storeNothing();
     }
-    this.#stored(builder.finish(this.#call.db, this.key, 0, this.keyBytes, this.#deadline));
+    const { keys, db } = this.#call;
+    const replaces = keys.peek(db, this.key, 0, this.keyBytes) !== 0;
+    this.#stored(builder.finish(db, this.key, 0, this.keyBytes, this.#deadline), replaces);
   }
 
   #isPast(): boolean {
@@ -278,8 +286,10 @@ class RestoreSink extends BuildingSink {
     call.reply.ok();
   }
 
-  #stored(a: number): void {
+  /** A key that was there is new all the same, as though it had been removed before. */
+  #stored(a: number, replaces: boolean): void {
     const call = this.#call;
+    if (replaces) call.notify(NEW_EVENT, NEW_HAPPENED, 1);
     setAccess(call.keys, a, this.#options);
     effectRestore(call, this.#deadline, this.#options);
     call.notify(GENERIC_EVENT, RESTORE_HAPPENED, 1);

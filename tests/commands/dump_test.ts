@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { ascii } from "../../src/base/ascii.ts";
 import { HASH_COMMANDS } from "../../src/commands/hashes.ts";
+import { KeyspaceEvents } from "../../src/commands/keyspace_events.ts";
 import { LIST_COMMANDS } from "../../src/commands/lists.ts";
 import { SET_TYPE_COMMANDS } from "../../src/commands/sets.ts";
 import { STREAM_COMMANDS } from "../../src/commands/streams.ts";
@@ -63,6 +64,25 @@ Deno.test("RESTORE stores what DUMP gave, and tells it with a deadline in Unix m
   assertEquals(deadlineOf(shell, "a"), -1);
   assertEquals(deadlineOf(shell, "d"), T + 7);
   assertEquals(shell.keys[0].dirty, 7);
+});
+
+Deno.test("RESTORE tells that a key is new whether it replaces one or not, as redis-server does", () => {
+  const [text, textPayload] = dumped("value");
+  const list = new Shell([...GENERIC, ...LIST_COMMANDS]);
+  list.run("RPUSH", "k", "item");
+  const listPayload = bytesOf(list.run("DUMP", "k"));
+  for (const [shell, payload] of [[text, textPayload], [list, listPayload]] as const) {
+    const told: string[] = [];
+    const events = new KeyspaceEvents();
+    events.choose("KEAn");
+    events.tell = (_kind, event) => told.push(String.fromCharCode(...event));
+    events.observe(shell.keys[0]);
+    shell.call.events = events;
+    assertEquals(shell.run("RESTORE", "k", "0", payload, "REPLACE"), OK);
+    assertEquals(shell.run("RESTORE", "fresh", "0", payload, "REPLACE"), OK);
+    assertEquals(shell.run("RESTORE", "k", "1", payload, "REPLACE", "ABSTTL"), OK);
+    assertEquals(told, ["new", "restore", "new", "restore", "del"]);
+  }
 });
 
 Deno.test("RESTORE replaces a key only if told to, and its deadline with it", () => {
