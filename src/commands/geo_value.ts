@@ -5,6 +5,7 @@
  */
 
 import { ascii } from "../base/ascii.ts";
+import { toFixed } from "../base/binary_float.ts";
 import type { ErrorLine } from "../resp/errors.ts";
 import type { ReplyWriter } from "../resp/reply_writer.ts";
 import type { Call } from "./call.ts";
@@ -25,8 +26,8 @@ const UNITS: readonly (readonly [Uint8Array, number])[] = [
 const DISTANCE_DIGITS = 4;
 /** Of coordinates. */
 const COORDINATE_DIGITS = 17;
-/** From here on `toFixed` writes an exponent. */
-const PLAIN_BELOW = 1e21;
+/** Of coordinates that an error quotes. */
+const ERROR_DIGITS = 6;
 
 /** A position in a request. */
 export interface Position {
@@ -55,11 +56,14 @@ export function readPosition(call: Call, i: number, position: Position): boolean
   return true;
 }
 
-/** A double as C prints it with `%f`. */
+/** A double as C prints it with `%f`: what lies halfway goes to the even digit, and zero has a sign. */
 function inDegrees(n: number): string {
-  if (Math.abs(n) < PLAIN_BELOW) return n.toFixed(6);
   if (!Number.isFinite(n)) return n > 0 ? "inf" : "-inf";
-  return `${BigInt(n)}.000000`;
+  let mantissa = Math.abs(n);
+  let exponent = 0;
+  for (; !Number.isInteger(mantissa); mantissa *= 2) exponent--;
+  const sign = n < 0 || Object.is(n, -0) ? "-" : "";
+  return sign + toFixed({ mantissa: BigInt(mantissa), exponent, infinite: false }, ERROR_DIGITS);
 }
 
 /** Argument `i` as a unit: its metres, NaN if it is none and the error is replied. */

@@ -13,7 +13,7 @@ const SINGLES = [
   "SET s text", "GEOADD", "GEOADD g 13.361389 38.115556", "GEOADD g 13.361389 38.115556 Palermo 15.087269 37.502669 Catania",
   "GEOADD g 13.361389 38.115556 Palermo", "GEOADD g CH 13.4 38.1 Palermo", "GEOADD g NX 1 1 Palermo 2 2 two", "GEOADD g XX 1 1 none",
   "GEOADD g NX XX 1 1 x", "GEOADD g XX NX CH 1 1 x", "GEOADD g CH CH CH", "GEOADD g NX 1 1", "GEOADD g 200 1 x", "GEOADD g 1 86 x", "GEOADD g -180.1 0 x",
-  "GEOADD g x 1 a", "GEOADD g 1 x a", "GEOADD g inf 1 a", "GEOADD g 1e30 1 a", "GEOADD g 1 1 a 200 1 b", "GEOADD s 1 1 a", "GEOADD list 1 1 a",
+  "GEOADD g x 1 a", "GEOADD g 1 x a", "GEOADD g inf 1 a", "GEOADD g 1e30 1 a", "GEOADD g -1e30 1 a", "GEOADD g -0 90 a", "GEOADD g 181.0078125 -0.0078125 a", "GEOADD g 181.0234375 4.9e-324 a", "GEOADD g 1 1 a 200 1 b", "GEOADD s 1 1 a", "GEOADD list 1 1 a",
   "GEOADD edge 180 85.05112878 ne -180 -85.05112878 sw 180 -85.05112878 se -180 85.05112878 nw 0 0 o 1e-9 1e-9 near", "ZRANGE edge 0 -1 WITHSCORES",
   "GEOPOS edge ne sw se nw o near", "GEOHASH edge ne sw se nw o near", "GEOPOS g Palermo Catania none", "GEOPOS g", "GEOPOS none a b", "GEOPOS s a", "GEOPOS list a",
   "GEOHASH g Palermo Catania none", "GEOHASH g", "GEOHASH none a b", "GEOHASH s a", "GEODIST g Palermo Catania", "GEODIST g Palermo Catania km", "GEODIST g Palermo Catania MI",
