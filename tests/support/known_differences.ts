@@ -78,7 +78,7 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
   },
   {
     what:
-      "XCLAIM and XAUTOCLAIM make the consumer that they name, whether they claim anything or not",
+      "XREADGROUP, XCLAIM and XAUTOCLAIM make the consumer that they name, whether they find anything or not",
     reason: "As in Redis 7.2; in 7.0 only when they do.",
     explains: (words, redis, ours) =>
       (named(words, "xinfo groups") && withoutConsumers(redis) === withoutConsumers(ours)) ||
