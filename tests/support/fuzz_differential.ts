@@ -1,6 +1,6 @@
 /**
  * Random commands to redis-server and to us over sockets, in one order: the replies are the same
- * bytes, and the data is the same in the end. What differs for a known reason does not count.
+ * bytes, so are the events, and the data is the same in the end. What differs for a known reason does not count.
  */
 
 import { KNOWN_DIFFERENCES, type KnownDifference } from "./known_differences.ts";
@@ -21,8 +21,8 @@ const DIFFERENCES_MAX = 12;
 /** Databases that the commands get to. */
 const DATABASES = 16;
 
-/** Settings that say how values are packed, and what they are set to from round to round. */
-const PACKING: Readonly<Record<string, readonly string[]>> = {
+/** Settings of packing and events, and what they are set to from round to round. */
+const SETTINGS: Readonly<Record<string, readonly string[]>> = {
   "hash-max-listpack-entries": ["128", "4"],
   "hash-max-listpack-value": ["64", "8"],
   "set-max-intset-entries": ["512", "5"],
@@ -32,6 +32,7 @@ const PACKING: Readonly<Record<string, readonly string[]>> = {
   "stream-node-max-entries": ["100", "4"],
   "stream-node-max-bytes": ["4096", "200"],
   "hll-sparse-max-bytes": ["3000", "100"],
+  "notify-keyspace-events": ["", "EAn"],
 };
 
 /** What a run is asked for. */
@@ -56,6 +57,14 @@ export interface FuzzReport {
   /** Commands that are drawn by the generator and unknown to us. */
   readonly leftOut: readonly string[];
 }
+
+/** Channels of the events that are compared. */
+const EVENTS = "__keyevent@*";
+/**
+ * Events that are not: when a key is found to be over is chance; of consumers, and of a BITFIELD that
+ * fails, see known_differences.ts.
+ */
+const EVENTS_LEFT_OUT = /:(expired|setbit|xgroup-(create|del)consumer) /;
 
 /** A command whose replies differ. */
 interface Difference {
@@ -124,18 +133,29 @@ class Fuzz {
   readonly #random: Random;
   readonly #redis: RawSocket;
   readonly #ours: RawSocket;
+  /** Listeners to the events of both. */
+  readonly #listeners: readonly [RawSocket, RawSocket];
   readonly #past: Unit[] = [];
   #marks = 0;
 
-  constructor(options: FuzzOptions, redis: RawSocket, ours: RawSocket) {
+  constructor(
+    options: FuzzOptions,
+    redis: RawSocket,
+    ours: RawSocket,
+    listeners: readonly [RawSocket, RawSocket],
+  ) {
     this.#options = options;
     this.#random = new Random(options.seed);
     this.#redis = redis;
     this.#ours = ours;
+    this.#listeners = listeners;
   }
 
   async run(): Promise<FuzzReport> {
     await this.#both([["HELLO", `${this.#options.protocol}`], ["FLUSHALL"]]);
+    for (const listener of this.#listeners) {
+      await listener.write(batch(["HELLO", "3"], ["PSUBSCRIBE", EVENTS]));
+    }
     const [, names] = await this.#both([["COMMAND", "LIST"]]);
     const known = new Set(partsOfReply(names)!.parts.map((part) => part.split("\r\n")[1]));
     const commands = new RandomCommands(this.#random, (name) => known.has(name));
@@ -144,7 +164,7 @@ class Fuzz {
     while (done < this.#options.commands && this.differences.length < DIFFERENCES_MAX) {
       if (done >= roundStop) {
         await this.#compareData();
-        await this.#choosePacking();
+        await this.#chooseSettings();
         this.#options.progress?.(done);
         roundStop = done + ROUND_COMMANDS;
       }
@@ -169,7 +189,36 @@ class Fuzz {
         this.#judge(unit, difference);
       }
     }
+    await this.#compareEvents(units);
     if (this.#past.length > 20_000) this.#past.splice(0, 10_000);
+  }
+
+  /** Compares the events of `units`, in order, and shows the first that differ. */
+  async #compareEvents(units: readonly Unit[]): Promise<void> {
+    const [redis, ours] = await Promise.all(this.#listeners.map((each) => this.#told(each)));
+    const at = redis.findIndex((event, i) => event !== ours[i]);
+    if (at < 0 && redis.length === ours.length) return;
+    const from = at < 0 ? redis.length : at;
+    const near = (events: readonly string[]) => shown(events.slice(from, from + 4).join(", "));
+    const commands = units.flatMap((unit) =>
+      unit.commands.map((each) => each.map(shown).join(" "))
+    );
+    this.differences.push(
+      [...commands, `  events of redis: ${near(redis)}`, `  ours:            ${near(ours)}`].join(
+        "\n",
+      ),
+    );
+  }
+
+  /** The events that a listener has heard of since it was last asked, as `channel key`. */
+  async #told(listener: RawSocket): Promise<string[]> {
+    const mark = `<heard ${this.#marks}>`;
+    await listener.write(batch(["PING", mark]));
+    const pushes = splitReplies(await listener.readThrough(`${mark}\r\n`)) ?? [];
+    return pushes.map((push) => partsOfReply(push)?.parts.map(bulkText) ?? [])
+      .filter(([kind]) => kind === "pmessage")
+      .map(([, , channel, key]) => `${channel} ${key}`)
+      .filter((event) => !EVENTS_LEFT_OUT.test(event));
   }
 
   /** Counts the reason for which two replies to `words` differ; undefined when none is known. */
@@ -240,15 +289,15 @@ class Fuzz {
     return [redis.at(-1)!, ours.at(-1)!];
   }
 
-  async #choosePacking(): Promise<void> {
-    const commands = Object.entries(PACKING).map(([name, values]) => [
+  async #chooseSettings(): Promise<void> {
+    const commands = Object.entries(SETTINGS).map(([name, values]) => [
       "CONFIG",
       "SET",
       name,
       this.#random.pick(values),
     ]);
     const [redis, ours] = await this.#both(commands);
-    if (redis !== ours) this.differences.push(`settings of packing: ${redis}, ours ${ours}`);
+    if (redis !== ours) this.differences.push(`settings: ${redis}, ours ${ours}`);
   }
 
   /** Compares digests of all data; where they differ, key by key. */
@@ -317,5 +366,7 @@ function latin1Bytes(word: string): Uint8Array {
 export async function fuzzDifferential(options: FuzzOptions): Promise<FuzzReport> {
   using redis = await RawSocket.connect(options.redisPort);
   using ours = await RawSocket.connect(options.port);
-  return await new Fuzz(options, redis, ours).run();
+  using redisEvents = await RawSocket.connect(options.redisPort);
+  using ourEvents = await RawSocket.connect(options.port);
+  return await new Fuzz(options, redis, ours, [redisEvents, ourEvents]).run();
 }

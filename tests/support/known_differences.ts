@@ -120,6 +120,11 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     reason: "Clients that wait in the group must hear of it, and hear as all others do.",
   },
   {
+    what:
+      "BITFIELD that only makes its string longer, since what it was to store failed, is a change",
+    reason: "Redis tells nobody of it, neither by an event nor its replicas.",
+  },
+  {
     what: "CLIENT TRACKING: prefixes given together that overlap are refused",
     reason: "Redis replies the error and OK, and tracks, if the first of them does not overlap.",
   },
