@@ -49,6 +49,7 @@ const TILDE = 126;
 const GREATER = 62;
 const BAR = 124;
 const EQUALS = 61;
+const OPENING = 40;
 
 const OK = ascii("+OK\r\n");
 const PONG = ascii("+PONG\r\n");
@@ -264,6 +265,12 @@ export class ReplyWriter {
   boolean(b: boolean): void {
     if (this.resp3) this.#digit(HASH, b ? 116 : 102);
     else this.#digit(COLON, b ? 49 : 48);
+  }
+
+  /** An integer of any size, given as its decimal digits: `(<digits>`, in RESP2 a bulk. */
+  bigNumber(digits: string): void {
+    if (this.resp3) this.#line(OPENING, digits);
+    else this.bulkText(digits);
   }
 
   /** The header of an array of `n` replies. */

@@ -23,6 +23,7 @@ import {
   STRING_OVERHEAD_BYTES,
 } from "../snapshot/rdb_encode.ts";
 import { ADMIN_ANYTIME, integerArgument, unknownOrWrong, word } from "./command_parts.ts";
+import { replyOfKind } from "./debug_protocol.ts";
 import { isLocalPeer } from "./peers.ts";
 import type { Server } from "./server.ts";
 import { Wait } from "./wait.ts";
@@ -51,6 +52,11 @@ const HELP: readonly HelpEntry[] = [
   ["DIGEST", "Show a digest of all keys; equal data has equal digests, whatever the shards."],
   ["DIGEST-VALUE <key> [<key> ...]", "Show a digest of each key's value."],
   ["OBJECT <key>", "Show what is known of a key's value."],
+  [
+    "PROTOCOL <type>",
+    "Reply with a value of the type: string, integer, double, bignum, null, array, set, map, attrib, " +
+    "push, verbatim, true, false.",
+  ],
   ["RELOAD", "Save, empty, and load what was saved."],
   [
     "SET-ACTIVE-EXPIRE <0|1>",
@@ -178,6 +184,7 @@ export function debugCommands(server: Server): CommandSpec[] {
     if (isLong && call.session.transaction !== null) return reply.error(ERR_IN_MULTI);
     if (subcommand === "DIGEST" && argc === 2) return void digest(new Wait(call, server));
     if (subcommand === "DIGEST-VALUE" && argc >= 2) return digestValues(call);
+    if (subcommand === "PROTOCOL" && argc === 3) return replyOfKind(reply, word(call, 2));
     if (subcommand === "STRINGMATCH-LEN" && argc === 4) return stringMatch(call);
     if (subcommand === "SET-ACTIVE-EXPIRE" && argc === 3) {
       server.background.expires = word(call, 2) !== "0";

@@ -41,6 +41,12 @@ const REPLIES: [string, (reply: ReplyWriter) => void, string, string?][] = [
   ["map", (r) => r.map(30), "*60\r\n", "%30\r\n"],
   ["set", (r) => r.set(2), "*2\r\n", "~2\r\n"],
   ["push", (r) => r.push(2), "*2\r\n", ">2\r\n"],
+  [
+    "big number",
+    (r) => r.bigNumber("-12345678901234567890"),
+    "$21\r\n-12345678901234567890\r\n",
+    "(-12345678901234567890\r\n",
+  ],
   ["verbatim", (r) => r.verbatim("txt", "a\nb"), "$3\r\na\nb\r\n", "=7\r\ntxt:a\nb\r\n"],
   ["error", (r) => r.error(ascii("ERR syntax error")), "-ERR syntax error\r\n"],
   ["errorText", (r) => r.errorText("ERR é"), "-ERR \xc3\xa9\r\n"],

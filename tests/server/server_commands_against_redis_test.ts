@@ -129,6 +129,21 @@ const LINES: readonly string[] = [
   "DEBUG DIGEST",
   "DEBUG OBJECT",
   "DEBUG OBJECT nokey",
+  "DEBUG PROTOCOL",
+  "DEBUG PROTOCOL foo",
+  "DEBUG PROTOCOL string",
+  "DEBUG PROTOCOL INTEGER",
+  "DEBUG PROTOCOL double",
+  "DEBUG PROTOCOL bignum",
+  "DEBUG PROTOCOL null",
+  "DEBUG PROTOCOL array",
+  "DEBUG PROTOCOL set",
+  "DEBUG PROTOCOL map",
+  "DEBUG PROTOCOL attrib",
+  "DEBUG PROTOCOL verbatim",
+  "DEBUG PROTOCOL true",
+  "DEBUG PROTOCOL false",
+  "DEBUG PROTOCOL true false",
   "DEBUG SET-ACTIVE-EXPIRE",
   "DEBUG SET-ACTIVE-EXPIRE 1",
   "DEBUG RELOAD",
@@ -192,6 +207,9 @@ const LINES: readonly string[] = [
   "INFO foo",
   "INFO cluster",
   "INFO modules",
+  // In RESP3 the push comes first, and the reply is read as the next command's.
+  "DEBUG PROTOCOL push",
+  "ECHO a",
 ];
 
 const lineWords = (line: string) =>
