@@ -23,6 +23,7 @@ import {
   STRING_OVERHEAD_BYTES,
 } from "../snapshot/rdb_encode.ts";
 import { ADMIN_ANYTIME, integerArgument, unknownOrWrong, word } from "./command_parts.ts";
+import { populate, readPlan } from "./debug_populate.ts";
 import { replyOfKind } from "./debug_protocol.ts";
 import { isLocalPeer } from "./peers.ts";
 import type { Server } from "./server.ts";
@@ -34,7 +35,9 @@ const ERR_NOT_ALLOWED = ascii(
     "file, and then restart the server.",
 );
 const ERR_RELOAD_OPTIONS = ascii("ERR DEBUG RELOAD takes no options: it saves, empties and loads");
-const ERR_IN_MULTI = ascii("ERR DEBUG DIGEST and RELOAD take longer than a transaction may");
+const ERR_IN_MULTI = ascii(
+  "ERR DEBUG DIGEST, POPULATE and RELOAD take longer than a transaction may",
+);
 const ERR_RELOAD_FAILED = ascii("ERR Error trying to load the RDB dump, check server logs.");
 const ERR_DIGEST_FAILED = ascii("ERR Error computing the digest, check server logs.");
 const ERR_STRINGMATCH_LENGTH = ascii("ERR length must be between 0 and 1048576");
@@ -52,6 +55,10 @@ const HELP: readonly HelpEntry[] = [
   ["DIGEST", "Show a digest of all keys; equal data has equal digests, whatever the shards."],
   ["DIGEST-VALUE <key> [<key> ...]", "Show a digest of each key's value."],
   ["OBJECT <key>", "Show what is known of a key's value."],
+  [
+    "POPULATE <count> [<prefix>] [<size>]",
+    "Create so many strings, named key:<n> or <prefix>:<n>, of <size> bytes; keys that exist stay.",
+  ],
   [
     "PROTOCOL <type>",
     "Reply with a value of the type: string, integer, double, bignum, null, array, set, map, attrib, " +
@@ -180,9 +187,14 @@ export function debugCommands(server: Server): CommandSpec[] {
       call.route(2);
       return objectInfo(call);
     }
-    const isLong = subcommand === "DIGEST" && argc === 2 || subcommand === "RELOAD";
+    const isPopulate = subcommand === "POPULATE" && argc >= 3 && argc <= 5;
+    const isLong = subcommand === "DIGEST" && argc === 2 || isPopulate || subcommand === "RELOAD";
     if (isLong && call.session.transaction !== null) return reply.error(ERR_IN_MULTI);
     if (subcommand === "DIGEST" && argc === 2) return void digest(new Wait(call, server));
+    if (isPopulate) {
+      const plan = readPlan(call);
+      return plan === null ? undefined : void populate(server, call, plan);
+    }
     if (subcommand === "DIGEST-VALUE" && argc >= 2) return digestValues(call);
     if (subcommand === "PROTOCOL" && argc === 3) return replyOfKind(reply, word(call, 2));
     if (subcommand === "STRINGMATCH-LEN" && argc === 4) return stringMatch(call);

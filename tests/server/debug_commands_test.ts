@@ -50,6 +50,49 @@ Deno.test("DEBUG RELOAD keeps the data and its deadlines", async () => {
   assertMatch(await client.line("DEBUG RELOAD NOSAVE") as string, /^-ERR DEBUG RELOAD takes no/);
 });
 
+Deno.test("DEBUG POPULATE lets others run, and its keys reach a replica and the append-only file", async () => {
+  const dir = await Deno.makeTempDir();
+  const settings = { shards: "2", appendonly: "yes" };
+  let digest: string;
+  {
+    await using primary = await TestServer.start(settings, { dir });
+    await using replica = await TestServer.start({ replicaof: `127.0.0.1 ${primary.port}` });
+    const client = await primary.connect();
+    await client.line("SELECT 3");
+    await client.send("DEBUG", "POPULATE", "30000", "k", "20");
+    assert(await primary.ask("DBSIZE") === 0, "others wait");
+    assertEquals(await client.read(), "OK");
+    assertEquals(await client.line("DBSIZE"), 30_000);
+    assertEquals(await client.line("GET k:29999"), "value:29999".padEnd(20, "\0"));
+    digest = await client.line("DEBUG DIGEST") as string;
+    await client.line("WAIT 1 10000");
+    assertEquals(await replica.ask("DEBUG", "DIGEST"), digest);
+  }
+  await using again = await TestServer.start(settings, { dir });
+  assertEquals(await again.ask("DEBUG", "DIGEST"), digest);
+  await again.stop();
+  await Deno.remove(dir, { recursive: true });
+});
+
+Deno.test("DEBUG POPULATE is refused where a write is, and waits where one does", async () => {
+  await using server = await TestServer.start({ "maxmemory": "1mb" });
+  const client = await server.connect();
+  assertMatch(await client.line("DEBUG POPULATE 100000 k 100") as string, /^-OOM /);
+  const size = await client.line("DBSIZE") as number;
+  assert(size > 1000 && size < 10_000, `${size} keys`);
+  await client.line("FLUSHALL");
+  await client.line("CLIENT PAUSE 100000 WRITE");
+  await client.send("DEBUG", "POPULATE", "10");
+  assertEquals(await server.ask("DBSIZE"), 0);
+  await server.ask("CLIENT", "UNPAUSE");
+  assertEquals(await client.read(), "OK");
+  assertEquals(await client.line("DBSIZE"), 10);
+  await client.line("REPLICAOF 127.0.0.1 1");
+  assertMatch(await client.line("DEBUG POPULATE 20") as string, /^-READONLY /);
+  const replies = await client.pipeline(["MULTI"], ["DEBUG", "POPULATE", "1"], ["EXEC"]);
+  assertMatch(String(replies[2]), /take longer than a transaction/);
+});
+
 Deno.test("DEBUG SET-ACTIVE-EXPIRE leaves expired keys until they are looked for", async () => {
   await using server = await TestServer.start();
   const client = await server.connect();
