@@ -212,7 +212,7 @@ function namesDue(dbFilename: string, { choice }: Decision): [path: string, name
  * After the save `saveId`: removes the files of older saves of ours, which it superseded, and moves
  * aside the plain files that it replaced. A file that shoal did not write is never removed. Of saves
  * only those are superseded that are `known`, since the data come from them: others are another data
- * set's, and are left alone with what belongs to them.
+ * set's, and are left alone with what belongs to them. It fails when a start would load another save.
  */
 export async function tidyAfterSave(
   storage: Storage,
@@ -225,7 +225,11 @@ export async function tidyAfterSave(
   const failed = await tryTo(async () => {
     if (!await hasOthers(storage, dir, naming)) return;
     const { choice, stale, replaced, leftovers } = await lookForData(storage, dir, naming);
-    if (choice.kind !== "save" || choice.files[0].facts.saveId !== saveId) return;
+    if (choice.kind !== "save") return;
+    const [{ path, facts }] = choice.files;
+    if (facts.saveId !== saveId) {
+      throw new LoadError(`a start would load ${path}, which says a later time than this save`);
+    }
     const foreign = new Set<string>();
     for (const { name, path, head } of stale) {
       if (head.kind !== "save" || !known.has(head.facts.saveId)) {

@@ -174,6 +174,20 @@ export class Loading {
     return loaded;
   }
 
+  /**
+   * Takes note of the snapshots in the directory, which are not loaded, since an append-only file is: the
+   * next save says a later time than they do, whatever the clock says by then.
+   */
+  async passOver(): Promise<void> {
+    const { storage, config } = this.#host;
+    try {
+      const { choice } = await lookForData(storage, config.dir, config);
+      if (choice.kind === "save") this.savedAtMs = choice.files[0].facts.savedAtMs;
+    } catch {
+      // What no start would load hides no save.
+    }
+  }
+
   #takeFacts(files: readonly SaveFile[]): void {
     const [{ facts }] = files;
     const { node, log } = this.#host;

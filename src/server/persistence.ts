@@ -297,6 +297,7 @@ export class Persistence {
       await this.#loading.atStart();
       return await this.appendOnly.create();
     }
+    await this.#loading.passOver();
     const loaded = await this.#replay(sets);
     if (single === null) await this.#keepBases(); // a single file is kept aside anyway
     const goesOn = single === null && sets.length === node.shards.length;

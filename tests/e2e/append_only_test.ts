@@ -313,6 +313,63 @@ Deno.test("a stop that saves lets an append-only file that is being begun come t
   });
 });
 
+/** Of every snapshot in `dir`, says a time of saving that is far ahead, as a clock that went wrong would. */
+async function postdate(storage: PowerStorage, dir: string): Promise<void> {
+  for (const { name } of await storage.list(dir)) {
+    if (!name.endsWith(".rdb")) continue;
+    const content = storage.contentOf(`${dir}/${name}`);
+    const text = Array.from(content, (byte) => String.fromCharCode(byte)).join("");
+    const at = text.search(/(?<=shoal-save-time[^])1\d{12}/);
+    assert(at > 0, name);
+    content[at] = "2".charCodeAt(0);
+    storage.addFile(`${dir}/${name}`, content);
+  }
+}
+
+Deno.test("a save is loaded by the next start although one that was there before says a later time", async () => {
+  await withStorage(async (storage, dir) => {
+    const fileless: Settings = { rdbchecksum: "no", save: "" };
+    {
+      await using server = await start(dir, storage);
+      await server.ask("SET", "k", "new");
+    }
+    {
+      await using server = await start(dir, storage, { ...fileless, shards: "2" });
+      await server.ask("SET", "k", "old");
+      assertEquals(await server.ask("SAVE"), "OK");
+    }
+    await postdate(storage, dir);
+    {
+      await using server = await start(dir, storage);
+      assertEquals(await server.ask("GET", "k"), "new");
+      assertEquals(await server.ask("SAVE"), "OK");
+    }
+    await using server = await start(dir, storage, fileless);
+    assertEquals(await server.ask("GET", "k"), "new");
+  });
+});
+
+Deno.test("a save that one in a directory set later hides says so in the log", async () => {
+  await withStorage(async (storage, dir) => {
+    const fileless: Settings = { rdbchecksum: "no", save: "", "enable-protected-configs": "yes" };
+    const other = `${dir}/other`;
+    await Deno.mkdir(other);
+    storage.addDirectory(other);
+    {
+      await using server = await start(other, storage, { ...fileless, shards: "2" });
+      await server.ask("SET", "k", "old");
+      assertEquals(await server.ask("SAVE"), "OK");
+    }
+    await postdate(storage, other);
+    await using server = await start(dir, storage, fileless);
+    assertEquals(await server.ask("CONFIG", "SET", "dir", other), "OK");
+    assertEquals(await server.ask("SAVE"), "OK");
+    const told =
+      /not put in order reason=.*a start would load .*\/other\/dump-0\.rdb, which says a later/;
+    await until("it is said", () => server.log.some((line) => told.test(line)));
+  });
+});
+
 Deno.test("a stop while a first start begins its files leaves files that the next start takes", async () => {
   const random = new Random(testSeed(29));
   for (let round = 0; round < 8; round++) {
