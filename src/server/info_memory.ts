@@ -45,6 +45,10 @@ export function memoryLines(server: Server): InfoLine[] {
   const backlog = status.backlog.memoryBytes;
   let pending = 0;
   for (const link of status.links) pending += link.pendingBytes;
+  const buffers = clients.bufferBytes();
+  const aofBuffer = server.persistence.appendOnly.pendingBytes;
+  // Of Redis all of that is in used_memory; without it a server with little data would look like a sick one.
+  const counted = used + backlog + pending + buffers + aofBuffer + heapTotal;
   return [
     ...bytes("used_memory", used),
     ...bytes("used_memory_rss", rss),
@@ -66,18 +70,18 @@ export function memoryLines(server: Server): InfoLine[] {
     ["allocator_rss_bytes", touched - spans],
     ["rss_overhead_ratio", ratio(rss, touched)],
     ["rss_overhead_bytes", rss - touched],
-    ["mem_fragmentation_ratio", ratio(rss, used)],
-    ["mem_fragmentation_bytes", rss - used],
+    ["mem_fragmentation_ratio", ratio(rss, counted)],
+    ["mem_fragmentation_bytes", rss - counted],
     ["mem_not_counted_for_evict", deferred],
     ["mem_replication_backlog", backlog],
     ["mem_total_replication_buffers", backlog + pending],
     ["mem_clients_slaves", pending],
-    ["mem_clients_normal", clients.bufferBytes()],
+    ["mem_clients_normal", buffers],
     ["mem_pubsub", server.pubsub.bytes],
     ["mem_tracking", server.tracking.bytes],
     ["mem_watched_keys", server.watchBudget.bytes],
     ["mem_cluster_links", 0],
-    ["mem_aof_buffer", server.persistence.appendOnly.pendingBytes],
+    ["mem_aof_buffer", aofBuffer],
     ["mem_allocator", "arena"],
     ["active_defrag_running", 0],
     ["lazyfree_pending_objects", graves],

@@ -85,6 +85,25 @@ Deno.test("INFO sums what the shards hold", async () => {
   assertEquals(sum("changes_since_save"), 1_003);
 });
 
+Deno.test("mem_fragmentation_ratio is of resident memory over all that INFO counts", async () => {
+  await using server = await TestServer.start();
+  const client = await server.connect();
+  const memory = parse(await client.line("INFO memory") as string).get("Memory")!;
+  const field = (name: string) => Number(memory.get(name));
+  const counted = [
+    "used_memory",
+    "mem_total_replication_buffers",
+    "mem_clients_normal",
+    "mem_aof_buffer",
+    "js_heap_total",
+  ].reduce((sum, name) => sum + field(name), 0);
+  assertEquals(field("mem_fragmentation_bytes"), field("used_memory_rss") - counted);
+  assertEquals(
+    memory.get("mem_fragmentation_ratio"),
+    (field("used_memory_rss") / counted).toFixed(2),
+  );
+});
+
 /** Redis's fields that would say nothing true here, by what they are about. */
 const LEFT_OUT: readonly RegExp[] = [
   /^(redis_build_id|atomicvar_api|gcc_version)$/, // how Redis was built
