@@ -49,7 +49,9 @@ function renameTo(call: Call, onlyIfFree: boolean): void {
   const a = call.write(1);
   if (a === 0) return reply.error(ERR_NO_SUCH_KEY);
   if (isSameKey(call, 1, 2)) return onlyIfFree ? reply.zero() : reply.ok();
-  if (call.write(2) !== 0 && onlyIfFree) return reply.zero();
+  // A hidden target gives way where it would count; RENAME replaces it for those who follow, too.
+  const target = onlyIfFree ? call.write(2) : call.look(2);
+  if (target !== 0 && onlyIfFree) return reply.zero();
   if (!call.keyFits(2)) return;
   // Redis lets it pass when memory is full; here the new name needs a block of its own for a moment.
   if (!hasRoom(call, keys.arena.blockBytes(a))) return;
