@@ -10,6 +10,9 @@
 /** A database for an effect that concerns none. */
 export const NO_DATABASE: number = -2;
 
+/** Elements of a collection that one effect tells of at most: as many as Redis puts into one SREM of SPOP. */
+export const EFFECT_MEMBERS = 1_024;
+
 /** Takes the effects of one shard, in execution order. */
 export interface EffectSink {
   /** False while nobody would read the effects: a command may skip preparing them. */

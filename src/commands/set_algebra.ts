@@ -14,6 +14,7 @@ import { parseInt64 } from "../base/integers.ts";
 import { NO_DEADLINE, TYPE_SET } from "../keyspace/entry.ts";
 import { ERR_OOM, ERR_SYNTAX, type ErrorLine } from "../resp/errors.ts";
 import type { Call } from "./call.ts";
+import { EFFECT_MEMBERS } from "./effect.ts";
 import { DEL_HAPPENED, GENERIC_EVENT, SET_EVENT } from "./keyspace_events.ts";
 import { keysCountedAt } from "./key_specs.ts";
 import type { CommandSpec } from "./registry.ts";
@@ -43,8 +44,6 @@ const ERR_LIMIT: ErrorLine = ascii("ERR LIMIT can't be negative");
 
 /** Sets up to which a union is replied without being built (`SetSources.unite`). */
 const UNION_LOOKUPS_MAX = 8;
-/** Members of one SADD that a result is told as. */
-const EFFECT_MEMBERS = 1_024;
 
 /** What the running command works on, reused. */
 const sources = new SetSources();

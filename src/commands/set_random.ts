@@ -18,6 +18,7 @@ import { ERR_NOT_POSITIVE, ERR_SYNTAX } from "../resp/errors.ts";
 import { AddressSet } from "./address_set.ts";
 import { int64Argument } from "./arguments.ts";
 import { type Call, WRONG_TYPE } from "./call.ts";
+import { EFFECT_MEMBERS } from "./effect.ts";
 import { DEL_HAPPENED, GENERIC_EVENT, SET_EVENT } from "./keyspace_events.ts";
 import { ERR_COUNT_RANGE } from "./random_count.ts";
 import type { CommandSpec } from "./registry.ts";
@@ -33,8 +34,6 @@ const SPOP_HAPPENED: Uint8Array = ascii("spop");
 /** Counts lie between -(2^63 - 1) and 2^63 - 1, which as doubles is this. */
 const COUNT_MAX = 2 ** 63;
 
-/** Members of one SREM that SPOP is told as: as many as Redis puts into one. */
-const EFFECT_MEMBERS = 1_024;
 /** A pick costs about as much as so many steps of a pass over the table. */
 const STEPS_PER_PICK = 64;
 /** Least bytes of a member in a reply. */

@@ -9,12 +9,11 @@ import { putScore, SCORE_TEXT_BYTES_MAX } from "../base/score_text.ts";
 import { NO_DEADLINE, TYPE_ZSET } from "../keyspace/entry.ts";
 import type { Zsets } from "../keyspace/zset.ts";
 import type { Call } from "./call.ts";
+import { EFFECT_MEMBERS } from "./effect.ts";
 import { DEL_HAPPENED, GENERIC_EVENT, ZSET_EVENT } from "./keyspace_events.ts";
 
 const DEL = ascii("DEL");
 const ZADD = ascii("ZADD");
-/** Members that one ZADD tells of at most. */
-const EFFECT_MEMBERS = 1_024;
 
 const score = new Uint8Array(SCORE_TEXT_BYTES_MAX);
 

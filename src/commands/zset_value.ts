@@ -12,6 +12,7 @@ import type { Zsets } from "../keyspace/zset.ts";
 import { ERR_NOT_FLOAT, type ErrorLine } from "../resp/errors.ts";
 import type { ReplyWriter } from "../resp/reply_writer.ts";
 import type { Call } from "./call.ts";
+import { EFFECT_MEMBERS } from "./effect.ts";
 import { DEL_HAPPENED, GENERIC_EVENT, ZSET_EVENT } from "./keyspace_events.ts";
 import { anyFit, bulkBytes, headBytes } from "./reply_room.ts";
 
@@ -230,5 +231,3 @@ function effectOne(call: Call, zset: Zsets, key: number, from: number, to: numbe
 }
 
 const ZREM = ascii("ZREM");
-/** Members that one ZREM tells of at most. */
-const EFFECT_MEMBERS = 1_024;

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { ascii } from "../../src/base/ascii.ts";
+import { EXPIRY_COMMANDS } from "../../src/commands/expiry.ts";
 import { GEO_COMMANDS } from "../../src/commands/geo.ts";
 import { KEY_COMMANDS } from "../../src/commands/keys.ts";
 import { KeyspaceEvents } from "../../src/commands/keyspace_events.ts";
@@ -105,6 +106,24 @@ Deno.test("very many popped members are told by several ZREM", () => {
   const members = heard.flatMap((effect) => effect.split(" ").slice(3));
   assertEquals(members, Array.from({ length: 2_500 }, (_, i) => `m${500 + i}`));
   assertEquals(shell.run("ZCARD", "z"), ":500\r\n");
+});
+
+Deno.test("what is stored beside a hidden key is told in effects of 1024 members", () => {
+  for (const [count, told] of [[1_024, [1_024]], [1_025, [1_024, 1]]] as const) {
+    const shell = new Shell([...SPECS, ...EXPIRY_COMMANDS]);
+    shell.keys[0].removesExpired = false;
+    fill(shell, "z", count);
+    shell.run("ZADD", "hidden", "1", "other");
+    shell.run("PEXPIRE", "hidden", "5");
+    shell.nowMs += 5;
+    shell.heard();
+    assertEquals(shell.run("ZUNIONSTORE", "to", "2", "z", "hidden"), `:${count}\r\n`);
+    const [first, ...adds] = shell.heard();
+    assertEquals(first, "0: DEL to");
+    assertEquals(adds.map((effect) => (effect.split(" ").length - 3) / 2), [...told]);
+    const pairs = adds.flatMap((effect) => effect.split(" ").slice(3));
+    assertEquals(pairs.slice(-2), [`${count - 1}`, `m${count - 1}`]);
+  }
 });
 
 Deno.test("events tell what happened to a sorted set, then that its key went", () => {

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { TestServer } from "../support/server.ts";
+import { TestServer, until } from "../support/server.ts";
 
 Deno.test("DEBUG is refused unless enable-debug-command allows it", async () => {
   await using server = await TestServer.start({ "enable-debug-command": "no" });
@@ -94,6 +94,26 @@ Deno.test("DEBUG POPULATE is refused where a write is, and waits where one does"
   assertMatch(await client.line("DEBUG POPULATE 20") as string, /^-READONLY /);
   const replies = await client.pipeline(["MULTI"], ["DEBUG", "POPULATE", "1"], ["EXEC"]);
   assertMatch(String(replies[2]), /take longer than a transaction/);
+});
+
+Deno.test("DEBUG POPULATE makes values up to proto-max-bulk-len, and ends with its client", async () => {
+  await using server = await TestServer.start({ "proto-max-bulk-len": "1mb" });
+  const client = await server.connect();
+  assertEquals(await client.line("DEBUG POPULATE 1 k 1048576"), "OK");
+  assertEquals(await client.line("STRLEN k:0"), 1_048_576);
+  assertMatch(
+    await client.line("DEBUG POPULATE 1 l 1048577") as string,
+    /^-ERR string exceeds maximum allowed size/,
+  );
+  assertEquals(await client.line("DBSIZE"), 1);
+  const id = await client.line("CLIENT ID");
+  await client.send("DEBUG", "POPULATE", "1000000000");
+  await until("it has begun", async () => await server.ask("DBSIZE") as number > 1);
+  assertEquals(await server.ask("CLIENT", "KILL", "ID", `${id}`), 1);
+  const ended = await server.ask("DBSIZE") as number;
+  for (let i = 0; i < 20; i++) await server.ask("PING");
+  const later = await server.ask("DBSIZE") as number;
+  assertEquals(later, await server.ask("DBSIZE"), `${ended} when it was killed`);
 });
 
 Deno.test("DEBUG SET-ACTIVE-EXPIRE leaves expired keys until they are looked for", async () => {
