@@ -47,9 +47,11 @@ import { Silence } from "./silence.ts";
 import { QUEUED_CHUNK_BYTES_MAX, ShipQueue } from "./ship_queue.ts";
 import { slotKey } from "./slots.ts";
 import {
+  CHAIN_CAPABILITY,
   encodeAckV1,
   encodeAckV2,
   encodeBareFrame,
+  encodeChain,
   encodeHeartbeat,
   encodeOrigin,
   encodeRefusal,
@@ -127,7 +129,12 @@ export interface LinkSource {
   readonly origins: Origins;
   /** How many frames of the shard have changed data, for `origins`. */
   readonly writes: number;
+  /** The nodes (`chainId`) that the shard's frames come through, the nearest first; another array when it changes. */
+  readonly chain: readonly string[];
 }
+
+/** Of a node that follows nobody, and what a replica takes for granted until it is told. */
+export const NO_CHAIN: readonly string[] = [];
 
 /** The primary's side of one replication connection. Times are milliseconds of one steady clock. */
 export class ReplicaLink {
@@ -192,6 +199,9 @@ export class ReplicaLink {
   #originsVersion = -1;
   /** The latest point that it was told and that is good. */
   #told: OriginPoint | null = null;
+  /** Whether the replica wants to hear which nodes our frames come through; and what it was told. */
+  #wantsChain = false;
+  #chainTold = NO_CHAIN;
   #cursor: Cursor | null = null;
   /** Keeps the frames behind a ship until the stream has nearly caught up. */
   #pin: Pin | null = null;
@@ -264,6 +274,7 @@ export class ReplicaLink {
         case INPUT_HANDSHAKE:
           this.claim = input.handshake;
           this.#wantsOrigins = input.handshake!.capabilities.includes(ORIGIN_CAPABILITY);
+          this.#wantsChain = input.handshake!.capabilities.includes(CHAIN_CAPABILITY);
           result = LINK_CLAIM;
           break;
         case INPUT_ACK:
@@ -643,6 +654,11 @@ export class ReplicaLink {
       if (this.#pace.takeAckRequest(cursor.offset)) return this.#sendHeartbeat(nowMs, true);
       const due = this.#pace.due(nowMs, this.#heartbeatMs);
       if (due && !this.#beatLast) return this.#sendHeartbeat(nowMs);
+    }
+    if (this.#wantsChain && !this.#inFrame && this.#source.chain !== this.#chainTold) {
+      this.#out.queue(encodeChain(this.#chainTold = this.#source.chain));
+      this.#out.sendControl(nowMs);
+      return OUTPUT_BYTES;
     }
     const view = backlog.view(cursor, VIEW_BYTES_MAX);
     if (this.#wantsOrigins && !this.#inFrame) {

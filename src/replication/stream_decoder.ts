@@ -53,6 +53,8 @@ export const REFUSED = 8;
 export const DECODE_FAILED = 9;
 /** Where the primary's own frames come from: `origin`. */
 export const ORIGIN = 10;
+/** Which nodes they come through: `chain`. */
+export const CHAIN = 11;
 
 /**
  * Bytes of one frame. A primary makes a frame of one client request, whose bytes Redis bounds with
@@ -114,6 +116,8 @@ export class StreamDecoder {
   db: number = -1;
   /** After `ORIGIN`: the point that was told; null when nothing is known any more. */
   origin: OriginPoint | null = null;
+  /** After `CHAIN`: the nodes (`chainId`) that the primary's frames come through, the nearest first. */
+  chain: readonly string[] = [];
   /** First byte of the image's bytes just delivered. */
   bytesStart = 0;
   /** Behind the last byte of the image's bytes just delivered. */
@@ -381,6 +385,10 @@ export class StreamDecoder {
         if (!this.#acked || this.inSnapshot) break;
         this.origin = line.point;
         return ORIGIN;
+      case "chain":
+        if (!this.#acked || this.inSnapshot) break;
+        this.chain = line.nodes;
+        return CHAIN;
       case "snapshotBegin":
         if (!this.#acked) break;
         this.inSnapshot = true;

@@ -7,7 +7,7 @@
 
 import { latin1 } from "../base/ascii.ts";
 import type { OriginPoint } from "./origins.ts";
-import { isHistory, parseDigits, parsePlace } from "./wire.ts";
+import { isChainId, isHistory, parseDigits, parsePlace } from "./wire.ts";
 
 /** Why a stream cannot be read on. */
 export type DecodeError =
@@ -46,6 +46,7 @@ export type StreamLine =
   | { kind: "heartbeat"; history: string; offset: number; sequence: number }
   | { kind: "getAck" }
   | { kind: "origin"; point: OriginPoint | null }
+  | { kind: "chain"; nodes: readonly string[] }
   | { kind: "snapshotBegin" }
   | { kind: "snapshotEnd"; offset: number }
   | { kind: "unknown" }
@@ -109,6 +110,15 @@ export function parseStreamLine(buf: Uint8Array, start: number, stop: number): S
         return { kind: "bad", error: "BadEnvelope", detail: "ORIGIN without a valid place" };
       }
       return { kind: "origin", point: { own: numbers[1], ...place } };
+    }
+    case "CHAIN": {
+      const nodes = words.slice(1);
+      if (nodes.every(isChainId)) return { kind: "chain", nodes };
+      return {
+        kind: "bad",
+        error: "BadEnvelope",
+        detail: "CHAIN with something else than node ids",
+      };
     }
     case "SNAPSHOT":
       return words.length === 1 ? { kind: "snapshotBegin" } : UNKNOWN;

@@ -22,6 +22,7 @@ import { SequenceMarks } from "./sequence_marks.ts";
 import { Silence } from "./silence.ts";
 import {
   ACK,
+  CHAIN,
   DECODE_FAILED,
   type DecoderLimits,
   DEFAULT_DECODER_LIMITS,
@@ -37,9 +38,25 @@ import {
   StreamDecoder,
 } from "./stream_decoder.ts";
 import type { DecodeError } from "./stream_line.ts";
-import { encodeHandshake, encodeReplicaAck, type HandshakeClaim } from "./wire.ts";
+import {
+  CHAIN_NODES_MAX,
+  chainId,
+  encodeHandshake,
+  encodeReplicaAck,
+  type HandshakeClaim,
+} from "./wire.ts";
 
-export { ACK, FRAME, GET_ACK, HEARTBEAT, NEED_MORE, SNAPSHOT_BEGIN, SNAPSHOT_BYTES, SNAPSHOT_END };
+export {
+  ACK,
+  CHAIN,
+  FRAME,
+  GET_ACK,
+  HEARTBEAT,
+  NEED_MORE,
+  SNAPSHOT_BEGIN,
+  SNAPSHOT_BYTES,
+  SNAPSHOT_END,
+};
 export type { DecoderLimits, RequestLimits };
 
 /** `next`'s answer on a link that has failed: `state` says why. */
@@ -67,6 +84,10 @@ export type UpstreamError =
   | "Refused"
   /** The ACK is not the one this handshake asks for. */
   | "BadAck"
+  /** The primary's frames come through this node. */
+  | "Circle"
+  /** The primary's frames come through more than `CHAIN_NODES_MAX` nodes. */
+  | "ChainTooLong"
   /** The peer is another shard, or has another number of shards, than its layout said. */
   | "WrongShard"
   /** A heartbeat names another history than the ACK did. */
@@ -130,6 +151,8 @@ export class UpstreamLink {
   readonly decoder: StreamDecoder;
   /** The primary's history, from its ACK; "" on v1. It is our data's from `streaming` on. */
   history = "";
+  /** The nodes (`chainId`) that the primary's frames come through, as last heard; the nearest first. */
+  chain: readonly string[] = [];
   /** The number of the primary's next frame, as last heard; the lag is the distance to it. */
   upstreamOffset = 0;
   /** When the primary was last heard of. */
@@ -230,6 +253,8 @@ export class UpstreamLink {
         if (this.claim.version === 1) return this.#fail("BadEnvelope", "ORIGIN on a v1 link");
         this.#noteOrigin(this.decoder.origin);
         return event;
+      case CHAIN:
+        return this.#chained();
       case REFUSED:
         return this.#fail("Refused", this.decoder.refusal);
       case DECODE_FAILED:
@@ -237,6 +262,20 @@ export class UpstreamLink {
       default:
         return event;
     }
+  }
+
+  /** A chain with this node in it is a circle, in which a frame that no node ends goes round for ever. */
+  #chained(): number {
+    const { claim } = this;
+    if (claim.version === 1) return this.#fail("BadEnvelope", "CHAIN on a v1 link");
+    this.chain = this.decoder.chain;
+    const at = this.chain.indexOf(chainId(claim.id));
+    if (at >= 0) {
+      const nodes = at === 0 ? "" : `, through ${at} more`;
+      return this.#fail("Circle", `the primary follows this node${nodes}`);
+    }
+    if (this.chain.length <= CHAIN_NODES_MAX) return CHAIN;
+    return this.#fail("ChainTooLong", `more than ${CHAIN_NODES_MAX} nodes lie above the primary`);
   }
 
   /**

@@ -14,12 +14,14 @@ import { STRING_BYTES_CEILING } from "../commands/limits.ts";
 import type { CommandTable } from "../commands/registry.ts";
 import type { Log } from "../observability/log.ts";
 import { reconnectDelayMs } from "../replication/backoff.ts";
+import { NO_CHAIN } from "../replication/replica_link.ts";
 import {
   needsFullSync,
   type UpstreamError,
   type UpstreamLink,
 } from "../replication/upstream_link.ts";
 import { type DecoderLimits, DEFAULT_DECODER_LIMITS } from "../replication/stream_decoder.ts";
+import { chainId, isChainId } from "../replication/wire.ts";
 import { Applier, type FrameWatcher } from "./applier.ts";
 import { type Arrival, Arrivals } from "./arrivals.ts";
 import type { Durability } from "./durability.ts";
@@ -579,6 +581,14 @@ export class Follower implements UpstreamHost {
   /** The upstream's node id, "" while it is not known. */
   get upstreamNode(): string {
     return this.#layout?.node ?? "";
+  }
+
+  /** The nodes (`chainId`) that frames come through, the upstream first, as far as it has told. */
+  get chain(): readonly string[] {
+    const link = this.#runners.find((runner) => runner.isStreaming)?.link ?? null;
+    const upstream = chainId(this.upstreamNode);
+    // v1 has no ids.
+    return link !== null && isChainId(upstream) ? [upstream, ...link.chain] : NO_CHAIN;
   }
 
   /** Whether every link streams into the data that clients see. */

@@ -10,11 +10,12 @@ import type { Gate } from "../base/gate.ts";
 import type { Log } from "../observability/log.ts";
 import type { Backlog } from "../replication/backlog.ts";
 import { FullSyncGovernor } from "../replication/full_sync_governor.ts";
-import { isRejection, reject } from "../replication/handshake.ts";
+import { type HandshakeRequest, isRejection, reject } from "../replication/handshake.ts";
 import type { CloseName } from "../replication/link_state.ts";
 import { type LinkSettings, type LinkSource, ReplicaLink } from "../replication/replica_link.ts";
 import { decideResume, type ShipReason } from "../replication/resume.ts";
 import { SlotTable } from "../replication/slots.ts";
+import { CHAIN_NODES_MAX, chainId } from "../replication/wire.ts";
 import type { SnapshotWorkerPool } from "../snapshot/worker_pool.ts";
 import { acceptLoop } from "./accept.ts";
 import type { NodeSequence } from "./commit.ts";
@@ -50,8 +51,10 @@ export interface PrimaryHost {
   notReady(): string | null;
   /** Whether this node follows another. */
   isFollowing(): boolean;
-  /** Id of the node that is followed; "" for none. */
+  /** Id of the node that is followed, also while no frames come; "" for none. */
   upstreamNode(): string;
+  /** See `LinkSource`: of the frames that come. */
+  chain(): readonly string[];
   /** Why a peer may not follow, given the password it sent (or null); null when it may. */
   notPermitted(peerHost: string, password: string | null): string | null;
   /** A replica has confirmed more, or left. */
@@ -174,7 +177,8 @@ export class Primary implements PumpHost {
   /** What links read of the shard. The backlog is opened by the first claim. */
   #makeSource(): LinkSource {
     const { shard } = this;
-    const { shards, sequence } = this.#host;
+    const host = this.#host;
+    const { shards, sequence } = host;
     return {
       get backlog() {
         return shard.openBacklog();
@@ -190,6 +194,9 @@ export class Primary implements PumpHost {
       origins: shard.origins,
       get writes() {
         return shard.writes;
+      },
+      get chain() {
+        return host.chain();
       },
     };
   }
@@ -213,8 +220,7 @@ export class Primary implements PumpHost {
     if (replicas > maxReplicas) {
       return this.#reject(pump, "TooMany", `max-replicas is ${maxReplicas}`);
     }
-    const isUpstream = claim.version === 2 && claim.id === host.upstreamNode();
-    const unready = isUpstream ? "this node follows the one that asks" : host.notReady();
+    const unready = this.#followsClaimant(claim) ?? host.notReady();
     if (unready !== null) return this.#reject(pump, "NotReady", unready);
     const backlog = this.shard.followed();
     const { lineage } = this.shard;
@@ -255,6 +261,17 @@ export class Primary implements PumpHost {
       this.#scheduleShip(pump, resume.because);
     }
     pump.wake();
+  }
+
+  /** Why nobody who sends such a claim may follow: this node follows it, or a chain that is long enough. */
+  #followsClaimant({ version, id }: HandshakeRequest): string | null {
+    if (version === 1) return null;
+    const { upstreamNode, chain } = this.#host;
+    if (id === upstreamNode()) return "this node follows the one that asks";
+    const at = chain().indexOf(chainId(id));
+    if (at > 0) return `this node follows the one that asks, through ${at} more`;
+    const isLong = chain().length > CHAIN_NODES_MAX;
+    return isLong ? `more than ${CHAIN_NODES_MAX} nodes lie above this one` : null;
   }
 
   /** A replica that comes again before its old link was noticed to be dead. */
@@ -388,8 +405,8 @@ export class Primary implements PumpHost {
     return this.#pumps.size > 0;
   }
 
-  /** Frames were appended: wakes the links. */
-  appended(): void {
+  /** Frames were appended, or they come through other nodes: wakes the links. */
+  wakeLinks(): void {
     for (const pump of this.#pumps.keys()) pump.wake();
   }
 

@@ -11,7 +11,7 @@ import { OncePerRounds } from "../base/rounds.ts";
 import type { KeyspaceEvents } from "../commands/keyspace_events.ts";
 import type { CommandTable } from "../commands/registry.ts";
 import type { Log } from "../observability/log.ts";
-import type { ReplicaLink } from "../replication/replica_link.ts";
+import { NO_CHAIN, type ReplicaLink } from "../replication/replica_link.ts";
 import type { LinePlace } from "../replication/origins.ts";
 import { FAILOVER_CAPABILITY } from "../replication/wire.ts";
 import type { SnapshotWorkerPool } from "../snapshot/worker_pool.ts";
@@ -119,6 +119,8 @@ export class Replication {
   #left: { readonly positions: UpstreamPositions; readonly writes: readonly number[] } | null =
     null;
   #lastGuards = "";
+  /** The nodes (`chainId`) that our frames come through; another array when it changes. */
+  #chain = NO_CHAIN;
   /** By shard: whether there are frames that its links were not woken for. */
   readonly #hasNew: boolean[];
 
@@ -138,6 +140,7 @@ export class Replication {
       notReady: () => this.#notReady(),
       isFollowing: () => this.isFollowing,
       upstreamNode: () => this.#follower?.upstreamNode ?? "",
+      chain: () => this.#chain,
       notPermitted: (peerHost, password) => whyNotPermitted(settings, peerHost, password),
       progressed: () => this.#progressed(),
       linksChanged: () => host.guardsChanged(),
@@ -188,7 +191,7 @@ export class Replication {
     for (let i = 0; i < this.primaries.length; i++) {
       if (!this.#hasNew[i]) continue;
       this.#hasNew[i] = false;
-      this.primaries[i].appended();
+      this.primaries[i].wakeLinks();
     }
   }, GATHER_MS);
 
@@ -267,7 +270,7 @@ export class Replication {
   requestAcks(): void {
     for (const primary of this.primaries) {
       for (const link of primary.links()) link.requestAck();
-      primary.appended();
+      primary.wakeLinks();
     }
   }
 
@@ -513,6 +516,7 @@ export class Replication {
     const follower = this.#follower;
     if (follower === null) return;
     this.#follower = null;
+    this.#noteChain();
     follower.stop();
     const leaving: Promise<void> = follower.closed().finally(() => this.#leaving.delete(leaving));
     this.#leaving.add(leaving);
@@ -527,7 +531,18 @@ export class Replication {
     }
   }
 
+  /** Whoever follows us is told which nodes our frames come through, when it has changed. */
+  #noteChain(): void {
+    const chain = this.#follower?.chain ?? NO_CHAIN;
+    if (chain.length === this.#chain.length && chain.every((id, i) => id === this.#chain[i])) {
+      return;
+    }
+    this.#chain = chain;
+    for (const primary of this.primaries) primary.wakeLinks();
+  }
+
   #changed(): void {
+    this.#noteChain();
     const guards = `${this.isFollowing} ${this.isLinkUp}`;
     if (guards === this.#lastGuards) return;
     this.#lastGuards = guards;

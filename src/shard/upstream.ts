@@ -18,6 +18,7 @@ import { reconnectDelayMs } from "../replication/backoff.ts";
 import type { LinePlace } from "../replication/origins.ts";
 import {
   ACK,
+  CHAIN,
   type DecoderLimits,
   FRAME,
   HEARTBEAT,
@@ -31,6 +32,7 @@ import {
   UpstreamLink,
 } from "../replication/upstream_link.ts";
 import {
+  CHAIN_CAPABILITY,
   FAILOVER_CAPABILITY,
   ORIGIN_CAPABILITY,
   RENUMBER_CAPABILITY,
@@ -48,6 +50,14 @@ const BUFFER_BYTES = 65_536;
 const COPY_SLICE_BYTES = 1_048_576;
 /** Frames applied between two looks at the clock. */
 const FRAMES_PER_LOOK = 64;
+/** What a follower can do, in v2's handshake. */
+const CAPABILITIES: string[] = [
+  "rdb",
+  RENUMBER_CAPABILITY,
+  FAILOVER_CAPABILITY,
+  ORIGIN_CAPABILITY,
+  CHAIN_CAPABILITY,
+];
 
 /** Where our data stands in an upstream shard's line of offsets. */
 export interface Position {
@@ -314,7 +324,7 @@ export class UpstreamRunner {
         history: knows ? position.history : null,
         listeningPort,
         announcedHost,
-        capabilities: ["rdb", RENUMBER_CAPABILITY, FAILOVER_CAPABILITY, ORIGIN_CAPABILITY],
+        capabilities: CAPABILITIES,
         origin: knows ? position.origin ?? null : null,
         ...(password === "" || version === 1 ? {} : { password }),
         timeoutMs: Math.ceil(host.timeoutMs()),
@@ -484,6 +494,7 @@ export class UpstreamRunner {
           if (!this.#snapshot(event, link, buf)) return UPSTREAM_FAILED;
           break;
         case ACK:
+        case CHAIN:
           host.changed();
           break;
         case HEARTBEAT:

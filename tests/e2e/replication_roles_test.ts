@@ -657,6 +657,57 @@ Deno.test("nodes in a circle keep their data and say why nothing comes", async (
   assertEquals(b.get("k"), "a");
 });
 
+Deno.test("the last link of a circle of three is refused, so nothing goes round for ever", async () => {
+  await using a = TestNode.start();
+  await using b = TestNode.start();
+  await using c = TestNode.start();
+  a.run("SET", "k", "v");
+  await follows(b, a);
+  await follows(c, a);
+  c.follow(b);
+  await linked(c);
+  a.follow(c);
+  const refusal = "this node follows the one that asks, through 1 more";
+  await until("it is refused", () => a.hasLogged(refusal), () => a.tail());
+  a.run("SET", "all", "1");
+  await inStep(a, b);
+  await inStep(b, c);
+  const { nextOffset } = a.node.shards[0];
+  b.run("SET", "half", "1");
+  await inStep(b, c);
+  assertEquals([c.get("all"), c.get("half")], ["1", "1"]);
+  assertEquals([a.node.shards[0].nextOffset, a.get("half")], [nextOffset, null]);
+  assertEquals([a, b, c].map(({ replication }) => replication.isLinkUp), [false, true, true]);
+  // No circle any more.
+  b.replication.unfollow();
+  await linked(a);
+});
+
+Deno.test("a circle that closes at one instant is found by who is in it", async () => {
+  await using a = TestNode.start();
+  await using b = TestNode.start();
+  await using c = TestNode.start();
+  await using d = TestNode.start();
+  const circle = [b, c, d];
+  a.run("SET", "k", "v");
+  for (const node of circle) await follows(node, a);
+  b.follow(c);
+  c.follow(d);
+  d.follow(b);
+  const tails = () => circle.map((node) => node.tail()).join("\n");
+  const refusal = "this node follows the one that asks";
+  // One may be so late that the others know of each other already.
+  const isFound = (node: TestNode) => node.hasLogged("Circle") || node.hasLogged(refusal);
+  await until("it is found", () => circle.some(isFound), tails);
+  for (const [i, node] of circle.entries()) node.run("SET", `of ${i}`, "v");
+  await until("a link is refused", () => circle.some((node) => node.hasLogged(refusal)), tails);
+  b.follow(a);
+  await inStep(a, b);
+  await inStep(b, d);
+  await inStep(d, c);
+  assertEquals(a.differsFrom(c), "");
+});
+
 Deno.test("following again what is followed changes nothing", async () => {
   await using primary = TestNode.start();
   await using replica = TestNode.start();

@@ -1,10 +1,11 @@
 /** Snapshots on their way, and what becomes of them when the way is bad. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { CHAIN_NODES_MAX, encodeChain } from "../../src/replication/wire.ts";
 import { concat, request } from "../replication/support.ts";
 import { FakePrimary, frame, ship } from "../support/fake_primary.ts";
 import { NOT_KEPT } from "../support/durability.ts";
-import { inStep, linked, TestNode, TICK_MS } from "../support/node.ts";
+import { follows, inStep, linked, TestNode, TICK_MS } from "../support/node.ts";
 import { Peer } from "../support/peer.ts";
 import { Proxy } from "../support/proxy.ts";
 import { Random } from "../support/random.ts";
@@ -587,4 +588,30 @@ Deno.test("nodes that stand still in the middle of a ship go on with it", async 
   assertEquals(primary.differsFrom(replica), "");
   assert(!replica.hasLogged("link failed"), replica.tail());
   assertEquals(primary.replication.stats.fullAborted, 0);
+});
+
+Deno.test("a chain that is as long as can be is followed no further", async () => {
+  await using source = TestNode.start();
+  source.run("SET", "k", "v");
+  const { bytes: image } = await imageOf(source);
+  using upstream = new FakePrimary();
+  await using node = TestNode.start();
+  await using below = TestNode.start();
+  node.follow(upstream);
+  const { peer } = await upstream.next();
+  const nodes = Array.from({ length: CHAIN_NODES_MAX }, (_, i) => String(10 + i).repeat(6));
+  const tell = async (count: number) => {
+    await peer.send(concat(bytes(upstream.ping(0, 7)), encodeChain(nodes.slice(0, count))));
+  };
+  await peer.send(concat(bytes(upstream.ack(0, 7)), ship(image, 7)));
+  await linked(node);
+  await tell(CHAIN_NODES_MAX - 1);
+  await follows(below, node);
+  await tell(CHAIN_NODES_MAX);
+  await until("it is given up", () => below.hasLogged("ChainTooLong"), () => below.tail());
+  const refusal = `more than ${CHAIN_NODES_MAX} nodes lie above this one`;
+  await until("and refused", () => below.hasLogged(refusal), () => below.tail());
+  assert(node.replication.isLinkUp);
+  await tell(0);
+  await linked(below);
 });

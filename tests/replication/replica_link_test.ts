@@ -16,6 +16,7 @@ import {
 } from "../../src/replication/replica_link.ts";
 import { QUEUED_CHUNK_BYTES_MAX } from "../../src/replication/ship_queue.ts";
 import {
+  chainId,
   CHUNK_BYTES_MAX,
   CHUNK_HEAD_BYTES,
   encodeBareFrame,
@@ -828,4 +829,32 @@ Deno.test("the two versions are remembered under different keys", () => {
   assertEquals(claimed(5, HISTORY_A, "r")[1].key, "r");
   assertEquals(claimed(5, null, "r")[1].key, "r\n10.0.0.7");
   assertEquals(acceptedLink(new FakeSource()).key, null);
+});
+
+Deno.test("a replica that asks is told each change of the chain once, between frames", () => {
+  const [CHAIN_A, CHAIN_B] = [HISTORY_A, HISTORY_B].map(chainId);
+  for (const asks of [true, false]) {
+    const source = new FakeSource();
+    source.append("A");
+    const link = acceptedLink(source);
+    const args = ["REPLICATE", "FROM", "0", "ID", "r1", "HISTORY", HISTORY_A];
+    send(link, request(...args, "CAPA", asks ? "chain" : "origin"));
+    link.acceptFrames();
+    const told: string[] = [];
+    const look = () => {
+      const lines = pumpAll(link, 0, 7).match(/\+CHAIN.*\r\n/g) ?? [];
+      told.push(...lines.map((line) => line.trim()));
+    };
+    look();
+    for (const chain of [[CHAIN_B], [CHAIN_B, CHAIN_A], []]) {
+      source.chain = chain;
+      source.append("B");
+      look();
+      source.append("C");
+      look();
+    }
+    const all = [`+CHAIN ${CHAIN_B}`, `+CHAIN ${CHAIN_B} ${CHAIN_A}`, "+CHAIN"];
+    assertEquals(told, asks ? all : []);
+    link.dispose();
+  }
 });

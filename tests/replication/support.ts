@@ -7,11 +7,13 @@ import {
   DEFAULT_LINK_SETTINGS,
   type LinkSettings,
   type LinkSource,
+  NO_CHAIN,
   OUTPUT_BYTES,
   ReplicaLink,
 } from "../../src/replication/replica_link.ts";
 import {
   ACK,
+  CHAIN,
   DECODE_FAILED,
   FRAME,
   GET_ACK,
@@ -93,6 +95,7 @@ export type Event =
   | { kind: "heartbeat"; history: string; offset: number; sequence: number }
   | { kind: "getAck" }
   | { kind: "origin"; point: OriginPoint | null }
+  | { kind: "chain"; nodes: readonly string[] }
   | { kind: "refused"; text: string }
   | { kind: "failed"; error: string };
 
@@ -176,6 +179,9 @@ export class DecoderFeed {
       case ORIGIN:
         this.events.push({ kind: "origin", point: d.origin });
         return;
+      case CHAIN:
+        this.events.push({ kind: "chain", nodes: d.chain });
+        return;
       case REFUSED:
         this.events.push({ kind: "refused", text: d.refusal });
         return;
@@ -216,6 +222,7 @@ export class FakeSource implements LinkSource {
   sequence = 0;
   origins = new Origins();
   writes = 0;
+  chain = NO_CHAIN;
 
   constructor(o: { firstOffset?: number; limitBytes?: number; pinLimitBytes?: number } = {}) {
     this.backlog = new Backlog({

@@ -16,7 +16,12 @@ import {
   UpstreamLink,
   type UpstreamOptions,
 } from "../../src/replication/upstream_link.ts";
-import type { HandshakeClaim } from "../../src/replication/wire.ts";
+import {
+  CHAIN_NODES_MAX,
+  chainId,
+  encodeChain,
+  type HandshakeClaim,
+} from "../../src/replication/wire.ts";
 import { bytes, everySplit, fixtureBytes, HISTORY_A, HISTORY_B, tickUntil } from "./support.ts";
 
 const CLAIM: HandshakeClaim = {
@@ -210,6 +215,31 @@ Deno.test("a second begin starts over, also in the middle of a stream", () => {
   assertEquals(follower.link.state, { at: "streaming", expectedOffset: 81 });
 });
 
+const CHAIN_B = chainId(HISTORY_B);
+const NODE = "e".repeat(40);
+const IN_CHAIN: Partial<UpstreamOptions> = { claim: { ...CLAIM, id: NODE } };
+const NODES_17 = Array.from(
+  { length: CHAIN_NODES_MAX + 1 },
+  (_, i) => String(100 + i).repeat(4),
+);
+
+function chain(...nodes: string[]): string {
+  return latin1(encodeChain(nodes));
+}
+
+Deno.test("a chain is what was told last, of at most 16 nodes", () => {
+  const follower = new Follower(IN_CHAIN);
+  const { link } = follower;
+  follower.read(ack(5) + ping(5, 1));
+  assertEquals(link.chain, []);
+  for (const nodes of [[CHAIN_B], NODES_17.slice(1), []]) {
+    follower.read(chain(...nodes) + frame(link.appliedOffset));
+    assertEquals(link.chain, nodes);
+    link.applied(link.appliedOffset + 1);
+  }
+  assertEquals(link.state, { at: "streaming", expectedOffset: 8 });
+});
+
 const FAILURES: [string, Partial<UpstreamOptions>, string, string][] = [
   ["a refusal", {}, "-ERR TooMany replicas\r\n", "Refused"],
   ["a v1 answer to a v2 handshake", {}, "+ACK 5\r\n", "BadAck"],
@@ -252,6 +282,9 @@ const FAILURES: [string, Partial<UpstreamOptions>, string, string][] = [
   ["a heartbeat on a v1 link", { claim: V1_CLAIM }, "+ACK 5\r\n" + ping(5, 1), "BadEnvelope"],
   ["GETACK on a v1 link", { claim: V1_CLAIM }, "+ACK 5\r\n+GETACK\r\n", "BadEnvelope"],
   ["ORIGIN on a v1 link", { claim: V1_CLAIM }, "+ACK 5\r\n+ORIGIN\r\n", "BadEnvelope"],
+  ["CHAIN on a v1 link", { claim: V1_CLAIM }, "+ACK 5\r\n+CHAIN\r\n", "BadEnvelope"],
+  ["a chain with this node in it", IN_CHAIN, ack(5) + chain(CHAIN_B, chainId(NODE)), "Circle"],
+  ["a chain of 17 nodes", {}, ack(5) + chain(...NODES_17), "ChainTooLong"],
   ["a bad envelope", {}, ack(5) + "*3\r\n", "BadEnvelope"],
   ["a negative offset", {}, ack(5) + "*2\r\n:-1\r\n", "NegativeOffset"],
   ["a frame in a snapshot", {}, ack(5) + "+SNAPSHOT\r\n" + frame(5), "UnexpectedInSnapshot"],

@@ -2,12 +2,15 @@ import { assert, assertEquals } from "@std/assert";
 import { ascii, latin1 } from "../../src/base/ascii.ts";
 import { Backlog } from "../../src/replication/backlog.ts";
 import {
+  CHAIN_NODES_MAX,
+  chainId,
   CHUNK_BYTES_MAX,
   CHUNK_HEAD_BYTES,
   CHUNK_TAIL_BYTES,
   encodeAckV1,
   encodeAckV2,
   encodeBareFrame,
+  encodeChain,
   encodeHandshake,
   encodeHeartbeat,
   encodeRefusal,
@@ -233,6 +236,9 @@ const MALFORMED: [string, string, string][] = [
   ["an origin without a database", `${OPENING}+ORIGIN 7 ${HISTORY_A}:1\r\n`, "BadEnvelope"],
   ["an origin of no frame of ours", `${OPENING}+ORIGIN x ${HISTORY_A}:1:0\r\n`, "BadOffset"],
   ["an origin in a snapshot", `${IN_SNAPSHOT}+ORIGIN\r\n`, "UnexpectedInSnapshot"],
+  ["a chain before the ACK", "+CHAIN\r\n", "BadEnvelope"],
+  ["a chain of no node", `${OPENING}+CHAIN ${HISTORY_A}\r\n`, "BadEnvelope"],
+  ["a chain in a snapshot", `${IN_SNAPSHOT}+CHAIN\r\n`, "UnexpectedInSnapshot"],
   ["an odd ACK", "+ACK 1 HISTORY\r\n", "BadEnvelope"],
   ["an ACK without its shard", `+ACK 1 HISTORY ${HISTORY_A}\r\n`, "BadEnvelope"],
   ["an ACK of shard 2 of 2", `+ACK 1 HISTORY ${HISTORY_A} SHARD 2 SHARDS 2\r\n`, "BadEnvelope"],
@@ -313,6 +319,16 @@ Deno.test("a line of 256 bytes passes", () => {
   assertEquals(padded.length, LINE_BYTES_MAX + 2);
   for (const [split, pieces] of everySplit(bytes(padded))) {
     assertEquals(decodePieces(pieces), [{ ...V1_ACK_EVENT, offset: 1 } as Event], split);
+  }
+});
+
+Deno.test("the longest chain fits into a line, and is told of a longer one", () => {
+  const nodes = Array.from({ length: CHAIN_NODES_MAX + 1 }, () => chainId(HISTORY_B));
+  const line = encodeChain(nodes);
+  assert(line.length <= LINE_BYTES_MAX + 2);
+  assertEquals(encodeChain([...nodes, nodes[0]]), line);
+  for (const [split, pieces] of everySplit(concat(bytes(OPENING), line))) {
+    assertEquals(decodePieces(pieces).at(-1), { kind: "chain", nodes }, split);
   }
 });
 
