@@ -13,11 +13,15 @@
  *             count, 16 bytes (ID, big-endian) of each pending entry that is the consumer's
  * ```
  *
+ * What type 15 does not say is what Redis 7 makes of it: nothing was deleted, the entries that are there
+ * are all that were added, and a group has read as many as its last ID tells, if that tells it.
+ *
  * @module
  */
 
 import { Int64 } from "../base/int64.ts";
 import { TYPE_STREAM } from "../keyspace/entry.ts";
+import { countUpTo } from "../keyspace/stream_counts.ts";
 import { StreamId } from "../keyspace/stream_id.ts";
 import { littleEndian32, littleEndian64 } from "./bytes.ts";
 import type { PushInput } from "./push_input.ts";
@@ -58,6 +62,7 @@ export class StreamValueReader implements RdbValueReader {
   readonly #greatest = new StreamId();
   readonly #facts = {
     length: 0,
+    firstId: new StreamId(),
     lastId: new StreamId(),
     maxDeletedId: new StreamId(),
     entriesAdded: new Int64(),
@@ -68,6 +73,7 @@ export class StreamValueReader implements RdbValueReader {
     this.#state = NODES;
     this.#live = 0;
     this.#greatest.setMin();
+    this.#facts.firstId.setMin();
   }
 
   /** See `RdbValueReader`. */
@@ -143,7 +149,7 @@ export class StreamValueReader implements RdbValueReader {
     setRawId(id, strings.buf, strings.start);
     if (!strings.readString(input)) return false;
     const { buf, start, stop } = strings;
-    const live = liveEntries(id, buf, start, stop, this.#greatest);
+    const live = liveEntries(id, buf, start, stop, this.#greatest, this.#facts.firstId);
     // A node all of whose entries are deleted, which trimming by ID may leave, is of no use.
     if (live < 0 || (live > 0 && !sink.streamNode(id, buf, start, stop, live))) {
       corrupt(input, "a node of a stream that is not sound");
@@ -182,8 +188,8 @@ export class StreamValueReader implements RdbValueReader {
     const { buf, start, stop } = strings;
     if (!readId(input, strings, this.#id)) return false;
     const entriesRead = this.#entriesRead;
-    entriesRead.set(-1);
-    if (type >= RDB_TYPE_STREAM_2 && !readInt64(input, strings, entriesRead)) return false;
+    if (type < RDB_TYPE_STREAM_2) countUpTo(this.#facts, this.#id, entriesRead);
+    else if (!readInt64(input, strings, entriesRead)) return false;
     this.#pending = strings.readLength(input);
     if (this.#pending < 0) return false;
     if (!sink.streamGroup(buf, start, stop, this.#id, entriesRead)) {

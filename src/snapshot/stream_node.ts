@@ -64,6 +64,7 @@ function nextId(master: StreamId): boolean {
 /**
  * Entries of the node `buf[start..stop)` that are not deleted; -1 if it is not sound, or does not come
  * behind `above`, the greatest ID of a live entry before it, which becomes the greatest up to its end.
+ * `first`, 0-0 before the first live entry, becomes that one's ID.
  */
 export function liveEntries(
   master: StreamId,
@@ -71,6 +72,7 @@ export function liveEntries(
   start: number,
   stop: number,
   above: StreamId,
+  first: StreamId,
 ): number {
   if (master.compare(above) <= 0 || !isValidListpack(buf, start, stop)) return -1;
   run.open(buf, start, stop);
@@ -84,7 +86,10 @@ export function liveEntries(
     if (flags < 0 || flags > FLAGS_MAX || !nextId(master)) return -1;
     if (id.compare(greatest) <= 0) return -1;
     if ((flags & FLAG_DELETED) !== 0) deletedFound++;
-    else greatest.assign(id);
+    else {
+      greatest.assign(id);
+      if (first.isMin) first.assign(id);
+    }
     let elements = 3 + fields;
     if ((flags & FLAG_SAME_FIELDS) !== 0) {
       if (!skip(fields)) return -1;

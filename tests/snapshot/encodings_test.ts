@@ -143,7 +143,7 @@ function streamContent(version: 1 | 2 | 3) {
     groups: [{
       name: "group",
       last: "5-1",
-      read: "-1",
+      read: version > 1 ? "-1" : "2",
       pending: [["5-1", 1234, 3, "one"]],
       consumers: [["idle", 77, version > 2 ? -1 : 77], ["one", 99, version > 2 ? 88 : 99]],
     }],
@@ -356,6 +356,61 @@ Deno.test("files of every version have the types of their time", () => {
     const got = readImage(image(entries, version)).map(({ key }) => key);
     assertEquals(got, CASES.slice(0, 5).map(({ name }) => name).sort(), `version ${version}`);
   }
+});
+
+/**
+ * Of a stream of type 15 with the entries 0-2 and 5-1: its last ID, its group's, and the entries that the
+ * group has read, as redis-server 7 estimates them; "" where it says that nobody knows.
+ */
+const ESTIMATES: readonly [last: [number, number], group: [number, number], read: string][] = [
+  [[5, 1], [0, 0], "0"],
+  [[5, 1], [0, 1], "0"],
+  [[5, 1], [0, 2], "1"],
+  [[5, 1], [0, 3], ""],
+  [[5, 1], [5, 0], ""],
+  [[5, 1], [5, 1], "2"],
+  [[5, 1], [5, 2], ""],
+  [[7, 0], [0, 2], "1"],
+  [[7, 0], [5, 1], ""],
+  [[7, 0], [7, 0], "2"],
+];
+
+function oldStream(last: [number, number], group: [number, number]): Uint8Array[] {
+  return [
+    ...streamBody(1).slice(0, 4),
+    ...last.map(length),
+    ...[length(1), string("group"), ...group.map(length), length(0), length(0)],
+  ];
+}
+
+Deno.test("what a group of a stream of Redis 6 has read is estimated", () => {
+  for (const [last, group, read] of ESTIMATES) {
+    const [outcome, value] = restored(payload(15, oldStream(last, group), 9));
+    assertEquals(outcome, DUMP_OK);
+    const { groups } = value!.content as ReturnType<typeof streamContent>;
+    assertEquals(groups.map(({ read }) => read), [read || "-1"], `${last}, ${group}`);
+  }
+});
+
+Deno.test({
+  name: "redis-server estimates the same",
+  ignore: VERSION === null,
+  async fn() {
+    const server = (await RedisServer.start([]))!;
+    const redis = await server.connect();
+    try {
+      for (const [last, group, read] of ESTIMATES) {
+        const image = payload(15, oldStream(last, group), 9);
+        assertEquals(await redis.run("RESTORE", "k", "0", image, "REPLACE"), "+OK\r\n");
+        const said = await redis.run("XINFO", "GROUPS", "k");
+        const count = read === "" ? "$-1" : `:${read}`;
+        assert(said.includes(`entries-read\r\n${count}\r\n`), `${last}, ${group}: ${said}`);
+      }
+    } finally {
+      redis.close();
+      await server.stop();
+    }
+  },
 });
 
 /** Bodies that break a rule of their format, which Redis's deep checks know too. */
