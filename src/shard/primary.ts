@@ -481,14 +481,13 @@ export class Primary implements PumpHost {
     await Promise.all([...ending, ...this.#shipping]);
   }
 
-  /** Whether every streaming replica was sent all there is. */
+  /** Whether every replica has confirmed all there is; one that is shipped a snapshot has not. */
   get isDrained(): boolean {
     const { backlog } = this.shard;
     if (backlog === null) return true;
     for (const link of this.links()) {
       const { state } = link;
-      if (state.at !== "streaming") continue;
-      if ((state.ackedOffset ?? 0) < backlog.nextOffset) return false;
+      if (state.at !== "streaming" || (state.ackedOffset ?? 0) < backlog.nextOffset) return false;
     }
     return true;
   }

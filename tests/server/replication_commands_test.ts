@@ -226,6 +226,21 @@ Deno.test("SHUTDOWN waits for replicas, and can be called off meanwhile", async 
   assertEquals(await client.line("SET k w"), "OK");
 });
 
+Deno.test("SHUTDOWN waits for a replica that is being shipped a snapshot", async () => {
+  await using primary = await TestServer.start(FAST);
+  await primary.ask("DEBUG", "POPULATE", "100000", "k", "200");
+  await using replica = await TestServer.start({
+    ...FAST,
+    replicaof: `127.0.0.1 ${primary.port}`,
+  });
+  await until("it is shipped", () => primary.server.replication.stats.full === 1);
+  const client = await primary.connect();
+  await client.send("SHUTDOWN", "NOSAVE");
+  await primary.server.stopped;
+  assertEquals(await replica.ask("DBSIZE"), 100_000);
+  assertEquals(await replica.info("master_link_status"), "down");
+});
+
 Deno.test("a replica without a link says so in ROLE and INFO", async () => {
   await using primary = await TestServer.start(FAST);
   await using replica = await follow(primary);
