@@ -1,9 +1,11 @@
 /** Anything may happen to a chain of three nodes, at random; in the end they hold the same. */
 
 import { assertEquals } from "@std/assert";
+import { SHIP_BACKOFF_MAX_MS } from "../../src/replication/full_sync_governor.ts";
 import { inStep, linked, TestNode } from "../support/node.ts";
 import { Proxy } from "../support/proxy.ts";
 import { Random, testSeed } from "../support/random.ts";
+import { PATIENCE_MS } from "../support/until.ts";
 import { Writes } from "../support/writes.ts";
 
 const SEED = testSeed(4711);
@@ -12,6 +14,9 @@ const TROUBLE_MS = Number(Deno.env.get("SHOAL_TEST_TROUBLE_MS") ?? 3000);
 const KEYS = 2000;
 /** How often a node is told to follow another, or nobody. */
 const LEAVES_MAX = 3;
+
+/** A ship waits the longer the more were broken off in a row, a minute at most. */
+const SHIP_PATIENCE_MS = SHIP_BACKOFF_MAX_MS + PATIENCE_MS;
 
 /** Shards of the primary, of its replica, and of that one's replica. */
 const CHAINS = [[2, 3, 2], [2, 2, 1], [1, 3, 3]] as const;
@@ -53,9 +58,9 @@ for (const shards of CHAINS) {
     c.follow(b);
     const told = `seed ${SEED}: ${trail.join(", ")}`;
     try {
-      await linked(b);
+      await linked(b, SHIP_PATIENCE_MS);
       await inStep(a, b);
-      await linked(c);
+      await linked(c, SHIP_PATIENCE_MS);
       await inStep(b, c);
     } catch (error) {
       const ships = [a, b].map((node) => Object.fromEntries(node.replication.stats.fullReasons));

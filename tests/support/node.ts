@@ -51,7 +51,7 @@ import { SnapshotWorkerPool } from "../../src/snapshot/worker_pool.ts";
 import { NOT_KEPT } from "./durability.ts";
 import { LayoutPort } from "./layout.ts";
 import { onRunOfPorts } from "./ports.ts";
-import { until } from "./until.ts";
+import { PATIENCE_MS, until } from "./until.ts";
 
 /** Time between two ticks, in ms. */
 export const TICK_MS = 10;
@@ -363,8 +363,9 @@ export class TestNode implements AsyncDisposable {
 }
 
 /** Waits until a replica's every link streams. */
-export function linked(replica: TestNode): Promise<void> {
-  return until("the link is up", () => replica.replication.isLinkUp, () => replica.tail());
+export function linked(replica: TestNode, patienceMs = PATIENCE_MS): Promise<void> {
+  const isUp = () => replica.replication.isLinkUp;
+  return until("the link is up", isUp, () => replica.tail(), patienceMs);
 }
 
 /** Waits until a replica has applied all that the primary has, while nobody writes. */

@@ -9,11 +9,12 @@ export async function until(
   what: string,
   condition: () => boolean,
   explain: () => string = () => "",
+  patienceMs = PATIENCE_MS,
 ): Promise<void> {
-  const stopMs = performance.now() + PATIENCE_MS;
+  const stopMs = performance.now() + patienceMs;
   while (!condition()) {
     if (performance.now() > stopMs) {
-      throw new Error(`waited ${PATIENCE_MS} ms in vain: ${what}\n${explain()}`);
+      throw new Error(`waited ${patienceMs} ms in vain: ${what}\n${explain()}`);
     }
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
