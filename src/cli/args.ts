@@ -1,7 +1,8 @@
 /**
  * The command line: `shoal [config-file] [--directive value ...]`, in Redis's form. An option takes
  * all words up to the next one that starts with `--`, so `--bind a b` and `--save 60 1 --port 7000`
- * work; `--name=value` is there for a value that itself starts with `--`; `-` as first or last
+ * work, and `"--save 60 1"` is what it is in a file; `--name=value` is there for a value that itself
+ * starts with `--`; `-` as first or last
  * argument reads more config from standard input. Names and values are judged by server/config.ts.
  *
  * `@std/cli`'s `parseArgs` does not fit: it gives an option at most one word, makes numbers of
@@ -12,6 +13,7 @@
 import type { CheckRequest } from "./check.ts";
 import { ConfigError, shown } from "../server/config_error.ts";
 import type { Directive } from "../server/config_file.ts";
+import { splitWords } from "../server/config_words.ts";
 import type { ConfigSources } from "../server/config_sources.ts";
 
 /** What is to be done. */
@@ -80,13 +82,19 @@ function readCheck(
   throw new ConfigError(`usage: shoal ${name} ${what === "aof" ? "[--fix] " : ""}FILE`);
 }
 
+/** The words of an option's first argument: `name`, `name=value`, or `name word ...` as in a file. */
+function optionWords(text: string): [name: string, ...words: string[]] {
+  const [, name, value] = /^([^\s=]*)=(.*)$/s.exec(text) ?? [];
+  if (name !== undefined) return [name, value];
+  const [first, ...words] = splitWords(text) ?? [];
+  return first === undefined ? [text] : [first, ...words];
+}
+
 function readOptions(args: readonly string[]): Directive[] {
   const options: { name: string; words: string[]; where: string }[] = [];
   for (const arg of args) {
     if (arg.startsWith("--")) {
-      const equals = arg.indexOf("=");
-      const name = equals < 0 ? arg.slice(2) : arg.slice(2, equals);
-      const words = equals < 0 ? [] : [arg.slice(equals + 1)];
+      const [name, ...words] = optionWords(arg.slice(2));
       options.push({ name, words, where: WHERE });
       continue;
     }
