@@ -129,12 +129,9 @@ export interface LinkSource {
   readonly origins: Origins;
   /** How many frames of the shard have changed data, for `origins`. */
   readonly writes: number;
-  /** The nodes (`chainId`) that the shard's frames come through, the nearest first; another array when it changes. */
+  /** The nodes (`chainId`) that its frames come through, its own first; another array when they change. */
   readonly chain: readonly string[];
 }
-
-/** Of a node that follows nobody, and what a replica takes for granted until it is told. */
-export const NO_CHAIN: readonly string[] = [];
 
 /** The primary's side of one replication connection. Times are milliseconds of one steady clock. */
 export class ReplicaLink {
@@ -199,9 +196,9 @@ export class ReplicaLink {
   #originsVersion = -1;
   /** The latest point that it was told and that is good. */
   #told: OriginPoint | null = null;
-  /** Whether the replica wants to hear which nodes our frames come through; and what it was told. */
+  /** Whether the replica wants to hear which nodes frames come through; and what it was told. */
   #wantsChain = false;
-  #chainTold = NO_CHAIN;
+  #chainTold: readonly string[] | null = null;
   #cursor: Cursor | null = null;
   /** Keeps the frames behind a ship until the stream has nearly caught up. */
   #pin: Pin | null = null;

@@ -53,7 +53,7 @@ export const REFUSED = 8;
 export const DECODE_FAILED = 9;
 /** Where the primary's own frames come from: `origin`. */
 export const ORIGIN = 10;
-/** Which nodes they come through: `chain`. */
+/** Which nodes frames come through: `chain`. */
 export const CHAIN = 11;
 
 /**
@@ -116,7 +116,7 @@ export class StreamDecoder {
   db: number = -1;
   /** After `ORIGIN`: the point that was told; null when nothing is known any more. */
   origin: OriginPoint | null = null;
-  /** After `CHAIN`: the nodes (`chainId`) that the primary's frames come through, the nearest first. */
+  /** After `CHAIN`: the nodes (`chainId`) that frames come through, the primary first. */
   chain: readonly string[] = [];
   /** First byte of the image's bytes just delivered. */
   bytesStart = 0;

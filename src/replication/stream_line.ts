@@ -113,6 +113,7 @@ export function parseStreamLine(buf: Uint8Array, start: number, stop: number): S
     }
     case "CHAIN": {
       const nodes = words.slice(1);
+      if (nodes.length === 0) return UNKNOWN;
       if (nodes.every(isChainId)) return { kind: "chain", nodes };
       return {
         kind: "bad",

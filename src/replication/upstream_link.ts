@@ -84,9 +84,9 @@ export type UpstreamError =
   | "Refused"
   /** The ACK is not the one this handshake asks for. */
   | "BadAck"
-  /** The primary's frames come through this node. */
+  /** The frames come through this node. */
   | "Circle"
-  /** The primary's frames come through more than `CHAIN_NODES_MAX` nodes. */
+  /** The frames come through more than `CHAIN_NODES_MAX` nodes. */
   | "ChainTooLong"
   /** The peer is another shard, or has another number of shards, than its layout said. */
   | "WrongShard"
@@ -151,7 +151,7 @@ export class UpstreamLink {
   readonly decoder: StreamDecoder;
   /** The primary's history, from its ACK; "" on v1. It is our data's from `streaming` on. */
   history = "";
-  /** The nodes (`chainId`) that the primary's frames come through, as last heard; the nearest first. */
+  /** The nodes (`chainId`) that frames come through, the primary first, as last heard. */
   chain: readonly string[] = [];
   /** The number of the primary's next frame, as last heard; the lag is the distance to it. */
   upstreamOffset = 0;
@@ -270,12 +270,9 @@ export class UpstreamLink {
     if (claim.version === 1) return this.#fail("BadEnvelope", "CHAIN on a v1 link");
     this.chain = this.decoder.chain;
     const at = this.chain.indexOf(chainId(claim.id));
-    if (at >= 0) {
-      const nodes = at === 0 ? "" : `, through ${at} more`;
-      return this.#fail("Circle", `the primary follows this node${nodes}`);
-    }
+    if (at >= 0) return this.#fail("Circle", `the frames come through this node, number ${at + 1}`);
     if (this.chain.length <= CHAIN_NODES_MAX) return CHAIN;
-    return this.#fail("ChainTooLong", `more than ${CHAIN_NODES_MAX} nodes lie above the primary`);
+    return this.#fail("ChainTooLong", `the frames come through more than ${CHAIN_NODES_MAX} nodes`);
   }
 
   /**

@@ -16,15 +16,15 @@
  *                          +PING <history> <next offset> <node sequence>         v2 heartbeat
  *                          +GETACK                                               v2
  *                          +ORIGIN [<own offset> <place>]                        v2, if it says CAPA origin
- *                          +CHAIN [<12 hex>]...                                  v2, if it says CAPA chain
+ *                          +CHAIN <12 hex>...                                    v2, if it says CAPA chain
  *                          +SNAPSHOT   $<length> <bytes> ...   +SNAPSHOT_END <cut>
  *                          -ERR <text>                                           a refusal
  *
  * A place is <history>:<offset>:<database>, in the line of whom the primary itself follows: its frames
  * from <own offset> on are the ones from that place on, until the next such line says otherwise. Without
  * a place nothing is known any more. In a handshake it is where that puts the replica's own data.
- * A chain names the nodes that the primary's frames come through, the one that it follows itself first,
- * by the first digits of their ids.
+ * A chain names the nodes that frames come through, by the first digits of their ids: the primary, the
+ * node that it follows itself, and so on.
  *
  * The v1 lines are those of kevy 1.18 (captured in tests/fixtures); v2 is what two shoals speak.
  * Everything here but the chunk header is sent once in a while, so it is made from strings.
@@ -137,12 +137,12 @@ export const FAILOVER_CAPABILITY = "failover";
 /** The capability of a replica that is told where its primary's frames come from. */
 export const ORIGIN_CAPABILITY = "origin";
 
-/** The capability of a replica that is told which nodes its primary's frames come through. */
+/** The capability of a replica that is told which nodes the frames come through. */
 export const CHAIN_CAPABILITY = "chain";
 
 /**
- * Nodes that may lie above a replica's primary. Who is told of more follows no further: a chain that long
- * is a circle that nobody in it has noticed yet, or as good as one.
+ * Nodes that frames may come through. Who is told of more follows no further: a chain that long is a circle
+ * that nobody in it has noticed yet, or as good as one.
  */
 export const CHAIN_NODES_MAX = 16;
 
@@ -158,7 +158,7 @@ export function isChainId(text: string): boolean {
   return CHAIN_ID.test(text);
 }
 
-/** Which nodes the primary's frames come through; of too many, enough to see that they are. */
+/** Which nodes frames come through; of too many, enough to see that they are. */
 export function encodeChain(nodes: readonly string[]): Uint8Array<ArrayBuffer> {
   return ascii(`+${["CHAIN", ...nodes.slice(0, CHAIN_NODES_MAX + 1)].join(" ")}\r\n`);
 }

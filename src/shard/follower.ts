@@ -14,14 +14,12 @@ import { STRING_BYTES_CEILING } from "../commands/limits.ts";
 import type { CommandTable } from "../commands/registry.ts";
 import type { Log } from "../observability/log.ts";
 import { reconnectDelayMs } from "../replication/backoff.ts";
-import { NO_CHAIN } from "../replication/replica_link.ts";
 import {
   needsFullSync,
   type UpstreamError,
   type UpstreamLink,
 } from "../replication/upstream_link.ts";
 import { type DecoderLimits, DEFAULT_DECODER_LIMITS } from "../replication/stream_decoder.ts";
-import { chainId, isChainId } from "../replication/wire.ts";
 import { Applier, type FrameWatcher } from "./applier.ts";
 import { type Arrival, Arrivals } from "./arrivals.ts";
 import type { Durability } from "./durability.ts";
@@ -583,12 +581,9 @@ export class Follower implements UpstreamHost {
     return this.#layout?.node ?? "";
   }
 
-  /** The nodes (`chainId`) that frames come through, the upstream first, as far as it has told. */
+  /** The nodes (`chainId`) that frames come through, the upstream first; none while none come. */
   get chain(): readonly string[] {
-    const link = this.#runners.find((runner) => runner.isStreaming)?.link ?? null;
-    const upstream = chainId(this.upstreamNode);
-    // v1 has no ids.
-    return link !== null && isChainId(upstream) ? [upstream, ...link.chain] : NO_CHAIN;
+    return this.#runners.find((runner) => runner.isStreaming)?.link?.chain ?? [];
   }
 
   /** Whether every link streams into the data that clients see. */

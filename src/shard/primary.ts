@@ -53,7 +53,7 @@ export interface PrimaryHost {
   isFollowing(): boolean;
   /** Id of the node that is followed, also while no frames come; "" for none. */
   upstreamNode(): string;
-  /** See `LinkSource`: of the frames that come. */
+  /** See `LinkSource`. */
   chain(): readonly string[];
   /** Why a peer may not follow, given the password it sent (or null); null when it may. */
   notPermitted(peerHost: string, password: string | null): string | null;
@@ -267,11 +267,11 @@ export class Primary implements PumpHost {
   #followsClaimant({ version, id }: HandshakeRequest): string | null {
     if (version === 1) return null;
     const { upstreamNode, chain } = this.#host;
-    if (id === upstreamNode()) return "this node follows the one that asks";
     const at = chain().indexOf(chainId(id));
-    if (at > 0) return `this node follows the one that asks, through ${at} more`;
+    if (id === upstreamNode() || at === 1) return "this node follows the one that asks";
+    if (at > 1) return `this node follows the one that asks, through ${at - 1} more`;
     const isLong = chain().length > CHAIN_NODES_MAX;
-    return isLong ? `more than ${CHAIN_NODES_MAX} nodes lie above this one` : null;
+    return isLong ? `frames come through ${CHAIN_NODES_MAX} nodes before this one` : null;
   }
 
   /** A replica that comes again before its old link was noticed to be dead. */

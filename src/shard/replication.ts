@@ -11,9 +11,9 @@ import { OncePerRounds } from "../base/rounds.ts";
 import type { KeyspaceEvents } from "../commands/keyspace_events.ts";
 import type { CommandTable } from "../commands/registry.ts";
 import type { Log } from "../observability/log.ts";
-import { NO_CHAIN, type ReplicaLink } from "../replication/replica_link.ts";
+import type { ReplicaLink } from "../replication/replica_link.ts";
 import type { LinePlace } from "../replication/origins.ts";
-import { FAILOVER_CAPABILITY } from "../replication/wire.ts";
+import { chainId, FAILOVER_CAPABILITY } from "../replication/wire.ts";
 import type { SnapshotWorkerPool } from "../snapshot/worker_pool.ts";
 import { type AdmissionSettings, whyNotPermitted } from "./admission.ts";
 import type { FrameWatcher } from "./applier.ts";
@@ -119,8 +119,8 @@ export class Replication {
   #left: { readonly positions: UpstreamPositions; readonly writes: readonly number[] } | null =
     null;
   #lastGuards = "";
-  /** The nodes (`chainId`) that our frames come through; another array when it changes. */
-  #chain = NO_CHAIN;
+  /** See `LinkSource`. */
+  #chain: readonly string[];
   /** By shard: whether there are frames that its links were not woken for. */
   readonly #hasNew: boolean[];
 
@@ -128,6 +128,7 @@ export class Replication {
   constructor(host: ReplicationHost) {
     this.#host = host;
     const { node, settings } = host;
+    this.#chain = [chainId(node.id)];
     const primaryHost: PrimaryHost = {
       settings,
       shards: node.shards.length,
@@ -531,13 +532,12 @@ export class Replication {
     }
   }
 
-  /** Whoever follows us is told which nodes our frames come through, when it has changed. */
+  /** Whoever follows us is told which nodes frames come through, when that has changed. */
   #noteChain(): void {
-    const chain = this.#follower?.chain ?? NO_CHAIN;
-    if (chain.length === this.#chain.length && chain.every((id, i) => id === this.#chain[i])) {
-      return;
-    }
-    this.#chain = chain;
+    const above = this.#follower?.chain ?? [];
+    const [own, ...before] = this.#chain;
+    if (above.length === before.length && above.every((id, i) => id === before[i])) return;
+    this.#chain = [own, ...above];
     for (const primary of this.primaries) primary.wakeLinks();
   }
 

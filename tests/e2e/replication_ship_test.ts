@@ -609,9 +609,9 @@ Deno.test("a chain that is as long as can be is followed no further", async () =
   await follows(below, node);
   await tell(CHAIN_NODES_MAX);
   await until("it is given up", () => below.hasLogged("ChainTooLong"), () => below.tail());
-  const refusal = `more than ${CHAIN_NODES_MAX} nodes lie above this one`;
+  const refusal = `frames come through ${CHAIN_NODES_MAX} nodes before this one`;
   await until("and refused", () => below.hasLogged(refusal), () => below.tail());
   assert(node.replication.isLinkUp);
-  await tell(0);
+  await tell(1);
   await linked(below);
 });

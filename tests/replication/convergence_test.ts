@@ -10,7 +10,6 @@ import { latin1 } from "../../src/base/ascii.ts";
 import { Backlog } from "../../src/replication/backlog.ts";
 import {
   LINK_CLAIM,
-  NO_CHAIN,
   OUTPUT_BYTES,
   OUTPUT_FINISH,
   OUTPUT_LOST,
@@ -53,7 +52,7 @@ class Primary {
   sequence = 0;
   readonly origins = new Origins();
   readonly writes = 0;
-  readonly chain = NO_CHAIN;
+  readonly chain = [];
   link: ReplicaLink | null = null;
   /** What the data was, by history and offset. */
   readonly past = new Map<string, string>();

@@ -63,7 +63,7 @@ const TOKENS = [
   `+PING ${HISTORY_A} 1 1\r\n`,
   "+ORIGIN\r\n",
   "ORIGIN",
-  "+CHAIN\r\n",
+  "+CHAIN",
   "-ERR x\r\n",
   "REPLICATE",
   "HISTORY",
@@ -240,7 +240,7 @@ const STREAMS = [
   fixtureBytes("snapshot-ship.bin").subarray(-200),
   bytes(
     `+PING ${HISTORY_B} 1 2\r\n+ACK 7 HISTORY ${HISTORY_A} SHARD 0 SHARDS 1\r\n` +
-      `+ORIGIN 7 ${HISTORY_B}:70:1\r\n+ORIGIN\r\n${CHAIN}+CHAIN\r\n+SNAPSHOT\r\n` +
+      `+ORIGIN 7 ${HISTORY_B}:70:1\r\n+ORIGIN\r\n${CHAIN}+SNAPSHOT\r\n` +
       `$5\r\nabcde\r\n+PING ${HISTORY_A} 8 9\r\n$0\r\n\r\n$2\r\n\r\n\r\n+GETACK\r\n+SNAPSHOT_END 7\r\n` +
       `*2\r\n:7\r\n*3\r\n$3\r\nSET\r\n$0\r\n\r\n$2\r\n\r\n\r\n+GETACK\r\n*2\r\n:8\r\n*1\r\n$4\r\nPING\r\n`,
   ),

@@ -7,7 +7,6 @@ import {
   DEFAULT_LINK_SETTINGS,
   type LinkSettings,
   type LinkSource,
-  NO_CHAIN,
   OUTPUT_BYTES,
   ReplicaLink,
 } from "../../src/replication/replica_link.ts";
@@ -222,7 +221,7 @@ export class FakeSource implements LinkSource {
   sequence = 0;
   origins = new Origins();
   writes = 0;
-  chain = NO_CHAIN;
+  chain: readonly string[] = ["a".repeat(12)];
 
   constructor(o: { firstOffset?: number; limitBytes?: number; pinLimitBytes?: number } = {}) {
     this.backlog = new Backlog({

@@ -232,7 +232,7 @@ Deno.test("a chain is what was told last, of at most 16 nodes", () => {
   const { link } = follower;
   follower.read(ack(5) + ping(5, 1));
   assertEquals(link.chain, []);
-  for (const nodes of [[CHAIN_B], NODES_17.slice(1), []]) {
+  for (const nodes of [[CHAIN_B], NODES_17.slice(1), [CHAIN_B]]) {
     follower.read(chain(...nodes) + frame(link.appliedOffset));
     assertEquals(link.chain, nodes);
     link.applied(link.appliedOffset + 1);
@@ -282,7 +282,7 @@ const FAILURES: [string, Partial<UpstreamOptions>, string, string][] = [
   ["a heartbeat on a v1 link", { claim: V1_CLAIM }, "+ACK 5\r\n" + ping(5, 1), "BadEnvelope"],
   ["GETACK on a v1 link", { claim: V1_CLAIM }, "+ACK 5\r\n+GETACK\r\n", "BadEnvelope"],
   ["ORIGIN on a v1 link", { claim: V1_CLAIM }, "+ACK 5\r\n+ORIGIN\r\n", "BadEnvelope"],
-  ["CHAIN on a v1 link", { claim: V1_CLAIM }, "+ACK 5\r\n+CHAIN\r\n", "BadEnvelope"],
+  ["CHAIN on a v1 link", { claim: V1_CLAIM }, `+ACK 5\r\n+CHAIN ${CHAIN_B}\r\n`, "BadEnvelope"],
   ["a chain with this node in it", IN_CHAIN, ack(5) + chain(CHAIN_B, chainId(NODE)), "Circle"],
   ["a chain of 17 nodes", {}, ack(5) + chain(...NODES_17), "ChainTooLong"],
   ["a bad envelope", {}, ack(5) + "*3\r\n", "BadEnvelope"],
