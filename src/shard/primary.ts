@@ -487,7 +487,7 @@ export class Primary implements PumpHost {
     if (backlog === null) return true;
     for (const link of this.links()) {
       const { state } = link;
-      if (state.at !== "streaming" || (state.ackedOffset ?? 0) < backlog.nextOffset) return false;
+      if (state.at !== "streaming" || (state.ackedOffset ?? -1) < backlog.nextOffset) return false;
     }
     return true;
   }

@@ -32,6 +32,7 @@ interface Candidate extends Kind {
 const DEPTHS: readonly { readonly depth: number; readonly requests: number }[] = [
   { depth: 1, requests: 60_000 },
   { depth: 16, requests: 500_000 },
+  { depth: 64, requests: 1_000_000 },
 ];
 const QUICK_DIVISOR = 4;
 /**
@@ -57,7 +58,8 @@ export const ATTACH: Measurement = {
     "that shoal's backlog is full. A round measures each once, in turn, after the replica has caught " +
     `up; who is first rotates. Shown is the median over ${rounds} rounds of the rate over that with nobody ` +
     "attached, and the same for processor time of the primary per request, which does not depend on " +
-    "how many cores the replica and the benchmark have to share with it.",
+    "how many cores the replica and the benchmark have to share with it. The last table is shoal over " +
+    "redis-server: what a replica leaves of that ratio, where each has one on the same cores.",
   run,
 };
 
@@ -151,5 +153,39 @@ function findings(
       }),
     },
   }));
-  return { tables, data: Object.fromEntries(samples) };
+  const isCompared = kinds.some(({ maker }) => maker === "redis");
+  return {
+    tables: isCompared ? [...tables, comparison(samples)] : tables,
+    data: Object.fromEntries(samples),
+  };
+}
+
+/** Shoal over Redis, round by round: each alone, each with a replica, and the latter over the former. */
+function comparison(samples: ReadonlyMap<string, readonly Sample[]>): Findings["tables"][number] {
+  const ratios = (attached: Attached, depth: number) => {
+    const theirs = samples.get(`redis ${attached} ${depth}`) ?? [];
+    const ours = samples.get(`shoal ${attached} ${depth}`) ?? [];
+    return ours.map(({ rate }, i) => rate / theirs[i].rate);
+  };
+  const row = (title: string, of: (depth: number) => readonly number[]) => [
+    title,
+    ...DEPTHS.map(({ depth }) => ratioText(summarize(of(depth)))),
+  ];
+  return {
+    title: "SET, shoal over redis-server",
+    table: {
+      columns: [
+        "",
+        ...DEPTHS.map(({ depth }) => depth === 1 ? "no pipeline" : `pipeline of ${depth}`),
+      ],
+      rows: [
+        row("with nobody", (depth) => ratios("nobody", depth)),
+        row("with a replica each", (depth) => ratios("a replica", depth)),
+        row("what a replica leaves", (depth) => {
+          const alone = ratios("nobody", depth);
+          return ratios("a replica", depth).map((ratio, i) => ratio / alone[i]);
+        }),
+      ],
+    },
+  };
 }

@@ -235,9 +235,10 @@ Deno.test("SHUTDOWN waits for a replica that is being shipped a snapshot", async
   });
   await until("it is shipped", () => primary.server.replication.stats.full === 1);
   const client = await primary.connect();
+  await client.line("SET behind it");
   await client.send("SHUTDOWN", "NOSAVE");
   await primary.server.stopped;
-  assertEquals(await replica.ask("DBSIZE"), 100_000);
+  assertEquals(await replica.ask("DBSIZE"), 100_001);
   assertEquals(await replica.info("master_link_status"), "down");
 });
 
