@@ -51,7 +51,7 @@ const COPY_SLICE_BYTES = 1_048_576;
 /** Frames applied between two looks at the clock. */
 const FRAMES_PER_LOOK = 64;
 /** What a follower can do, in v2's handshake. */
-const CAPABILITIES: string[] = [
+const CAPABILITIES: readonly string[] = [
   "rdb",
   RENUMBER_CAPABILITY,
   FAILOVER_CAPABILITY,
