@@ -225,6 +225,17 @@ export class AofLog {
     if (!this.isSuspended) this.#last.append(src, view, start, stop, frames);
   }
 
+  /** As `append`, of one frame whose bytes stay as they are until `settle` is called. */
+  appendLate(src: Uint8Array, view: DataView | null, start: number, stop: number): void {
+    this.appendedFrames++;
+    if (!this.isSuspended) this.#last.appendLate(src, view, start, stop);
+  }
+
+  /** Copies what `appendLate` was given: its bytes may change now. */
+  settle(): void {
+    this.#last.settle();
+  }
+
   // ---- one file after another ----------------------------------------------------------------
 
   /**
@@ -261,6 +272,7 @@ export class AofLog {
   continueIn(path: string, handles: IncrementHandles, isListed: boolean): void {
     if (!isListed) this.#unlistedFrom = Math.min(this.#unlistedFrom, this.appendedFrames);
     this.#unsuspend();
+    this.settle();
     this.#last = new IncrementFile(path, handles, 0, this.appendedFrames);
     this.#parts.push(this.#last);
     this.#pace.isPlain();

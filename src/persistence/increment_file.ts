@@ -13,6 +13,7 @@
  */
 
 import { COPY_WORDS_MAX, copyWords } from "../base/copy.ts";
+import { LateCopy } from "../base/late_copy.ts";
 import {
   FILLED_BYTES,
   filling,
@@ -65,6 +66,8 @@ export class IncrementFile {
   #pending = newPending(BUFFER_BYTES);
   /** Those of the write under way; empty without one. */
   #other = newPending(BUFFER_BYTES);
+  /** What waits in `#pending` and is not there yet. */
+  readonly #late = new LateCopy();
   /** Bytes of the write under way, unless they are dropped. */
   #writingBytes = 0;
   #isFilled = false;
@@ -134,17 +137,36 @@ export class IncrementFile {
     stop: number,
     frames: number,
   ): void {
+    const at = this.#take(stop - start, frames);
+    const { buf, view: to } = this.#pending;
+    if (view !== null && stop - start <= COPY_WORDS_MAX) copyWords(view, start, stop, to, at);
+    else buf.set(src.subarray(start, stop), at);
+  }
+
+  /** As `append`, of one frame whose bytes stay as they are until `settle` is called. */
+  appendLate(src: Uint8Array, view: DataView | null, start: number, stop: number): void {
+    const at = this.#take(stop - start, 1);
+    const { buf, view: to } = this.#pending;
+    this.#late.put(src, view, start, stop, buf, to, at);
+  }
+
+  /** Copies what `appendLate` was given. */
+  settle(): void {
+    this.#late.settle();
+  }
+
+  /** Room for so many bytes more; where they begin. */
+  #take(bytes: number, frames: number): number {
     const pending = this.#pending;
     const at = pending.bytes;
-    const end = at + stop - start;
-    if (end > pending.buf.length) grow(pending, end);
-    if (view !== null && stop - start <= COPY_WORDS_MAX) {
-      copyWords(view, start, stop, pending.view, at);
-    } else {
-      pending.buf.set(src.subarray(start, stop), at);
+    const end = at + bytes;
+    if (end > pending.buf.length) {
+      this.#late.settle();
+      grow(pending, end);
     }
     pending.bytes = end;
     pending.frames += frames;
+    return at;
   }
 
   /**
@@ -152,6 +174,7 @@ export class IncrementFile {
    * meanwhile), and `cut` must be called before the next write.
    */
   async write(): Promise<void> {
+    this.#late.settle();
     const run = this.#pending;
     const stop = this.#seal(run);
     const { writing } = this.#handles;
@@ -180,6 +203,7 @@ export class IncrementFile {
    */
   writeNow(): boolean {
     if (this.#isMisplaced) return false;
+    this.#late.settle();
     const run = this.#pending;
     const stop = this.#seal(run);
     const { writing } = this.#handles;
@@ -222,6 +246,7 @@ export class IncrementFile {
   }
 
   #prepend(before: Uint8Array, beforeFrames: number): void {
+    this.#late.settle();
     const { buf, bytes, frames } = this.#pending;
     const all = newPending(Math.max(BUFFER_BYTES, before.length + bytes));
     all.buf.set(before);
@@ -237,6 +262,7 @@ export class IncrementFile {
 
   /** Forgets what waits to be written; nor does it matter any more what becomes of a write under way. */
   dropPending(): void {
+    this.#late.forget();
     this.#pending = newPending(BUFFER_BYTES);
     this.#writingBytes = 0;
   }
@@ -324,6 +350,7 @@ export class IncrementFile {
       before.#other = other;
     }
     if (before.#pending.buf.length > pending.buf.length) {
+      this.#late.settle();
       this.#pending = before.#pending;
       before.#pending = pending;
       this.#pending.buf.set(pending.buf.subarray(0, pending.bytes));

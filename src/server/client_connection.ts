@@ -306,6 +306,9 @@ export class ClientConnection {
         more = this.#turn(began);
         session.isRunning = false;
         host.endTurn();
+        // Only now: effects are read from the requests' own bytes until the turn has ended.
+        if (this.#earlyRead === null && !this.#held) this.#compact();
+        session.bufferBytes = this.#buf.length;
         const others = host.gate.pass();
         const reply = session.reply;
         while (this.#pushing !== null) await this.#pushing;
@@ -508,9 +511,7 @@ export class ClientConnection {
         }
       }
     }
-    if (this.#earlyRead === null && !this.#held) this.#compact();
-    session.pendingBytes = this.#used - parser.at;
-    session.bufferBytes = this.#buf.length;
+    session.pendingBytes = used - parser.at;
     return more;
   }
 

@@ -174,6 +174,17 @@ export class ShardFiles implements FrameLog {
     this.log.append(buf, view, start, stop, 1);
   }
 
+  /** See `FrameLog`. */
+  lateFrame(buf: Uint8Array, view: DataView | null, start: number, stop: number): void {
+    if (this.#skipped > 0) this.#saySkipped();
+    this.log.appendLate(buf, view, start, stop);
+  }
+
+  /** See `FrameLog`. */
+  settle(): void {
+    this.log.settle();
+  }
+
   /**
    * See `FrameLog`. Only its number is kept, so that offsets stay true. In a replica's file, where
    * frames count together with the place said behind them, it is a frame like any other.

@@ -1,7 +1,8 @@
 /**
  * Where effects become frames: one shard's effect sink. It encodes into the backlog in place, says
  * which database a frame is for, and counts the node's sequence. A frame that is encoded already goes
- * past a backlog that holds nothing, straight to the append-only file.
+ * past a backlog that holds nothing, straight to the append-only file; its bytes are copied when the turn
+ * ends, together with its neighbours' (`settle`).
  *
  * A unit (EXEC) becomes `MULTI`, its effects, `EXEC`; of one effect, that effect alone; of none,
  * nothing; of messages and no write, those alone. So the first effects are put by until a second one that
@@ -38,6 +39,10 @@ export interface FrameLog {
    * the bytes are good during the call only.
    */
   frame(buf: Uint8Array, view: DataView | null, start: number, stop: number): void;
+  /** As `frame`; the bytes are good until `settle` is called. */
+  lateFrame(buf: Uint8Array, view: DataView | null, start: number, stop: number): void;
+  /** The bytes of late frames are about to change. */
+  settle(): void;
   /** As `frame`, of one that changes no data. */
   message(buf: Uint8Array, view: DataView | null, start: number, stop: number): void;
   /** The data is another from here on than the frames so far tell. */
@@ -60,8 +65,7 @@ export class Commit implements EffectSink {
   appended = false;
   /** Frames that were no writes, since the start of the process. */
   messages = 0;
-  /** Gets every frame too; null without an append-only file. */
-  log: FrameLog | null = null;
+  #log: FrameLog | null = null;
   #backlog: Backlog | null = null;
   /** Database of the last frame; -1 when the next reader cannot know it. */
   #db = -1;
@@ -91,6 +95,21 @@ export class Commit implements EffectSink {
   /** Database that the next frame is for unless it says another; -1 when it says it in any case. */
   get database(): number {
     return this.#db;
+  }
+
+  /** Gets every frame too; null without an append-only file. */
+  get log(): FrameLog | null {
+    return this.#log;
+  }
+
+  set log(log: FrameLog | null) {
+    this.settle();
+    this.#log = log;
+  }
+
+  /** The requests whose bytes `encoded` was given are about to change: a turn has ended. */
+  settle(): void {
+    this.#log?.settle();
   }
 
   /** Starts or stops writing frames; `db` is what readers take the next frame to be for, -1 if unknown. */
@@ -126,7 +145,7 @@ export class Commit implements EffectSink {
     if (!backlog.isHolding && this.#unit === NO_UNIT && db === this.#db) {
       backlog.skip();
       this.#count();
-      this.log?.frame(src, view, start, stop);
+      this.#log?.lateFrame(src, view, start, stop);
       return true;
     }
     const sink = this.#sinkFor(db);
@@ -275,16 +294,16 @@ export class Commit implements EffectSink {
     this.#sequence.value++;
     this.messages++;
     this.appended = true;
-    if (this.log === null) return;
+    if (this.#log === null) return;
     const { newestBuf, newestView, newestPayloadStart, newestStop } = backlog;
-    this.log.message(newestBuf, newestView, newestPayloadStart, newestStop);
+    this.#log.message(newestBuf, newestView, newestPayloadStart, newestStop);
   }
 
   #counted(backlog: Backlog): void {
     this.#count();
-    if (this.log === null) return;
+    if (this.#log === null) return;
     const { newestBuf, newestView, newestPayloadStart, newestStop } = backlog;
-    this.log.frame(newestBuf, newestView, newestPayloadStart, newestStop);
+    this.#log.frame(newestBuf, newestView, newestPayloadStart, newestStop);
   }
 
   #count(): void {

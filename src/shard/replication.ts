@@ -182,6 +182,7 @@ export class Replication {
       const { commit } = shards[i];
       if (!commit.appended) continue;
       commit.appended = false;
+      commit.settle();
       if (!this.primaries[i].hasLinks) continue;
       this.#hasNew[i] = true;
       this.#wakeLinks.ask();

@@ -479,6 +479,41 @@ Deno.test("data that were replaced are on no disk before a rewrite is complete",
   await log.close();
 });
 
+Deno.test("late frames go to the file that they were appended to, as they were then", async () => {
+  const { storage, log } = await open("everysec");
+  const request = ascii("one two three");
+  const view = new DataView(request.buffer);
+  const disk = Promise.withResolvers<void>();
+  storage.delay = (operation) => operation === "write" ? disk.promise : null;
+  log.append(new Uint8Array(20_000), null, 0, 20_000, 1);
+  log.flush();
+  log.appendLate(request, view, 0, 4);
+  log.appendLate(request, view, 4, 8);
+  const next = "/data/b.aof";
+  log.continueIn(next, await handles(storage, next), true);
+  request.fill(0x78);
+  request.set(ascii("four"), 8);
+  log.appendLate(request, view, 8, 12);
+  log.settle();
+  request.fill(0x78);
+  disk.resolve();
+  assertEquals(log.appendedFrames, 4);
+  await log.close();
+  assertEquals(textOf(storage, PATH).slice(20_000), "one two ");
+  assertEquals(textOf(storage, next), "four");
+});
+
+Deno.test("late frames of a suspended log are dropped and counted", async () => {
+  const { storage, log } = await open("everysec");
+  const request = ascii("one two");
+  log.appendLate(request, null, 0, 3);
+  log.suspend();
+  log.appendLate(request, null, 3, 7);
+  assertEquals(log.appendedFrames, 2);
+  await log.close();
+  assertEquals(textOf(storage, PATH), "one");
+});
+
 Deno.test("a write of one file says nothing of what waits for the next", async () => {
   const { storage, log, sequence, clock } = await open("everysec");
   const frame = (bytes: number) => {

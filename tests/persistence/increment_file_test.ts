@@ -65,3 +65,57 @@ Deno.test("a file goes on in the buffers of the one before where they are larger
     );
   }
 });
+
+Deno.test("late frames are in the file as they were until they were settled, among the others", async () => {
+  for (let round = 0; round < 50; round++) {
+    const seed = testSeed(20_261_129) + round;
+    const random = new Random(seed);
+    const { file, content } = open("a");
+    const requests = new Uint8Array(200_000);
+    const view = new DataView(requests.buffer);
+    const wanted: Uint8Array[] = [];
+    let at = 0;
+    for (let step = 0; step < 200; step++) {
+      const dice = random.below(20);
+      const frame = random.bytes(random.below(random.below(20) === 0 ? 20_000 : 200));
+      if (dice < 14) {
+        if (random.below(8) === 0) at += 2;
+        if (at + frame.length > requests.length) {
+          file.settle();
+          at = 0;
+        }
+        requests.set(frame, at);
+        file.appendLate(requests, random.below(2) ? view : null, at, at + frame.length);
+        at += frame.length;
+        wanted.push(frame);
+      } else if (dice < 17) {
+        file.append(frame, null, 0, frame.length, 1);
+        wanted.push(frame);
+      } else if (dice < 19) {
+        file.settle();
+        requests.fill(0xee);
+        at = 0;
+      } else await file.write();
+    }
+    await file.write();
+    assertEquals([file.goodFrames, file.pendingBytes], [wanted.length, 0], `seed ${seed}`);
+    assert(equals(concat(content), concat(wanted)), `seed ${seed}: other bytes are in the file`);
+  }
+});
+
+Deno.test("what waits late is dropped with all that waits, and is inherited with it", async () => {
+  const before = open("a"), next = open("b");
+  const frame = new Uint8Array(300_000).fill(7);
+  before.file.append(frame, null, 0, frame.length, 1);
+  await before.file.write();
+  before.file.append(frame, null, 0, frame.length, 1);
+  await before.file.write();
+  const late = Uint8Array.of(1, 2, 3);
+  next.file.appendLate(late, null, 0, 2);
+  next.file.dropPending();
+  next.file.appendLate(late, null, 1, 3);
+  next.file.inherit(before.file);
+  late.fill(0);
+  await next.file.write();
+  assertEquals(concat(next.content), Uint8Array.of(2, 3));
+});

@@ -27,6 +27,12 @@ class Kept implements FrameLog {
     assertEquals(view?.buffer ?? buf.buffer, buf.buffer);
   }
 
+  lateFrame(buf: Uint8Array, view: DataView | null, start: number, stop: number): void {
+    this.frame(buf, view, start, stop);
+  }
+
+  settle(): void {}
+
   message(buf: Uint8Array, _view: DataView | null, start: number, stop: number): void {
     this.entries.push("message " + latin1(buf, start, stop));
   }

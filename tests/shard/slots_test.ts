@@ -137,7 +137,13 @@ Deno.test("with an append-only file frames are kept from the first replica on, a
   primary.announcedBase = proxy.port;
   const [shard] = primary.node.shards;
   let kept = 0;
-  shard.keepIn({ frame: () => kept++, message: () => kept++, replaced: () => {} });
+  shard.keepIn({
+    frame: () => kept++,
+    lateFrame: () => kept++,
+    settle: () => {},
+    message: () => kept++,
+    replaced: () => {},
+  });
   const { active } = primary.replication.status().backlog;
   assertEquals(active, false);
   primary.run("SET", "k", "v");
