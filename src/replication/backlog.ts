@@ -27,8 +27,9 @@
  * @module
  */
 
-import { ascii, CR, digitCount, LF, putInteger } from "../base/ascii.ts";
+import { CR, digitCount, LF, putInteger } from "../base/ascii.ts";
 import { COPY_WORDS_MAX, copyWords } from "../base/copy.ts";
+import { LateCopy } from "../base/late_copy.ts";
 import { invariant } from "../base/invariant.ts";
 import { Cursor, type MutablePin, type Pin } from "./cursor.ts";
 import { Segment } from "./segment.ts";
@@ -62,21 +63,14 @@ export const NOT_HELD_FRAMES_MAX: number = 2 ** 20;
 /** Answer of `readable`: the frames behind the cursor have been evicted. */
 export const CURSOR_LOST: -1 = -1;
 
-/** `*2 :<offset> *<argc>` with the longest numbers, and some bytes to spare. */
-const FRAME_HEAD_BYTES = 48;
-
-/** `*2 :<offset>` with the digits of the greatest safe integer. */
-const HEAD_BYTES_MAX = 23;
-const HEAD_PREFIX = ascii("*2\r\n:");
+/** `*<argc>` with the longest number, and some bytes to spare. */
+const FRAME_HEAD_BYTES = 16;
 
 /** Arguments up to this size are copied by a loop: making a view to copy from costs more (measured). */
 const LOOP_COPY_BYTES = 96;
 
 const DOLLAR = 36;
 const STAR = 42;
-const COLON = 58;
-const ZERO = 48;
-const NINE = 57;
 
 /** Sizes in bytes; `firstOffset` is the number of the first frame to come. */
 export interface BacklogOptions {
@@ -100,11 +94,8 @@ export class Backlog {
   keepFrom: number = Infinity;
   /** Bytes of frames to hold while a pin needs them, when that is more than `limitBytes`. */
   pinLimitBytes: number;
-  /**
-   * Where the command of the frame appended last begins in `newestBuf` (`*<argc>`, behind the offset):
-   * the form an append-only file stores.
-   */
-  newestPayloadStart = 0;
+  /** Where the frame that `endFrame` appended last begins in `newestBuf`. */
+  newestStart = 0;
   /** Behind its last byte. */
   newestStop = 0;
 
@@ -118,16 +109,10 @@ export class Backlog {
   #isHolding = true;
   #pins: MutablePin[] = [];
   #pinnedFrom = Infinity;
-  /**
-   * `*2 :<nextOffset>`, right-aligned from `#headStart`: counting in digits is cheaper than dividing
-   * for each frame, and a number past 2^31 would be boxed on its way to the writer.
-   */
-  readonly #head = new Uint8Array(HEAD_BYTES_MAX);
-  readonly #headView = new DataView(this.#head.buffer);
-  #headStart = 0;
+  /** What is in `#tail` by number and not yet by its bytes. */
+  readonly #late = new LateCopy();
   /** The frame being encoded, at the end of `#tail`: the byte to write next, the arguments to come. */
   #at = 0;
-  #payloadStart = 0;
   #argsLeft = 0;
 
   /** An empty backlog; it takes memory with its first frame. */
@@ -137,13 +122,12 @@ export class Backlog {
     this.#segmentBytesMax = options.segmentBytes ?? SEGMENT_BYTES_MAX;
     this.#tail = new Segment(new Uint8Array(0), options.firstOffset, 0);
     this.#segments = [this.#tail];
-    this.#layHead(options.firstOffset);
   }
 
   // What counts up with each frame is kept as a segment's base and a small number in it: a field whose
   // value passes 2^31 would be boxed anew for each frame.
 
-  /** Where the frame appended last lies, until another is begun. */
+  /** Where the frame that `endFrame` appended last lies, until another is begun. */
   get newestBuf(): Uint8Array<ArrayBuffer> {
     return this.#tail.buf;
   }
@@ -221,11 +205,11 @@ export class Backlog {
     const tail = this.#tail;
     if (tail.frames === NOT_HELD_FRAMES_MAX) this.#startOver(tail.buf, tail.streamByte).frames++;
     else tail.frames++;
-    this.#countUp();
   }
 
   /** Lets go of all frames; the next is written to `buf`, and is byte `streamByte` of those ever held. */
   #startOver(buf: Uint8Array<ArrayBuffer>, streamByte: number): Segment {
+    this.#late.settle(); // a cursor may finish the segment
     const segment = new Segment(buf, this.nextOffset, streamByte);
     for (const held of this.#segments) {
       held.evicted = true;
@@ -247,9 +231,8 @@ export class Backlog {
     const need = FRAME_HEAD_BYTES + payloadBytes + argc * (5 + digitCount(payloadBytes));
     const tail = this.#roomFor(need);
     const { buf } = tail;
-    let at = this.#payloadStart = this.#putOffset(tail);
-    buf[at] = STAR;
-    at = putInteger(buf, at + 1, argc);
+    buf[tail.used] = STAR;
+    const at = putInteger(buf, tail.used + 1, argc);
     buf[at] = CR;
     buf[at + 1] = LF;
     this.#at = at + 2;
@@ -321,17 +304,16 @@ export class Backlog {
     if (start >= tail.indexDue) tail.mark(start);
     tail.used = stop;
     tail.frames++;
-    this.newestPayloadStart = this.#payloadStart;
+    this.newestStart = start;
     this.newestStop = stop;
     this.#argsLeft = -1;
-    this.#countUp();
     if (this.#sealedBytes + stop > this.#limitBytes) this.#evict();
     return tail.firstOffset + tail.frames - 1;
   }
 
   /**
-   * Appends a frame whose command is encoded already: `src[start..stop)` is `*<argc>...`; `view` is a
-   * view of `src`, if the caller has one.
+   * Appends a frame that is encoded already: `src[start..stop)` is `*<argc>...`; `view` is a view of `src`,
+   * if the caller has one.
    */
   appendEncoded(
     src: Uint8Array,
@@ -339,11 +321,30 @@ export class Backlog {
     stop: number,
     view: DataView | null = null,
   ): number {
-    const tail = this.#roomFor(FRAME_HEAD_BYTES + stop - start);
-    this.#at = this.#payloadStart = this.#putOffset(tail);
+    this.#at = this.#roomFor(stop - start).used;
     this.#copy(src, start, stop, view);
     this.#argsLeft = 0;
     return this.endFrame();
+  }
+
+  /**
+   * As `appendEncoded`, while frames are held, of bytes that stay as they are until `settle` is called. Many
+   * of them that are neighbours in `src` are copied at once, and the frame is not to be seen as the newest.
+   */
+  appendLate(src: Uint8Array, view: DataView | null, start: number, stop: number): void {
+    const bytes = stop - start;
+    const tail = this.#roomFor(bytes);
+    const { used } = tail;
+    this.#late.put(src, view, start, stop, tail.buf, tail.view, used);
+    if (used >= tail.indexDue) tail.mark(used);
+    tail.used = used + bytes;
+    tail.frames++;
+    if (this.#sealedBytes + tail.used > this.#limitBytes) this.#evict();
+  }
+
+  /** Copies what `appendLate` was given: its bytes may change now. */
+  settle(): void {
+    this.#late.settle();
   }
 
   /** Whether a reader can begin with frame `offset`: it is held, or it is the next to come and will be. */
@@ -353,6 +354,7 @@ export class Backlog {
 
   /** A cursor at frame `offset`, or null when it is not held. `release` it when done. */
   cursorAt(offset: number): Cursor | null {
+    this.#late.settle();
     const segment = this.#find(offset);
     if (segment === null) return null;
     segment.readers++;
@@ -382,6 +384,7 @@ export class Backlog {
    * or `release` was called. Null when nothing is readable.
    */
   view(cursor: Cursor, maxBytes: number): Uint8Array<ArrayBuffer> | null {
+    this.#late.settle();
     if (this.readable(cursor) <= 0) return null;
     const segment = cursor.segment;
     const byte = cursor.byte;
@@ -407,6 +410,7 @@ export class Backlog {
 
   /** The first frame that has not been read wholly, exact also in the middle of a view. */
   offsetOf(cursor: Cursor): number {
+    this.#late.settle();
     return cursor.byte === cursor.viewStop
       ? cursor.viewStopOffset
       : cursor.segment.offsetAt(cursor.byte);
@@ -448,32 +452,6 @@ export class Backlog {
     this.#evict();
   }
 
-  /** Writes `*2 :<nextOffset>` behind the last frame and returns the byte behind it. */
-  #putOffset(tail: Segment): number {
-    const start = this.#headStart;
-    copyWords(this.#headView, start, HEAD_BYTES_MAX, tail.view, tail.used);
-    return tail.used + HEAD_BYTES_MAX - start;
-  }
-
-  /** Adds one to the digits of `#head`. */
-  #countUp(): void {
-    const head = this.#head;
-    let i = HEAD_BYTES_MAX - 3;
-    while (head[i] === NINE) head[i--] = ZERO;
-    if (head[i] === COLON) this.#layHead(this.nextOffset);
-    else head[i]++;
-  }
-
-  /** Writes `#head` anew, when its digits have become more. */
-  #layHead(offset: number): void {
-    const bytes = HEAD_PREFIX.length + digitCount(offset) + 2;
-    const start = this.#headStart = HEAD_BYTES_MAX - bytes;
-    this.#head.set(HEAD_PREFIX, start);
-    const stop = putInteger(this.#head, start + HEAD_PREFIX.length, offset);
-    this.#head[stop] = CR;
-    this.#head[stop + 1] = LF;
-  }
-
   /** The tail, with room for a frame of `need` bytes. */
   #roomFor(need: number): Segment {
     const tail = this.#tail;
@@ -499,6 +477,7 @@ export class Backlog {
 
   /** Seals the tail and opens a segment with room for a frame of `need` bytes. */
   #openSegment(need: number): Segment {
+    this.#late.settle(); // the tail may be evicted now, and its buffer used again
     const usual = this.#segmentBytes();
     const bytes = need > usual >> 1 ? need : usual;
     this.#sealedBytes += this.#tail.buf.length;

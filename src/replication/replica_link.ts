@@ -38,6 +38,7 @@ import {
   ReplicaInput,
 } from "./replica_input.ts";
 import { MarkQueue } from "./mark_queue.ts";
+import { NUMBERED_VIEW_BYTES_MAX, NumberedFrames } from "./numbered_frames.ts";
 import type { OriginPoint, Origins } from "./origins.ts";
 import type { ShipReason } from "./resume.ts";
 import { HeartbeatPace } from "./heartbeat_pace.ts";
@@ -52,6 +53,7 @@ import {
   encodeAckV2,
   encodeBareFrame,
   encodeChain,
+  encodeFrames,
   encodeHeartbeat,
   encodeOrigin,
   encodeRefusal,
@@ -59,6 +61,7 @@ import {
   GET_ACK_LINE,
   ORIGIN_CAPABILITY,
   SNAPSHOT_BEGIN_LINE,
+  UNNUMBERED_CAPABILITY,
 } from "./wire.ts";
 
 /** Nothing for the caller to do. */
@@ -196,6 +199,10 @@ export class ReplicaLink {
   #originsVersion = -1;
   /** The latest point that it was told and that is good. */
   #told: OriginPoint | null = null;
+  /** Puts numbers to frames; null for a replica that counts them itself. */
+  #numbered: NumberedFrames | null = null;
+  /** Whether such a replica knows which frame comes next. */
+  #isCounted = false;
   /** Whether the replica wants to hear which nodes frames come through; and what it was told. */
   #wantsChain = false;
   #chainTold: readonly string[] | null = null;
@@ -272,6 +279,9 @@ export class ReplicaLink {
           this.claim = input.handshake;
           this.#wantsOrigins = input.handshake!.capabilities.includes(ORIGIN_CAPABILITY);
           this.#wantsChain = input.handshake!.capabilities.includes(CHAIN_CAPABILITY);
+          if (!input.handshake!.capabilities.includes(UNNUMBERED_CAPABILITY)) {
+            this.#numbered = new NumberedFrames();
+          }
           result = LINK_CLAIM;
           break;
         case INPUT_ACK:
@@ -634,6 +644,8 @@ export class ReplicaLink {
     if (asks || isQuiet) this.#out.queue(GET_ACK_LINE);
     this.#pace.sent(nowMs);
     this.#beatLast = true;
+    // Once in a while the replica's count is held against ours.
+    this.#isCounted = false;
     if (state.at === "streaming") {
       this.marks.note(backlog.nextOffset, sequence, this.#confirmedOffset);
       this.syncedMarks.note(backlog.nextOffset, sequence, this.#syncedOffset);
@@ -657,7 +669,8 @@ export class ReplicaLink {
       this.#out.sendControl(nowMs);
       return OUTPUT_BYTES;
     }
-    const view = backlog.view(cursor, VIEW_BYTES_MAX);
+    const numbered = this.#numbered;
+    const view = backlog.view(cursor, numbered ? NUMBERED_VIEW_BYTES_MAX : VIEW_BYTES_MAX);
     if (this.#wantsOrigins && !this.#inFrame) {
       const isTold = view === null || cursor.viewEndsFrame
         ? this.#tellOrigins(cursor.offset)
@@ -668,8 +681,14 @@ export class ReplicaLink {
       }
     }
     if (view !== null) {
+      if (numbered === null && !this.#isCounted) {
+        this.#isCounted = true;
+        this.#out.queue(encodeFrames(cursor.offset));
+        this.#out.sendControl(nowMs);
+        return OUTPUT_BYTES;
+      }
       this.#pace.unreported = true;
-      return this.#send(FRAMES_FLIGHT, view, nowMs);
+      return this.#send(FRAMES_FLIGHT, numbered ? this.#number(numbered, cursor) : view, nowMs);
     }
     if (backlog.readable(cursor) === CURSOR_LOST) return OUTPUT_LOST;
     // A v2 replica has caught up when it has confirmed something: its snapshot was good.
@@ -679,6 +698,11 @@ export class ReplicaLink {
       this.caughtUpMs = nowMs;
     }
     return this.#nextHeartbeat(nowMs);
+  }
+
+  /** The latest view of frames, each with its number. */
+  #number(numbered: NumberedFrames, { segment, byte, viewStop, offset }: Cursor): Uint8Array {
+    return numbered.encode(segment.buf, segment.view, byte, viewStop, offset);
   }
 
   /**
@@ -722,7 +746,8 @@ export class ReplicaLink {
     if (cursor === null) return;
     const { backlog } = this.#source;
     const state = this.#state;
-    backlog.advance(cursor, bytes);
+    if (this.#numbered === null) backlog.advance(cursor, bytes);
+    else if (done) backlog.advance(cursor, cursor.viewStop - cursor.byte);
     if (state.at !== "streaming") {
       if (done) this.#releaseCursor();
       return;
@@ -760,6 +785,7 @@ export class ReplicaLink {
     this.#cursor = cursor;
     this.#ship = null;
     this.isShipping = false;
+    this.#isCounted = false;
     this.#out.queue(encodeSnapshotEnd(cut));
     const { id, version } = this.claim!;
     this.#enter({ at: "streaming", id, sentOffset: cut, ackedOffset: version === 1 ? cut : null });

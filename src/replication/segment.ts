@@ -7,8 +7,9 @@
  *              ^0                                                       used ^          ^ buf.length
  *     index    first frame that begins in each 4 KiB of buf: (byte, frame - firstOffset)
  *
- * A frame is `*2 :<offset> *<argc> ($<length> <bytes>)*argc`, each part ended by CRLF. It never spans
- * two segments, so a segment is all that a writer of frames to a socket has to hold on to.
+ * A frame is `*<argc> ($<length> <bytes>)*argc`, each part ended by CRLF; its number is its place among the
+ * others. It never spans two segments, so a segment is all that a writer of frames to a socket has to
+ * hold on to.
  *
  * @module
  */
@@ -88,7 +89,7 @@ export class Segment {
     const entry = floorEntry(this.#indexFrame, this.#indexLength, frame);
     let byte = this.#indexByte[entry];
     for (let left = frame - this.#indexFrame[entry]; left > 0; left--) {
-      byte = skipFrame(this.buf, byte);
+      byte = frameStop(this.buf, byte);
     }
     return byte;
   }
@@ -100,7 +101,7 @@ export class Segment {
     let at = this.#indexByte[entry];
     let offset = this.firstOffset + this.#indexFrame[entry];
     while (at < byte) {
-      at = skipFrame(this.buf, at);
+      at = frameStop(this.buf, at);
       if (at > byte) break;
       offset++;
     }
@@ -127,12 +128,9 @@ function floorEntry(values: Int32Array, length: number, wanted: number): number 
 }
 
 /** The byte behind the frame that begins at `at`, whose bytes the backlog itself has written. */
-function skipFrame(buf: Uint8Array, at: number): number {
-  at += 5; // "*2\r\n:"
-  while (buf[at] !== CR) at++;
-  at += 3; // "\r\n*"
+export function frameStop(buf: Uint8Array, at: number): number {
   let argc = 0;
-  for (; buf[at] !== CR; at++) argc = argc * 10 + buf[at] - 48;
+  for (at++; buf[at] !== CR; at++) argc = argc * 10 + buf[at] - 48;
   at += 2;
   for (; argc > 0; argc--) {
     let length = 0;

@@ -6,11 +6,13 @@
  *
  *             +ACK (once; +PING before it: still waiting)
  *     start ------------------------------------------------> between <-------------------+
- *       | -ERR                       *2 :<offset> *<argc> ...  |   ^                       |
+ *       | -ERR          *2 :<offset> *<argc> ..., *<argc> ...  |   ^                       |
  *       v                              FRAME <-----------------+---+ +PING +GETACK +ORIGIN |
  *     refused                                                  | +SNAPSHOT   +SNAPSHOT_END |
  *                                                              v                           |
  *                        $<length> <bytes> (as they arrive) <- in snapshot ----------------+
+ *
+ * Frames say their numbers until `+FRAMES <offset>` comes; from there to the next snapshot they are counted.
  *
  * It knows the shape of the stream, not its sense: whether an offset is the expected one, or an event
  * may come now on this link, is upstream_link.ts's to say.
@@ -55,6 +57,8 @@ export const DECODE_FAILED = 9;
 export const ORIGIN = 10;
 /** Which nodes frames come through: `chain`. */
 export const CHAIN = 11;
+/** Frames come without their numbers from here on; the first is `offset`. */
+export const FRAMES = 12;
 
 /**
  * Bytes of one frame. A primary makes a frame of one client request, whose bytes Redis bounds with
@@ -100,7 +104,7 @@ const NO_EVENT = -1;
 
 /** Decoder of one upstream connection. */
 export class StreamDecoder {
-  /** Of a frame, an ACK, a snapshot's end or a heartbeat. */
+  /** Of a frame, of those that follow, of an ACK, a snapshot's end or a heartbeat. */
   offset = 0;
   /** Of an ACK or a heartbeat; "" on a v1 ACK. */
   history = "";
@@ -139,6 +143,8 @@ export class StreamDecoder {
   #maxFrameBytes: number;
   #reading = AT_ITEM;
   #acked = false;
+  /** Number of the next frame, where frames do not say it; -1 where they do. */
+  #nextOffset = -1;
   #chunkBytes = 0;
   /** How far the search for the end of the line at `at` has come. */
   #seen = 0;
@@ -187,6 +193,11 @@ export class StreamDecoder {
           if (this.at >= to) return NEED_MORE;
           const first = buf[this.at];
           if (first === STAR && this.#acked && !this.inSnapshot) {
+            if (this.#nextOffset >= 0) {
+              this.#parser.at = this.at;
+              this.#reading = AT_PAYLOAD;
+              break;
+            }
             const count = this.#count(buf, to);
             if (count === OPEN) return NEED_MORE;
             if (count === BAD) return DECODE_FAILED;
@@ -329,6 +340,7 @@ export class StreamDecoder {
     }
     this.at = parser.at;
     this.#reading = AT_ITEM;
+    if (this.#nextOffset >= 0) this.offset = this.#nextOffset++;
     return FRAME;
   }
 
@@ -389,9 +401,14 @@ export class StreamDecoder {
         if (!this.#acked || this.inSnapshot) break;
         this.chain = line.nodes;
         return CHAIN;
+      case "frames":
+        if (!this.#acked || this.inSnapshot) break;
+        this.offset = this.#nextOffset = line.offset;
+        return FRAMES;
       case "snapshotBegin":
         if (!this.#acked) break;
         this.inSnapshot = true;
+        this.#nextOffset = -1;
         return SNAPSHOT_BEGIN;
       case "snapshotEnd":
         if (!this.inSnapshot) break;

@@ -47,6 +47,7 @@ export type StreamLine =
   | { kind: "getAck" }
   | { kind: "origin"; point: OriginPoint | null }
   | { kind: "chain"; nodes: readonly string[] }
+  | { kind: "frames"; offset: number }
   | { kind: "snapshotBegin" }
   | { kind: "snapshotEnd"; offset: number }
   | { kind: "unknown" }
@@ -121,6 +122,9 @@ export function parseStreamLine(buf: Uint8Array, start: number, stop: number): S
         detail: "CHAIN with something else than node ids",
       };
     }
+    case "FRAMES":
+      if (words.length !== 2) return UNKNOWN;
+      return numbers[1] < 0 ? wrong(1) : { kind: "frames", offset: numbers[1] };
     case "SNAPSHOT":
       return words.length === 1 ? { kind: "snapshotBegin" } : UNKNOWN;
     case "SNAPSHOT_END":

@@ -27,6 +27,7 @@ import {
   type DecoderLimits,
   DEFAULT_DECODER_LIMITS,
   FRAME,
+  FRAMES,
   GET_ACK,
   HEARTBEAT,
   NEED_MORE,
@@ -255,6 +256,9 @@ export class UpstreamLink {
         return event;
       case CHAIN:
         return this.#chained();
+      case FRAMES:
+        if (this.claim.version === 1) return this.#fail("BadEnvelope", "FRAMES on a v1 link");
+        return this.#awaits(this.decoder.offset) ? event : UPSTREAM_FAILED;
       case REFUSED:
         return this.#fail("Refused", this.decoder.refusal);
       case DECODE_FAILED:
@@ -422,17 +426,21 @@ export class UpstreamLink {
     this.#ackedOffset = -1; // what was claimed has yet to be confirmed
   }
 
-  #frame(): number {
-    const { offset } = this.decoder;
+  /** Whether frame `offset` is the one that comes next; fails the link if not. */
+  #awaits(offset: number): boolean {
     this.#resume();
     const state = this.#state;
-    if (state.at !== "streaming") {
-      return this.#fail("OffsetGap", `found frame ${offset}, expected a snapshot`);
-    }
-    if (offset !== state.expectedOffset) {
-      return this.#fail("OffsetGap", `found frame ${offset}, expected ${state.expectedOffset}`);
-    }
-    state.expectedOffset = offset + 1;
+    if (state.at === "streaming" && offset === state.expectedOffset) return true;
+    const expected = state.at === "streaming" ? state.expectedOffset : "a snapshot";
+    this.#fail("OffsetGap", `found frame ${offset}, expected ${expected}`);
+    return false;
+  }
+
+  #frame(): number {
+    const { offset } = this.decoder;
+    if (!this.#awaits(offset)) return UPSTREAM_FAILED;
+    const state = this.#state;
+    if (state.at === "streaming") state.expectedOffset = offset + 1;
     if (offset >= this.upstreamOffset) this.upstreamOffset = offset + 1;
     return FRAME;
   }

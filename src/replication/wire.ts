@@ -13,6 +13,8 @@
  *                          +ACK <offset> HISTORY <id> SHARD <i> SHARDS <n>       v2: next, or the cut
  *                               [CONTINUES <asked offset> [DB <database>]]       v2: in other numbers
  *                          *2 :<offset> *<argc> $<length> <bytes> ...            a frame
+ *                          +FRAMES <offset>                                      v2, if it says CAPA unnumbered:
+ *                          *<argc> $<length> <bytes> ...                         frames from that one on
  *                          +PING <history> <next offset> <node sequence>         v2 heartbeat
  *                          +GETACK                                               v2
  *                          +ORIGIN [<own offset> <place>]                        v2, if it says CAPA origin
@@ -137,6 +139,9 @@ export const FAILOVER_CAPABILITY = "failover";
 /** The capability of a replica that is told where its primary's frames come from. */
 export const ORIGIN_CAPABILITY = "origin";
 
+/** The capability of a replica that counts frames, so that they need not say their numbers. */
+export const UNNUMBERED_CAPABILITY = "unnumbered";
+
 /** The capability of a replica that is told which nodes the frames come through. */
 export const CHAIN_CAPABILITY = "chain";
 
@@ -166,6 +171,11 @@ export function encodeChain(nodes: readonly string[]): Uint8Array<ArrayBuffer> {
 /** Where the primary's frames from `point.own` on come from; null: that is not known any more. */
 export function encodeOrigin(point: OriginPoint | null): Uint8Array<ArrayBuffer> {
   return ascii(point === null ? "+ORIGIN\r\n" : `+ORIGIN ${point.own} ${placeWord(point)}\r\n`);
+}
+
+/** Frames follow that do not say their numbers; `offset` is the first one's. */
+export function encodeFrames(offset: number): Uint8Array<ArrayBuffer> {
+  return ascii(`+FRAMES ${offset}\r\n`);
 }
 
 /** v2's answer to a handshake. */

@@ -109,11 +109,13 @@ export class Commit implements EffectSink {
 
   /** The requests whose bytes `encoded` was given are about to change: a turn has ended. */
   settle(): void {
+    this.#backlog?.settle();
     this.#log?.settle();
   }
 
   /** Starts or stops writing frames; `db` is what readers take the next frame to be for, -1 if unknown. */
   attach(backlog: Backlog | null, db: number): void {
+    this.settle();
     this.#backlog = backlog;
     this.active = backlog !== null;
     this.#db = db;
@@ -142,8 +144,9 @@ export class Commit implements EffectSink {
     view: DataView | null,
   ): boolean {
     const backlog = this.#backlog!;
-    if (!backlog.isHolding && this.#unit === NO_UNIT && db === this.#db) {
-      backlog.skip();
+    if (this.#unit === NO_UNIT && db === this.#db) {
+      if (backlog.isHolding) backlog.appendLate(src, view, start, stop);
+      else backlog.skip();
       this.#count();
       this.#log?.lateFrame(src, view, start, stop);
       return true;
@@ -181,8 +184,8 @@ export class Commit implements EffectSink {
       return this.#putBy ??= numbersOnly();
     }
     if (this.#unit === UNIT_FIRST && this.#putByIsMessage) {
-      const { newestBuf, newestPayloadStart, newestStop } = this.#putBy!;
-      this.#messagesPutBy.push(newestBuf.slice(newestPayloadStart, newestStop));
+      const { newestBuf, newestStart, newestStop } = this.#putBy!;
+      this.#messagesPutBy.push(newestBuf.slice(newestStart, newestStop));
       this.#putByDb = db;
       this.#putByIsMessage = false;
       return this.#putBy!;
@@ -228,8 +231,8 @@ export class Commit implements EffectSink {
     const putBy = this.#putBy!;
     const isMessage = this.#putByIsMessage;
     if (!isMessage && this.#putByDb !== this.#db) this.#select(backlog, this.#putByDb);
-    const { newestBuf, newestView, newestPayloadStart, newestStop } = putBy;
-    backlog.appendEncoded(newestBuf, newestPayloadStart, newestStop, newestView);
+    const { newestBuf, newestView, newestStart, newestStop } = putBy;
+    backlog.appendEncoded(newestBuf, newestStart, newestStop, newestView);
     if (isMessage) this.#countedMessage(backlog);
     else this.#counted(backlog);
     if (putBy.memoryBytes > PUT_BY_BYTES) this.#putBy = null;
@@ -295,15 +298,15 @@ export class Commit implements EffectSink {
     this.messages++;
     this.appended = true;
     if (this.#log === null) return;
-    const { newestBuf, newestView, newestPayloadStart, newestStop } = backlog;
-    this.#log.message(newestBuf, newestView, newestPayloadStart, newestStop);
+    const { newestBuf, newestView, newestStart, newestStop } = backlog;
+    this.#log.message(newestBuf, newestView, newestStart, newestStop);
   }
 
   #counted(backlog: Backlog): void {
     this.#count();
     if (this.#log === null) return;
-    const { newestBuf, newestView, newestPayloadStart, newestStop } = backlog;
-    this.#log.frame(newestBuf, newestView, newestPayloadStart, newestStop);
+    const { newestBuf, newestView, newestStart, newestStop } = backlog;
+    this.#log.frame(newestBuf, newestView, newestStart, newestStop);
   }
 
   #count(): void {

@@ -36,6 +36,7 @@ import {
   FAILOVER_CAPABILITY,
   ORIGIN_CAPABILITY,
   RENUMBER_CAPABILITY,
+  UNNUMBERED_CAPABILITY,
 } from "../replication/wire.ts";
 import type { Applier, FramePlace } from "./applier.ts";
 import { type Durability, SafeOffset, SyncedOffset } from "./durability.ts";
@@ -57,6 +58,7 @@ const CAPABILITIES: readonly string[] = [
   FAILOVER_CAPABILITY,
   ORIGIN_CAPABILITY,
   CHAIN_CAPABILITY,
+  UNNUMBERED_CAPABILITY,
 ];
 
 /** Where our data stands in an upstream shard's line of offsets. */

@@ -27,6 +27,7 @@ import {
   UpstreamLink,
 } from "../../src/replication/upstream_link.ts";
 import { SlotTable } from "../../src/replication/slots.ts";
+import { UNNUMBERED_CAPABILITY } from "../../src/replication/wire.ts";
 import { Random, testSeed } from "../support/random.ts";
 import { bytes } from "./support.ts";
 
@@ -182,12 +183,14 @@ class Replica {
   link: UpstreamLink | null = null;
   failures: string[] = [];
   readonly version: 1 | 2;
+  readonly #capabilities: readonly string[];
   #buf = new Uint8Array(1 << 20);
   #used = 0;
   #image = "";
 
-  constructor(version: 1 | 2) {
+  constructor(version: 1 | 2, capabilities: readonly string[] = []) {
     this.version = version;
+    this.#capabilities = capabilities;
   }
 
   connect(nowMs: number): UpstreamLink {
@@ -200,7 +203,7 @@ class Replica {
       history,
       listeningPort: null,
       announcedHost: null,
-      capabilities: [],
+      capabilities: this.#capabilities,
     };
     this.link = new UpstreamLink({ claim, expects: null, timeoutMs: () => 5000, nowMs });
     return this.link;
@@ -251,6 +254,7 @@ class Replica {
 interface Plan {
   seed: number;
   version: 1 | 2;
+  capabilities?: readonly string[];
   steps: number;
   /** Chances in a thousand a step. */
   cuts: number;
@@ -260,7 +264,7 @@ interface Plan {
 function run(plan: Plan): { primary: Primary; replica: Replica } {
   const rnd = new Random(plan.seed);
   const primary = new Primary(rnd);
-  const replica = new Replica(plan.version);
+  const replica = new Replica(plan.version, plan.capabilities);
   let down: Uint8Array[] = [];
   let nowMs = 0;
 
@@ -365,7 +369,14 @@ Deno.test("a v2 replica converges through cuts, clean restarts, crashes and a sh
   let resumes = 0;
   for (let round = 0; round < 40; round++) {
     const seed = testSeed(4000) + round;
-    const { primary, replica } = run({ seed, version: 2, steps: 1500, cuts: 15, restarts: 4 });
+    const { primary, replica } = run({
+      seed,
+      version: 2,
+      capabilities: round % 2 === 0 ? [UNNUMBERED_CAPABILITY] : [],
+      steps: 1500,
+      cuts: 15,
+      restarts: 4,
+    });
     assertEquals(replica.failures, [], `seed ${seed}`);
     for (const reason of primary.ships) seen.add(reason);
     resumes += primary.resumes;

@@ -64,6 +64,7 @@ const TOKENS = [
   "+ORIGIN\r\n",
   "ORIGIN",
   "+CHAIN",
+  "+FRAMES 0\r\n",
   "-ERR x\r\n",
   "REPLICATE",
   "HISTORY",
@@ -242,7 +243,8 @@ const STREAMS = [
     `+PING ${HISTORY_B} 1 2\r\n+ACK 7 HISTORY ${HISTORY_A} SHARD 0 SHARDS 1\r\n` +
       `+ORIGIN 7 ${HISTORY_B}:70:1\r\n+ORIGIN\r\n${CHAIN}+SNAPSHOT\r\n` +
       `$5\r\nabcde\r\n+PING ${HISTORY_A} 8 9\r\n$0\r\n\r\n$2\r\n\r\n\r\n+GETACK\r\n+SNAPSHOT_END 7\r\n` +
-      `*2\r\n:7\r\n*3\r\n$3\r\nSET\r\n$0\r\n\r\n$2\r\n\r\n\r\n+GETACK\r\n*2\r\n:8\r\n*1\r\n$4\r\nPING\r\n`,
+      `*2\r\n:7\r\n*3\r\n$3\r\nSET\r\n$0\r\n\r\n$2\r\n\r\n\r\n+GETACK\r\n*2\r\n:8\r\n*1\r\n$4\r\nPING\r\n` +
+      `+FRAMES 9\r\n*2\r\n$3\r\nDEL\r\n$1\r\nk\r\n+GETACK\r\n*1\r\n$4\r\nPING\r\n`,
   ),
   bytes("+ACK 0\r\n" + "*2\r\n:0\r\n*1\r\n$1\r\nA\r\n".repeat(5)),
   bytes("+ACK 0\r\n+SNAPSHOT\r\n" + "$3\r\nabc\r\n".repeat(5) + "+SNAPSHOT\r\n"),
@@ -284,6 +286,7 @@ Deno.test("an endless stream of anything keeps no more than its last item", () =
     `+PING ${HISTORY_A} 8 9\r\n`,
     `+ORIGIN 7 ${HISTORY_B}:70:1\r\n`,
     CHAIN,
+    "+FRAMES 7\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n",
     "+GETACK\r\n",
     "+SNAPSHOT\r\n$6\r\nabcdef\r\n$0\r\n\r\n+SNAPSHOT_END 9\r\n",
   ];

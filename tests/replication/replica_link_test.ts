@@ -21,6 +21,7 @@ import {
   CHUNK_HEAD_BYTES,
   encodeBareFrame,
   encodeReplicaAck,
+  UNNUMBERED_CAPABILITY,
 } from "../../src/replication/wire.ts";
 import {
   acceptedLink,
@@ -414,10 +415,19 @@ Deno.test("a v1 replica's input is thrown away, 64 KiB without a newline close i
   }
 });
 
-Deno.test("a large frame passes in several writes, and no heartbeat gets inside it", () => {
+for (const counts of [true, false]) {
+  const whose = counts ? "who counts frames" : "whose frames have numbers";
+  Deno.test(`a large frame passes in several writes, and no line gets inside it, to ${whose}`, () => {
+    largeFramePasses(counts);
+  });
+}
+
+function largeFramePasses(counts: boolean): void {
   const source = new FakeSource({ limitBytes: 1000 });
   const link = acceptedLink(source);
-  send(link, request("REPLICATE", "FROM", "0", "ID", "r", "HISTORY", HISTORY_A));
+  const capability = counts ? UNNUMBERED_CAPABILITY : "other";
+  const args = ["REPLICATE", "FROM", "0", "ID", "r", "HISTORY", HISTORY_A, "CAPA", capability];
+  send(link, request(...args));
   link.acceptFrames();
   const value = "v".repeat(1_000_000);
   pumpAll(link);
@@ -432,7 +442,38 @@ Deno.test("a large frame passes in several writes, and no heartbeat gets inside 
     if (nowMs > 30_000) break;
   }
   assert(out.includes(`$1000000\r\n${value}\r\n`));
-  assert(out.includes(frame(1, "NEXT")));
+  const next = counts ? `+FRAMES 1\r\n${latin1(request("NEXT"))}` : frame(1, "NEXT");
+  assert(out.includes(next));
+}
+
+Deno.test("a replica that counts frames is told their number before them, behind each heartbeat and ship", () => {
+  const source = new FakeSource({ firstOffset: 5 });
+  const link = acceptedLink(source);
+  const args = ["REPLICATE", "FROM", "5", "ID", "r", "HISTORY", HISTORY_A];
+  const [a, b] = [request("A"), request("B")].map((frame) => latin1(frame));
+  source.append("A");
+  send(link, request(...args, "CAPA", UNNUMBERED_CAPABILITY));
+  link.acceptFrames();
+  const out = pumpAll(link, 0, 7);
+  assert(out.endsWith(`${ping(6, 1)}+FRAMES 5\r\n${a}`), out);
+  source.append("B");
+  assertEquals(pumpAll(link, 10, 7), b);
+  assertEquals(link.tick(1000), LINK_WAKE);
+  source.append("A");
+  assertEquals(pumpAll(link, 1000, 7), `${ping(8, 3)}+FRAMES 7\r\n${a}`);
+
+  // The stream is lost and turns to a ship; behind it frames are counted anew.
+  source.backlog.limitBytes = 1;
+  for (let i = 0; i < 3; i++) source.append("B".repeat(5_000));
+  assertEquals(link.nextOutput(1001), OUTPUT_LOST);
+  link.requestShip("evicted");
+  const cut = source.backlog.nextOffset;
+  link.beginShip(cut, source.backlog.pin(cut)!);
+  link.endShip();
+  source.append("A");
+  const shipped = pumpAll(link, 1010, 7);
+  assert(shipped.endsWith(`+FRAMES ${cut}\r\n${a}`), shipped);
+  assert(shipped.includes(`+SNAPSHOT_END ${cut}\r\n`));
 });
 
 Deno.test("heartbeats come at once, every second, and soon after a busy link has drained", () => {

@@ -15,6 +15,7 @@ import {
   CHAIN,
   DECODE_FAILED,
   FRAME,
+  FRAMES,
   GET_ACK,
   HEARTBEAT,
   NEED_MORE,
@@ -95,6 +96,7 @@ export type Event =
   | { kind: "getAck" }
   | { kind: "origin"; point: OriginPoint | null }
   | { kind: "chain"; nodes: readonly string[] }
+  | { kind: "frames"; offset: number }
   | { kind: "refused"; text: string }
   | { kind: "failed"; error: string };
 
@@ -180,6 +182,9 @@ export class DecoderFeed {
         return;
       case CHAIN:
         this.events.push({ kind: "chain", nodes: d.chain });
+        return;
+      case FRAMES:
+        this.events.push({ kind: "frames", offset: d.offset });
         return;
       case REFUSED:
         this.events.push({ kind: "refused", text: d.refusal });

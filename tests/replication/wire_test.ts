@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { ascii, latin1 } from "../../src/base/ascii.ts";
-import { Backlog } from "../../src/replication/backlog.ts";
+import { Backlog, type Cursor } from "../../src/replication/backlog.ts";
+import { NumberedFrames } from "../../src/replication/numbered_frames.ts";
 import {
   CHAIN_NODES_MAX,
   chainId,
@@ -11,6 +12,7 @@ import {
   encodeAckV2,
   encodeBareFrame,
   encodeChain,
+  encodeFrames,
   encodeHandshake,
   encodeHeartbeat,
   encodeRefusal,
@@ -34,8 +36,10 @@ import {
   fixtureBytes,
   HISTORY_A,
   HISTORY_B,
+  request,
   toHex,
 } from "./support.ts";
+import { Random, testSeed } from "../support/random.ts";
 
 const V2_ACK = `+ACK 5 HISTORY ${HISTORY_A} SHARD 1 SHARDS 2\r\n`;
 const V2_ACK_EVENT: Event = { kind: "ack", offset: 5, history: HISTORY_A, shard: 1, shards: 2 };
@@ -84,6 +88,13 @@ function hexBytes(text: string): number[] {
   return (text.match(/../g) ?? []).map((pair) => parseInt(pair, 16));
 }
 
+/** All frames from the cursor on, as kevy wants them. */
+function numbered(backlog: Backlog, cursor: Cursor): Uint8Array<ArrayBuffer> {
+  backlog.view(cursor, 1 << 20);
+  const { segment: { buf, view }, byte, viewStop, offset } = cursor;
+  return new NumberedFrames().encode(buf, view, byte, viewStop, offset);
+}
+
 for (const name of ["frames", "resume-from-2"]) {
   const stream = fixtureBytes(`${name}.bin`);
   const expected = expectedEvents(fixture(`${name}.json`).expected, stream);
@@ -106,7 +117,7 @@ for (const name of ["frames", "resume-from-2"]) {
       assertEquals(backlog.endFrame(), frame.offset);
     }
     const cursor = backlog.cursorAt(ack.offset)!;
-    const encoded = concat(encodeAckV1(String(ack.offset)), backlog.view(cursor, 1 << 20)!);
+    const encoded = concat(encodeAckV1(String(ack.offset)), numbered(backlog, cursor));
     assertEquals(toHex(encoded), toHex(stream));
   });
 }
@@ -149,7 +160,7 @@ Deno.test("kevy's snapshot stream is what our encoders make of the same image", 
     SNAPSHOT_BEGIN_LINE,
     image(shipped.bytes.slice(0, CHUNK_BYTES_MAX), shipped.bytes.slice(CHUNK_BYTES_MAX)),
     encodeSnapshotEnd(end.offset),
-    backlog.view(backlog.cursorAt(end.offset)!, 1 << 20)!,
+    numbered(backlog, backlog.cursorAt(end.offset)!),
   );
   assert(toHex(encoded) === toHex(stream));
 });
@@ -206,6 +217,66 @@ Deno.test("a v2 stream with a ship and heartbeats decodes to what was encoded, a
   }
 });
 
+Deno.test("frames without numbers are counted from where they begin to the next snapshot, at every split", () => {
+  const [set, del] = [request("SET", "k", "*2\r\n:9\r\n"), request("DEL", "k")];
+  const stream = concat(
+    encodeAckV2({ offset: 5, history: HISTORY_A, shard: 1, shards: 2 }),
+    encodeHeartbeat(HISTORY_A, 7, 100),
+    encodeFrames(5),
+    set,
+    GET_ACK_LINE,
+    del,
+    encodeFrames(7),
+    SNAPSHOT_BEGIN_LINE,
+    encodeSnapshotEnd(40),
+    encodeBareFrame("40", "FLUSHALL"),
+    encodeFrames(41),
+    request("PING"),
+    request("*2"),
+  );
+  const expected: Event[] = [
+    V2_ACK_EVENT,
+    { kind: "heartbeat", history: HISTORY_A, offset: 7, sequence: 100 },
+    { kind: "frames", offset: 5 },
+    { kind: "frame", offset: 5, args: ["SET", "k", "*2\r\n:9\r\n"] },
+    { kind: "getAck" },
+    { kind: "frame", offset: 6, args: ["DEL", "k"] },
+    { kind: "frames", offset: 7 },
+    { kind: "begin" },
+    { kind: "end", offset: 40 },
+    { kind: "frame", offset: 40, args: ["FLUSHALL"] },
+    { kind: "frames", offset: 41 },
+    { kind: "frame", offset: 41, args: ["PING"] },
+    { kind: "frame", offset: 42, args: ["*2"] },
+  ];
+  for (const [split, pieces] of everySplit(stream)) {
+    assertEquals(decodePieces(pieces), expected, split);
+  }
+});
+
+Deno.test("frames are numbered alike whatever the views of them are", () => {
+  const rnd = new Random(testSeed(20_261_129));
+  for (let round = 0; round < 60; round++) {
+    const first = rnd.pick([0, 97, 2 ** 31 - 3, 999_999_990]);
+    const backlog = new Backlog({ limitBytes: 1 << 22, firstOffset: first });
+    let expected = "";
+    for (let i = 0; i < 40; i++) {
+      const frame = request("SET", "v".repeat(rnd.below(rnd.below(6) === 0 ? 30_000 : 50)));
+      backlog.appendEncoded(frame, 0, frame.length);
+      expected += `*2\r\n:${first + i}\r\n${latin1(frame)}`;
+    }
+    const numbered = new NumberedFrames();
+    const cursor = backlog.cursorAt(first)!;
+    let out = "";
+    for (let view; (view = backlog.view(cursor, 1 + rnd.below(20_000))) !== null;) {
+      const { segment, byte, viewStop, offset } = cursor;
+      out += latin1(numbered.encode(segment.buf, segment.view, byte, viewStop, offset));
+      backlog.advance(cursor, view.length);
+    }
+    assert(out === expected, `round ${round}`);
+  }
+});
+
 const OPENING = "+ACK 0\r\n";
 const IN_SNAPSHOT = OPENING + "+SNAPSHOT\r\n";
 const FRAME_0 = "*2\r\n:0\r\n*1\r\n$1\r\nA\r\n";
@@ -243,6 +314,19 @@ const MALFORMED: [string, string, string][] = [
     "a chain in a snapshot",
     `${IN_SNAPSHOT}+CHAIN ${chainId(HISTORY_A)}\r\n`,
     "UnexpectedInSnapshot",
+  ],
+  ["a beginning of frames before the ACK", "+FRAMES 0\r\n", "BadEnvelope"],
+  ["a beginning of frames without a number", OPENING + "+FRAMES\r\n", "BadEnvelope"],
+  ["a beginning of frames with two numbers", OPENING + "+FRAMES 1 2\r\n", "BadEnvelope"],
+  ["a beginning of frames at no number", OPENING + "+FRAMES x\r\n", "BadOffset"],
+  ["a beginning of frames below 0", OPENING + "+FRAMES -1\r\n", "NegativeOffset"],
+  ["a beginning of frames in a snapshot", IN_SNAPSHOT + "+FRAMES 0\r\n", "UnexpectedInSnapshot"],
+  ["a numbered frame where none is", `${OPENING}+FRAMES 0\r\n${FRAME_0}`, "BadPayload"],
+  ["an empty frame without a number", `${OPENING}+FRAMES 0\r\n*0\r\n`, "BadPayload"],
+  [
+    "a frame without a number behind a snapshot",
+    `${OPENING}+FRAMES 0\r\n+SNAPSHOT\r\n+SNAPSHOT_END 0\r\n*1\r\n$1\r\nA\r\n`,
+    "BadEnvelope",
   ],
   ["an odd ACK", "+ACK 1 HISTORY\r\n", "BadEnvelope"],
   ["an ACK without its shard", `+ACK 1 HISTORY ${HISTORY_A}\r\n`, "BadEnvelope"],

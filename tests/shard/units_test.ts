@@ -40,14 +40,14 @@ class Stream {
   read(): string[] {
     const frames: string[] = [];
     while (true) {
+      let { offset } = this.#cursor;
       const bytes = this.backlog.view(this.#cursor, 2 ** 24);
       if (bytes === null) return frames;
       this.backlog.advance(this.#cursor, bytes.length);
       const text = new TextDecoder("latin1").decode(bytes);
-      for (const [, offset, body] of text.matchAll(/\*2\r\n:(\d+)\r\n((?:(?!\*2\r\n:)[^])*)/g)) {
-        frames.push(
-          `${offset}: ${body.replace(/\*\d+\r\n|\$\d+\r\n/g, "").trim().replace(/\r\n/g, " ")}`,
-        );
+      for (const [body] of text.matchAll(/\*\d+\r\n[^*]*/g)) {
+        const words = body.replace(/\*\d+\r\n|\$\d+\r\n/g, "").trim().replace(/\r\n/g, " ");
+        frames.push(`${offset++}: ${words}`);
       }
     }
   }
