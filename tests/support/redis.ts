@@ -55,7 +55,7 @@ export class RedisServer {
       args: `--port ${port} --bind 127.0.0.1 --appendonly no --enable-debug-command yes`
         .split(" ").concat("--save", "", ...args),
       // Without a `--dir` its files are where it was started.
-      cwd: Deno.env.get("TMPDIR"),
+      cwd: Deno.env.get("TMPDIR") ?? ".",
       stdout: "piped",
       stderr: "null",
     }).spawn();
