@@ -27,11 +27,13 @@ import { median, summarize } from "./statistics.ts";
 
 /** Files of measurements do not begin anew in their middle. */
 const NO_REWRITE: readonly string[] = ["--auto-aof-rewrite-percentage", "0"];
-/** Pipeline depths, and requests for a second or two of writing where nothing is awaited. */
+/** Pipeline depths, and requests for some seconds of writing where nothing is awaited: several syncs. */
 const DEPTHS: readonly { readonly depth: number; readonly requests: number }[] = [
-  { depth: 1, requests: 100_000 },
-  { depth: 16, requests: 600_000 },
+  { depth: 1, requests: 200_000 },
+  { depth: 16, requests: 3_000_000 },
 ];
+/** What the one before gets to have its last second synced, in ms. */
+const REST_MS = 1_500;
 /** What a server that has just been started is sent before it is measured. */
 const WARM_UP = { depth: 64, requests: 1_000_000 };
 /** So many times fewer requests where each waits for the disk. */
@@ -74,7 +76,8 @@ export const APPEND_ONLY: Measurement = {
   method: ({ rounds, quick }) =>
     `Writing: redis-benchmark SETs with ${CONNECTIONS} connections, ${VALUE_BYTES}-byte values and ` +
     `${KEY_RANGE} random keys against servers without an append-only file, with appendfsync ` +
-    "everysec and with always, all on the same disk, idle while another is measured; a round starts all " +
+    "everysec and with always, all on the same disk, idle while another is measured and for " +
+    `${REST_MS / 1_000} s before (what was written last is synced then); a round starts all ` +
     `of them anew (V8 optimizes otherwise from one start to the next), sends each ${WARM_UP.requests} SETs, and ` +
     `measures each once; who is first alternates. Ratios are medians of ${rounds} rounds. ` +
     `Loading: ${LOAD_KEYS} keys of 16 bytes with values of ${VALUE_BYTES}, once as a base and once ` +
@@ -122,6 +125,7 @@ async function measureWriting(bench: Bench): Promise<Findings> {
       for (const { maker, policy } of inTurn(kinds, round)) {
         const name = `${maker} ${policy}`;
         say(`round ${round + 1}: ${name}, pipeline ${depth}`);
+        await sleep(REST_MS);
         const divisor = (policy === "always" ? ALWAYS_DIVISOR : 1) *
           (options.quick ? QUICK_DIVISOR : 1);
         const rate = await measure(name, Math.round(requests / divisor), depth);
