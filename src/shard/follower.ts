@@ -112,7 +112,7 @@ export class Follower implements UpstreamHost {
   #askingConn: Deno.Conn | null = null;
   #wakeUp: (() => void) | null = null;
   #relayout: Promise<void> | null = null;
-  #phase: "connect" | "connecting" = "connect";
+  #phase: UpstreamStatus["phase"] = "connect";
   #lastError = "";
   #downSinceMs: number;
   #restored: UpstreamPositions | null;
@@ -260,6 +260,7 @@ export class Follower implements UpstreamHost {
       this.#phase = "connecting";
       const conn = await connectWithin(hostname, port, timeoutMs, this.stopSignal);
       isConnected = true;
+      this.#phase = "handshake";
       this.#askingConn = conn;
       if (this.#stopped) return null;
       timer = setTimeout(() => this.#closeAsking(), timeoutMs);
@@ -675,8 +676,8 @@ export class Follower implements UpstreamHost {
         ? "connected"
         : syncing.length > 0 || !this.#arrivals.isEmpty
         ? "sync"
-        : runners.some((r) => r.link?.state.at === "awaitingAck")
-        ? "connecting"
+        : runners.some(({ link }) => link?.state.at === "awaitingAck" || link?.state.at === "acked")
+        ? "handshake"
         : this.#phase,
       isUp: this.isUp,
       isSyncing: syncing.length > 0 || !this.#arrivals.isEmpty,

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Client, plain } from "../support/client.ts";
+import { FakePrimary } from "../support/fake_primary.ts";
 import { TestServer, until } from "../support/server.ts";
 
 /** Settings of a primary and of a replica that follow each other's news quickly. */
@@ -255,6 +256,19 @@ Deno.test("a replica without a link says so in ROLE and INFO", async () => {
   assertEquals(down[4], -1);
   assertEquals(await replica.info("master_last_io_seconds_ago"), "-1");
   assertEquals(await replica.info("slave_repl_offset"), String(up[4]));
+});
+
+Deno.test("ROLE of a replica tells how far the link has come", async () => {
+  using primary = new FakePrimary();
+  await using replica = await TestServer.start({ replicaof: `127.0.0.1 ${primary.port}` });
+  const phase = async () => (await replica.ask("ROLE") as unknown[])[3];
+  const { peer } = await primary.next();
+  assertEquals(await phase(), "handshake");
+  await peer.send(primary.ping(0, 0));
+  await until("the heartbeat is answered", async () => (await peer.array()) !== null);
+  assertEquals(await phase(), "handshake");
+  await peer.send(primary.ack(0, 0) + "+SNAPSHOT\r\n");
+  await until("a snapshot has begun", async () => await phase() === "sync");
 });
 
 Deno.test("a replica whose data may be stale refuses a write because it is read-only", async () => {
