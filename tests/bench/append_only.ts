@@ -32,8 +32,10 @@ const DEPTHS: readonly { readonly depth: number; readonly requests: number }[] =
   { depth: 1, requests: 200_000 },
   { depth: 16, requests: 3_000_000 },
 ];
-/** What the one before gets to have its last second synced, in ms. */
+/** What a server gets to have its last second synced, in ms, before it is stopped. */
 const REST_MS = 1_500;
+/** What a server that goes on gets to catch up with the time, in ms. */
+const WAKE_MS = 300;
 /** What a server that has just been started is sent before it is measured. */
 const WARM_UP = { depth: 64, requests: 1_000_000 };
 /** So many times fewer requests where each waits for the disk. */
@@ -76,8 +78,8 @@ export const APPEND_ONLY: Measurement = {
   method: ({ rounds, quick }) =>
     `Writing: redis-benchmark SETs with ${CONNECTIONS} connections, ${VALUE_BYTES}-byte values and ` +
     `${KEY_RANGE} random keys against servers without an append-only file, with appendfsync ` +
-    "everysec and with always, all on the same disk, idle while another is measured and for " +
-    `${REST_MS / 1_000} s before (what was written last is synced then); a round starts all ` +
+    "everysec and with always, all on the same disk; all but the one that is measured are stopped (SIGSTOP), " +
+    `${REST_MS / 1_000} s after their last write, which is synced then. A round starts all ` +
     `of them anew (V8 optimizes otherwise from one start to the next), sends each ${WARM_UP.requests} SETs, and ` +
     `measures each once; who is first alternates. Ratios are medians of ${rounds} rounds. ` +
     `Loading: ${LOAD_KEYS} keys of 16 bytes with values of ${VALUE_BYTES}, once as a base and once ` +
@@ -111,9 +113,16 @@ async function measureWriting(bench: Bench): Promise<Findings> {
   const rates = new Map<string, number[]>();
   for (let round = 0; round < options.rounds; round++) {
     const servers = new Map<string, Program>();
-    const measure = (name: string, requests: number, pipeline: number) => {
-      const { port } = servers.get(name)!;
-      return redisBenchmark({ port, command: ["-t", "set"], requests, pipeline });
+    // Nothing of the others runs meanwhile: neither timers nor threads that fill a file.
+    const measure = async (name: string, requests: number, pipeline: number) => {
+      const server = servers.get(name)!;
+      server.signal("SIGCONT");
+      await sleep(WAKE_MS);
+      const { port } = server;
+      const rate = await redisBenchmark({ port, command: ["-t", "set"], requests, pipeline });
+      await sleep(REST_MS);
+      server.signal("SIGSTOP");
+      return rate;
     };
     for (const { maker, policy } of kinds) {
       const name = `${maker} ${policy}`;
@@ -125,7 +134,6 @@ async function measureWriting(bench: Bench): Promise<Findings> {
       for (const { maker, policy } of inTurn(kinds, round)) {
         const name = `${maker} ${policy}`;
         say(`round ${round + 1}: ${name}, pipeline ${depth}`);
-        await sleep(REST_MS);
         const divisor = (policy === "always" ? ALWAYS_DIVISOR : 1) *
           (options.quick ? QUICK_DIVISOR : 1);
         const rate = await measure(name, Math.round(requests / divisor), depth);
@@ -133,6 +141,7 @@ async function measureWriting(bench: Bench): Promise<Findings> {
         rates.set(key, [...rates.get(key) ?? [], rate]);
       }
     }
+    for (const server of servers.values()) server.signal("SIGCONT");
     await programs.stop(...servers.values());
   }
   return writingFindings(rates);
