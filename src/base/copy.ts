@@ -10,6 +10,26 @@
 /** Bytes from which on the native copy is faster. */
 export const COPY_WORDS_MAX = 1_024;
 
+/**
+ * Copies `src[start..stop)` to `out` at `at` the quicker way. `srcView` is a view of `src`, if there is one,
+ * and `outView` one of `out`, which is another buffer.
+ */
+export function copyRange(
+  src: Uint8Array,
+  srcView: DataView | null,
+  start: number,
+  stop: number,
+  out: Uint8Array,
+  outView: DataView,
+  at: number,
+): void {
+  if (srcView !== null && stop - start <= COPY_WORDS_MAX) {
+    copyWords(srcView, start, stop, outView, at);
+  } else {
+    out.set(src.subarray(start, stop), at);
+  }
+}
+
 /** Copies `src[start..stop)` to `out` at `at`. The ranges lie in different buffers. */
 export function copyWords(
   src: DataView,

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { COPY_WORDS_MAX, copyWords } from "./copy.ts";
+import { copyRange } from "./copy.ts";
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -59,11 +59,7 @@ export class LateCopy {
     const start = this.#start;
     const stop = this.#stop;
     if (start === stop) return;
-    if (this.#srcView !== null && stop - start <= COPY_WORDS_MAX) {
-      copyWords(this.#srcView, start, stop, this.#toView!, this.#at);
-    } else {
-      this.#to.set(this.#src.subarray(start, stop), this.#at);
-    }
+    copyRange(this.#src, this.#srcView, start, stop, this.#to, this.#toView!, this.#at);
     this.forget();
   }
 

@@ -12,7 +12,7 @@
  * @module
  */
 
-import { COPY_WORDS_MAX, copyWords } from "../base/copy.ts";
+import { copyRange } from "../base/copy.ts";
 import { LateCopy } from "../base/late_copy.ts";
 import {
   FILLED_BYTES,
@@ -139,8 +139,7 @@ export class IncrementFile {
   ): void {
     const at = this.#take(stop - start, frames);
     const { buf, view: to } = this.#pending;
-    if (view !== null && stop - start <= COPY_WORDS_MAX) copyWords(view, start, stop, to, at);
-    else buf.set(src.subarray(start, stop), at);
+    copyRange(src, view, start, stop, buf, to, at);
   }
 
   /** As `append`, of one frame whose bytes stay as they are until `settle` is called. */

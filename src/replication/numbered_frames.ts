@@ -7,7 +7,7 @@
  */
 
 import { ascii, CR, LF, putInteger } from "../base/ascii.ts";
-import { COPY_WORDS_MAX, copyWords } from "../base/copy.ts";
+import { copyRange } from "../base/copy.ts";
 import { frameStop } from "./segment.ts";
 
 /** Most bytes of frames that are numbered at once: with their envelopes they are less than four times as many. */
@@ -45,8 +45,7 @@ export class NumberedFrames {
       const bytes = Math.min(this.#rest, stop - start);
       if (at + ENVELOPE_BYTES_MAX + bytes > this.#out.length) this.#grow(at, bytes);
       if (!isContinued) at = this.#envelope(at, offset);
-      if (bytes <= COPY_WORDS_MAX) copyWords(view, start, start + bytes, this.#outView, at);
-      else this.#out.set(buf.subarray(start, start + bytes), at);
+      copyRange(buf, view, start, start + bytes, this.#out, this.#outView, at);
       at += bytes;
       start += bytes;
       this.#rest -= bytes;
