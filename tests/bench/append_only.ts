@@ -30,14 +30,18 @@ const NO_REWRITE: readonly string[] = ["--auto-aof-rewrite-percentage", "0"];
 /** Pipeline depths, and requests for some seconds of writing where nothing is awaited: several syncs. */
 const DEPTHS: readonly { readonly depth: number; readonly requests: number }[] = [
   { depth: 1, requests: 200_000 },
-  { depth: 16, requests: 3_000_000 },
+  { depth: 16, requests: 2_000_000 },
 ];
 /** What a server gets to have its last second synced, in ms, before it is stopped. */
 const REST_MS = 1_500;
 /** What a server that goes on gets to catch up with the time, in ms. */
 const WAKE_MS = 300;
-/** What a server that has just been started is sent before it is measured. */
-const WARM_UP = { depth: 64, requests: 1_000_000 };
+/** Bytes of a SET in a file: `*3`, `$3 SET`, `$16` and a key, `$64` and a value. */
+const FRAME_BYTES = 4 + 9 + 23 + 7 + VALUE_BYTES;
+/** Bytes that are written to a scratch file at once. */
+const SCRATCH_WRITE_BYTES = 192 * 1024;
+/** How many rounds are measured before all is started anew: V8 optimizes otherwise each time. */
+const ROUNDS_PER_START = 2;
 /** So many times fewer requests where each waits for the disk. */
 const ALWAYS_DIVISOR = 2;
 const QUICK_DIVISOR = 4;
@@ -78,10 +82,13 @@ export const APPEND_ONLY: Measurement = {
   method: ({ rounds, quick }) =>
     `Writing: redis-benchmark SETs with ${CONNECTIONS} connections, ${VALUE_BYTES}-byte values and ` +
     `${KEY_RANGE} random keys against servers without an append-only file, with appendfsync ` +
-    "everysec and with always, all on the same disk; all but the one that is measured are stopped (SIGSTOP), " +
-    `${REST_MS / 1_000} s after their last write, which is synced then. A round starts all ` +
-    `of them anew (V8 optimizes otherwise from one start to the next), sends each ${WARM_UP.requests} SETs, and ` +
-    `measures each once; who is first alternates. Ratios are medians of ${rounds} rounds. ` +
+    "everysec and with always, all on the same disk; all but the one that is measured are stopped " +
+    `(SIGSTOP), ${REST_MS} ms after their last write, which is synced then. All are started anew for every ` +
+    `${ROUNDS_PER_START} rounds (V8 optimizes otherwise from one start to the next), are written every key, and ` +
+    "go through a round that is not counted, so that V8 has seen what is measured. A round measures each " +
+    "once; who is first rotates. Before that a file as large as what will be written is written and removed, " +
+    "since memory that a virtual machine had given back to its host costs the first to use it. " +
+    `Ratios are medians of ${rounds} rounds. ` +
     `Loading: ${LOAD_KEYS} keys of 16 bytes with values of ${VALUE_BYTES}, once as a base and once ` +
     "as commands; the time is what the server's log says. Rewriting: BGREWRITEAOF of " +
     `${REWRITE_KEYS} keys while a pipeline of 16 writes as fast as it can, ${REWRITES} times; the ` +
@@ -107,44 +114,86 @@ async function run(bench: Bench): Promise<Findings> {
 
 // ---- writing -----------------------------------------------------------------------------------
 
+/** What is measured of one maker. */
+interface Kind {
+  readonly maker: Maker;
+  readonly policy: Policy;
+}
+
 async function measureWriting(bench: Bench): Promise<Findings> {
-  const { makers, options, programs, say } = bench;
-  const kinds = makers.flatMap((maker) => POLICIES.map((policy) => ({ maker, policy })));
+  const { rounds } = bench.options;
   const rates = new Map<string, number[]>();
-  for (let round = 0; round < options.rounds; round++) {
-    const servers = new Map<string, Program>();
-    // Nothing of the others runs meanwhile: neither timers nor threads that fill a file.
-    const measure = async (name: string, requests: number, pipeline: number) => {
-      const server = servers.get(name)!;
-      server.signal("SIGCONT");
-      await sleep(WAKE_MS);
-      const { port } = server;
-      const rate = await redisBenchmark({ port, command: ["-t", "set"], requests, pipeline });
-      await sleep(REST_MS);
-      server.signal("SIGSTOP");
-      return rate;
-    };
-    for (const { maker, policy } of kinds) {
-      const name = `${maker} ${policy}`;
-      say(`round ${round + 1}: warming up ${name}`);
-      servers.set(name, await programs.start(maker, settings(policy)));
-      await measure(name, WARM_UP.requests, WARM_UP.depth);
+  for (let round = 0; round < rounds; round += ROUNDS_PER_START) {
+    await measureStart(bench, rates, round, Math.min(round + ROUNDS_PER_START, rounds));
+  }
+  return writingFindings(rates);
+}
+
+/** Starts all anew and measures rounds `from` to `to`, the latter not included. */
+async function measureStart(
+  bench: Bench,
+  rates: Map<string, number[]>,
+  from: number,
+  to: number,
+): Promise<void> {
+  const { makers, options, programs, say } = bench;
+  const kinds: Kind[] = makers.flatMap((maker) => POLICIES.map((policy) => ({ maker, policy })));
+  const servers = new Map<Kind, Program>();
+  for (const kind of kinds) {
+    const { maker, policy } = kind;
+    say(`filling: ${maker} ${policy}`);
+    const server = await programs.start(maker, settings(policy));
+    servers.set(kind, server);
+    {
+      using client = await Client.connect(server.port);
+      await client.load({ keys: KEY_RANGE, valueBytes: VALUE_BYTES });
     }
+    await sleep(REST_MS);
+    server.signal("SIGSTOP");
+  }
+  for (let round = from - 1; round < to; round++) {
+    const isWarmUp = round < from;
     for (const { depth, requests } of DEPTHS) {
-      for (const { maker, policy } of inTurn(kinds, round)) {
-        const name = `${maker} ${policy}`;
-        say(`round ${round + 1}: ${name}, pipeline ${depth}`);
+      for (const kind of inTurn(kinds, Math.max(0, round))) {
+        const { maker, policy } = kind;
+        const stage = isWarmUp ? "warming up" : `round ${round + 1}`;
+        say(`${stage}: ${maker} ${policy}, pipeline ${depth}`);
         const divisor = (policy === "always" ? ALWAYS_DIVISOR : 1) *
           (options.quick ? QUICK_DIVISOR : 1);
-        const rate = await measure(name, Math.round(requests / divisor), depth);
-        const key = `${name} ${depth}`;
+        const rate = await measureAlone(servers.get(kind)!, Math.round(requests / divisor), depth);
+        if (isWarmUp) continue;
+        const key = `${maker} ${policy} ${depth}`;
         rates.set(key, [...rates.get(key) ?? [], rate]);
       }
     }
-    for (const server of servers.values()) server.signal("SIGCONT");
-    await programs.stop(...servers.values());
   }
-  return writingFindings(rates);
+  for (const server of servers.values()) server.signal("SIGCONT");
+  await programs.stop(...servers.values());
+}
+
+/** The rate of a server that is stopped before and after: neither timers nor threads of the others run. */
+async function measureAlone(server: Program, requests: number, pipeline: number): Promise<number> {
+  await useMemory(`${server.folder}/scratch`, requests * FRAME_BYTES);
+  server.signal("SIGCONT");
+  await sleep(WAKE_MS);
+  const { port } = server;
+  const rate = await redisBenchmark({ port, command: ["-t", "set"], requests, pipeline });
+  await sleep(REST_MS);
+  server.signal("SIGSTOP");
+  return rate;
+}
+
+/**
+ * Writes a file of so many bytes and removes it: what is written next finds memory in use that was free.
+ * A virtual machine may have given free memory back to its host, and then a byte of a file takes five
+ * times as long to write (measured with writes of 192 KiB: 2.6 ns instead of 0.5), whoever writes it.
+ */
+async function useMemory(path: string, bytes: number): Promise<void> {
+  const part = new Uint8Array(SCRATCH_WRITE_BYTES);
+  const file = await Deno.open(path, { write: true, create: true });
+  for (let written = 0; written < bytes;) written += await file.write(part);
+  file.close();
+  await Deno.remove(path);
 }
 
 function writingFindings(rates: Map<string, number[]>): Findings {
