@@ -36,10 +36,6 @@ const DEPTHS: readonly { readonly depth: number; readonly requests: number }[] =
 const REST_MS = 1_500;
 /** What a server that goes on gets to catch up with the time, in ms. */
 const WAKE_MS = 300;
-/** Bytes of a SET in a file: `*3`, `$3 SET`, `$16` and a key, `$64` and a value. */
-const FRAME_BYTES = 4 + 9 + 23 + 7 + VALUE_BYTES;
-/** Bytes that are written to a scratch file at once. */
-const SCRATCH_WRITE_BYTES = 192 * 1024;
 /** How many rounds are measured before all is started anew: V8 optimizes otherwise each time. */
 const ROUNDS_PER_START = 2;
 /** So many times fewer requests where each waits for the disk. */
@@ -86,9 +82,7 @@ export const APPEND_ONLY: Measurement = {
     `(SIGSTOP), ${REST_MS} ms after their last write, which is synced then. All are started anew for every ` +
     `${ROUNDS_PER_START} rounds (V8 optimizes otherwise from one start to the next), are written every key, and ` +
     "go through a round that is not counted, so that V8 has seen what is measured. A round measures each " +
-    "once; who is first rotates. Before that a file as large as what will be written is written and removed, " +
-    "since memory that a virtual machine had given back to its host costs the first to use it. " +
-    `Ratios are medians of ${rounds} rounds. ` +
+    `once; who is first rotates. Ratios are medians of ${rounds} rounds. ` +
     `Loading: ${LOAD_KEYS} keys of 16 bytes with values of ${VALUE_BYTES}, once as a base and once ` +
     "as commands; the time is what the server's log says. Rewriting: BGREWRITEAOF of " +
     `${REWRITE_KEYS} keys while a pipeline of 16 writes as fast as it can, ${REWRITES} times; the ` +
@@ -173,7 +167,6 @@ async function measureStart(
 
 /** The rate of a server that is stopped before and after: neither timers nor threads of the others run. */
 async function measureAlone(server: Program, requests: number, pipeline: number): Promise<number> {
-  await useMemory(`${server.folder}/scratch`, requests * FRAME_BYTES);
   server.signal("SIGCONT");
   await sleep(WAKE_MS);
   const { port } = server;
@@ -181,19 +174,6 @@ async function measureAlone(server: Program, requests: number, pipeline: number)
   await sleep(REST_MS);
   server.signal("SIGSTOP");
   return rate;
-}
-
-/**
- * Writes a file of so many bytes and removes it: what is written next finds memory in use that was free.
- * A virtual machine may have given free memory back to its host, and then a byte of a file takes five
- * times as long to write (measured with writes of 192 KiB: 2.6 ns instead of 0.5), whoever writes it.
- */
-async function useMemory(path: string, bytes: number): Promise<void> {
-  const part = new Uint8Array(SCRATCH_WRITE_BYTES);
-  const file = await Deno.open(path, { write: true, create: true });
-  for (let written = 0; written < bytes;) written += await file.write(part);
-  file.close();
-  await Deno.remove(path);
 }
 
 function writingFindings(rates: Map<string, number[]>): Findings {
