@@ -7,9 +7,9 @@
 import {
   type Bench,
   type Findings,
-  inTurn,
   type Measurement,
   NO_SAVE,
+  sampleSideBySide,
   type Table,
 } from "./bench.ts";
 import { Client, sleep } from "./client.ts";
@@ -36,7 +36,7 @@ const DEPTHS: readonly { readonly depth: number; readonly requests: number }[] =
 const REST_MS = 1_500;
 /** What a server that goes on gets to catch up with the time, in ms. */
 const WAKE_MS = 300;
-/** How many rounds are measured before all is started anew: V8 optimizes otherwise each time. */
+/** How many rounds are measured before all is started anew. */
 const ROUNDS_PER_START = 2;
 /** So many times fewer requests where each waits for the disk. */
 const ALWAYS_DIVISOR = 2;
@@ -108,61 +108,49 @@ async function run(bench: Bench): Promise<Findings> {
 
 // ---- writing -----------------------------------------------------------------------------------
 
-/** What is measured of one maker. */
-interface Kind {
-  readonly maker: Maker;
+/** One server. */
+interface Candidate {
+  readonly name: string;
   readonly policy: Policy;
+  readonly server: Program;
 }
 
 async function measureWriting(bench: Bench): Promise<Findings> {
-  const { rounds } = bench.options;
-  const rates = new Map<string, number[]>();
-  for (let round = 0; round < rounds; round += ROUNDS_PER_START) {
-    await measureStart(bench, rates, round, Math.min(round + ROUNDS_PER_START, rounds));
-  }
+  const { options, programs } = bench;
+  const rates = await sampleSideBySide<Candidate, number>(bench, {
+    perStart: ROUNDS_PER_START,
+    depths: DEPTHS,
+    start: () => startStopped(bench),
+    nameOf: ({ name }) => name,
+    measure({ policy, server }, depth, requests) {
+      const divisor = (policy === "always" ? ALWAYS_DIVISOR : 1) *
+        (options.quick ? QUICK_DIVISOR : 1);
+      return measureAlone(server, Math.round(requests / divisor), depth);
+    },
+    async stop(candidates) {
+      for (const { server } of candidates) server.signal("SIGCONT");
+      await programs.stop(...candidates.map(({ server }) => server));
+    },
+  });
   return writingFindings(rates);
 }
 
-/** Starts all anew and measures rounds `from` to `to`, the latter not included. */
-async function measureStart(
-  bench: Bench,
-  rates: Map<string, number[]>,
-  from: number,
-  to: number,
-): Promise<void> {
-  const { makers, options, programs, say } = bench;
-  const kinds: Kind[] = makers.flatMap((maker) => POLICIES.map((policy) => ({ maker, policy })));
-  const servers = new Map<Kind, Program>();
-  for (const kind of kinds) {
-    const { maker, policy } = kind;
-    say(`filling: ${maker} ${policy}`);
-    const server = await programs.start(maker, settings(policy));
-    servers.set(kind, server);
-    {
+/** Every maker with every policy, its keys written and its process stopped. */
+async function startStopped({ makers, programs, say }: Bench): Promise<Candidate[]> {
+  const candidates: Candidate[] = [];
+  for (const maker of makers) {
+    for (const policy of POLICIES) {
+      const name = `${maker} ${policy}`;
+      const server = await programs.start(maker, settings(policy));
+      candidates.push({ name, policy, server });
+      say(`filling: ${name}`);
       using client = await Client.connect(server.port);
       await client.load({ keys: KEY_RANGE, valueBytes: VALUE_BYTES });
-    }
-    await sleep(REST_MS);
-    server.signal("SIGSTOP");
-  }
-  for (let round = from - 1; round < to; round++) {
-    const isWarmUp = round < from;
-    for (const { depth, requests } of DEPTHS) {
-      for (const kind of inTurn(kinds, Math.max(0, round))) {
-        const { maker, policy } = kind;
-        const stage = isWarmUp ? "warming up" : `round ${round + 1}`;
-        say(`${stage}: ${maker} ${policy}, pipeline ${depth}`);
-        const divisor = (policy === "always" ? ALWAYS_DIVISOR : 1) *
-          (options.quick ? QUICK_DIVISOR : 1);
-        const rate = await measureAlone(servers.get(kind)!, Math.round(requests / divisor), depth);
-        if (isWarmUp) continue;
-        const key = `${maker} ${policy} ${depth}`;
-        rates.set(key, [...rates.get(key) ?? [], rate]);
-      }
+      await sleep(REST_MS);
+      server.signal("SIGSTOP");
     }
   }
-  for (const server of servers.values()) server.signal("SIGCONT");
-  await programs.stop(...servers.values());
+  return candidates;
 }
 
 /** The rate of a server that is stopped before and after: neither timers nor threads of the others run. */

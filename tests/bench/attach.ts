@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Bench, type Findings, inTurn, type Measurement, NO_SAVE } from "./bench.ts";
+import { type Bench, type Findings, type Measurement, NO_SAVE, sampleSideBySide } from "./bench.ts";
 import { Client, sleep } from "./client.ts";
 import type { Maker, Program } from "./programs.ts";
 import { caughtUp, startReplica } from "./replica.ts";
@@ -27,6 +27,8 @@ interface Kind {
 interface Candidate extends Kind {
   readonly primary: Program;
   readonly replica: Program | null;
+  /** The thread that is the reader. */
+  readonly drain: Worker | null;
 }
 
 const DEPTHS: readonly { readonly depth: number; readonly requests: number }[] = [
@@ -40,7 +42,7 @@ const QUICK_DIVISOR = 4;
  * shoal's backlog holds: a primary that has run for a while writes where it has written before.
  */
 const FILLS = 3;
-/** How many rounds are measured before all is started anew: V8 optimizes otherwise each time. */
+/** How many rounds are measured before all is started anew. */
 const ROUNDS_PER_START = 3;
 /** What the reader gets to take what is left; it says nothing. */
 const READER_MS = 200;
@@ -64,11 +66,26 @@ export const ATTACH: Measurement = {
 };
 
 async function run(bench: Bench): Promise<Findings> {
-  const { rounds } = bench.options;
-  const samples = new Map<string, Sample[]>();
-  for (let round = 0; round < rounds; round += ROUNDS_PER_START) {
-    await measureStart(bench, samples, round, Math.min(round + ROUNDS_PER_START, rounds));
-  }
+  const { options, programs } = bench;
+  const samples = await sampleSideBySide<Candidate, Sample>(bench, {
+    perStart: ROUNDS_PER_START,
+    depths: DEPTHS,
+    start: () => start(bench),
+    nameOf,
+    async measure({ primary, replica }, depth, requests) {
+      const count = Math.round(requests / (options.quick ? QUICK_DIVISOR : 1));
+      const sample = await measure(primary, ["-t", "set"], depth, count);
+      // Its work must be in nobody else's figures.
+      if (replica !== null) await caughtUp(primary, replica);
+      else await sleep(READER_MS);
+      return sample;
+    },
+    async stop(candidates) {
+      for (const { drain } of candidates) drain?.terminate();
+      await programs.stop(...candidates.flatMap(({ replica }) => replica ?? []));
+      await programs.stop(...candidates.map(({ primary }) => primary));
+    },
+  });
   return findings(bench.makers.flatMap(kindsOf), samples);
 }
 
@@ -80,46 +97,25 @@ function kindsOf(maker: Maker): Kind[] {
     .map((attached) => ({ maker, attached }));
 }
 
-/** Starts all anew and measures rounds `from` to `to`, the latter not included. */
-async function measureStart(
-  bench: Bench,
-  samples: Map<string, Sample[]>,
-  from: number,
-  to: number,
-): Promise<void> {
-  const { makers, options, programs, say } = bench;
+function nameOf({ maker, attached }: Kind): string {
+  return `${maker} ${attached}`;
+}
+
+/** Every primary with what is attached to it, its keys written. */
+async function start(bench: Bench): Promise<Candidate[]> {
+  const { makers, programs, say } = bench;
   const candidates: Candidate[] = [];
-  const drains: Worker[] = [];
-  for (const { maker, attached } of makers.flatMap(kindsOf)) {
+  for (const kind of makers.flatMap(kindsOf)) {
+    const { maker, attached } = kind;
     const primary = await programs.start(maker, NO_SAVE);
     const replica = attached === "a replica" ? await startReplica(bench, primary) : null;
-    if (attached === "a reader") drains.push(await startDrain(primary.replicationPortBase));
+    const drain = attached === "a reader" ? await startDrain(primary.replicationPortBase) : null;
     say(`filling: ${maker} with ${attached}`);
     await fill(primary);
     if (replica !== null) await caughtUp(primary, replica);
-    candidates.push({ maker, attached, primary, replica });
+    candidates.push({ ...kind, primary, replica, drain });
   }
-  for (let round = from - 1; round < to; round++) {
-    const isWarmUp = round < from;
-    for (const { depth, requests } of DEPTHS) {
-      for (const candidate of inTurn(candidates, Math.max(0, round))) {
-        const { maker, attached, primary, replica } = candidate;
-        const stage = isWarmUp ? "warming up" : `round ${round + 1}`;
-        say(`${stage}: ${maker} with ${attached}, pipeline ${depth}`);
-        const count = Math.round(requests / (options.quick ? QUICK_DIVISOR : 1));
-        const sample = await measure(primary, ["-t", "set"], depth, count);
-        // Its work must be in nobody else's figures.
-        if (replica !== null) await caughtUp(primary, replica);
-        else await sleep(READER_MS);
-        if (isWarmUp) continue;
-        const key = `${maker} ${attached} ${depth}`;
-        samples.set(key, [...samples.get(key) ?? [], sample]);
-      }
-    }
-  }
-  for (const drain of drains) drain.terminate();
-  await programs.stop(...candidates.flatMap(({ replica }) => replica ?? []));
-  await programs.stop(...candidates.map(({ primary }) => primary));
+  return candidates;
 }
 
 /** Writes every key that the benchmark writes, `FILLS` times. */
@@ -137,8 +133,8 @@ function findings(
     table: {
       columns: ["", "rate, ratio (range)", "k/s", "cpu time, ratio (range)", "us/request"],
       rows: kinds.map(({ maker, attached }) => {
-        const own = samples.get(`${maker} ${attached} ${depth}`) ?? [];
-        const alone = samples.get(`${maker} nobody ${depth}`) ?? [];
+        const own = samples.get(`${nameOf({ maker, attached })} ${depth}`) ?? [];
+        const alone = samples.get(`${nameOf({ maker, attached: "nobody" })} ${depth}`) ?? [];
         const over = (pick: (sample: Sample) => number) =>
           attached === "nobody"
             ? "1"
@@ -163,8 +159,8 @@ function findings(
 /** Shoal over Redis, round by round: each alone, each with a replica, and the latter over the former. */
 function comparison(samples: ReadonlyMap<string, readonly Sample[]>): Findings["tables"][number] {
   const ratios = (attached: Attached, depth: number) => {
-    const theirs = samples.get(`redis ${attached} ${depth}`) ?? [];
-    const ours = samples.get(`shoal ${attached} ${depth}`) ?? [];
+    const theirs = samples.get(`${nameOf({ maker: "redis", attached })} ${depth}`) ?? [];
+    const ours = samples.get(`${nameOf({ maker: "shoal", attached })} ${depth}`) ?? [];
     return ours.map(({ rate }, i) => rate / theirs[i].rate);
   };
   const row = (title: string, of: (depth: number) => readonly number[]) => [

@@ -66,3 +66,49 @@ export function inTurn<T>(items: readonly T[], round: number): T[] {
   const from = round % items.length;
   return [...items.slice(from), ...items.slice(0, from)];
 }
+
+/** What is measured side by side, and how often. */
+export interface SideBySide<T, S> {
+  /** Rounds before all is started anew: V8 optimizes otherwise each time. */
+  readonly perStart: number;
+  /** Pipeline depths, and requests at each before `--quick` divides them. */
+  readonly depths: readonly { readonly depth: number; readonly requests: number }[];
+  /** Starts all that is measured, and fills it. */
+  start(): Promise<T[]>;
+  /** Its name, which with the depth is the key of its samples. */
+  nameOf(candidate: T): string;
+  /** Measures one. */
+  measure(candidate: T, depth: number, requests: number): Promise<S>;
+  /** Stops all of them. */
+  stop(candidates: readonly T[]): Promise<void>;
+}
+
+/**
+ * Samples by name and depth, one a round. Each start goes through a round that is not counted, so that V8 has
+ * seen what is measured; a round measures each once at each depth, and who is first rotates.
+ */
+export async function sampleSideBySide<T, S>(
+  { options, say }: Bench,
+  { perStart, depths, start, nameOf, measure, stop }: SideBySide<T, S>,
+): Promise<Map<string, S[]>> {
+  const { rounds } = options;
+  const samples = new Map<string, S[]>();
+  for (let from = 0; from < rounds; from += perStart) {
+    const candidates = await start();
+    for (let round = from - 1; round < Math.min(from + perStart, rounds); round++) {
+      const isWarmUp = round < from;
+      for (const { depth, requests } of depths) {
+        for (const candidate of inTurn(candidates, Math.max(0, round))) {
+          const name = nameOf(candidate);
+          say(`${isWarmUp ? "warming up" : `round ${round + 1}`}: ${name}, pipeline ${depth}`);
+          const sample = await measure(candidate, depth, requests);
+          if (isWarmUp) continue;
+          const key = `${name} ${depth}`;
+          samples.set(key, [...samples.get(key) ?? [], sample]);
+        }
+      }
+    }
+    await stop(candidates);
+  }
+  return samples;
+}
