@@ -92,6 +92,10 @@ console.log(flags.join("\n"));
 END
 }
 
+# How V8 is to compile the program, as the task "start" says it.
+v8_flags=$(sed -n '/"command".* main\.ts"/s/.* \(--v8-flags=[^ ]*\) .*/\1/p' deno.json)
+[ -n "$v8_flags" ] || fail 'the task "start" in deno.json has no --v8-flags'
+
 "$deno" check -q main.ts "$WORKER"
 
 # 1. deno compile. Only a runtime that cannot be had leads on to 2; any other failure is one.
@@ -101,8 +105,9 @@ if [ "$self_extracting" = no ]; then
   # shellcheck disable=SC2046
   if (
     set -f
-    exec "$deno" compile -q --no-check --no-prompt --target "$target" --exclude-unused-npm \
-      --include "$WORKER" $(permission_flags '') --output "$work/shoal" main.ts
+    exec "$deno" compile -q --no-check --no-prompt "$v8_flags" --target "$target" \
+      --exclude-unused-npm --include "$WORKER" $(permission_flags '') \
+      --output "$work/shoal" main.ts
   ) > "$work/compile.log" 2>&1; then
     made='deno compile'
     [ -f "$work/shoal" ] || output=${output%.exe}.exe # Windows
@@ -212,13 +217,13 @@ fi
 export DENO_DIR="$dir/cache" DENO_TOKIO_EVENT_INTERVAL=1 DENO_NO_UPDATE_CHECK=1
 export GLIBC_TUNABLES="${GLIBC_TUNABLES-glibc.malloc.hugetlb=1}"
 exec "$dir/deno" run -q --no-config --no-lock --no-remote --no-npm --no-check --no-prompt \
-  --unstable-worker-options @FLAGS@ "$dir/app/main.js" "$@"
+  --unstable-worker-options @V8_FLAGS@ @FLAGS@ "$dir/app/main.js" "$@"
 END
   lines=$(wc -l < "$work/stub")
-  awk -v line="$((lines + 1))" -v unpack="$unpack" -v flags="$quoted_flags" '{
+  awk -v line="$((lines + 1))" -v unpack="$unpack" -v v8="$v8_flags" -v flags="$quoted_flags" '{
     at = index($0, "@FLAGS@")
     if (at) $0 = substr($0, 1, at - 1) flags substr($0, at + 7)
-    sub(/@PAYLOAD_LINE@/, line); sub(/@UNPACK@/, unpack); print
+    sub(/@PAYLOAD_LINE@/, line); sub(/@UNPACK@/, unpack); sub(/@V8_FLAGS@/, v8); print
   }' "$work/stub" > "$work/shoal"
   cat "$work/payload.tar" >> "$work/shoal"
   chmod 755 "$work/shoal"

@@ -2,8 +2,8 @@
  * The servers that are compared: started as a user would, on free loopback ports, each with a folder
  * of its own, and stopped by process id whatever happens.
  *
- * shoal is started with the permission set "server" of deno.json; only the data folder in it is
- * replaced. Linux's /proc gives what a process took; elsewhere those figures are NaN.
+ * shoal is started with the variables, flags and permission set of the task "start" in deno.json; only the
+ * data folder in the set is replaced. Linux's /proc gives what a process took; elsewhere those figures are NaN.
  *
  * @module
  */
@@ -21,6 +21,24 @@ export type Maker = "shoal" | "redis";
 
 /** The project's folder. */
 export const PROJECT_FOLDER: string = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
+
+/** How the task "start" starts shoal: the variables before `deno`, and what is between that and `main.ts`. */
+const START = startTask();
+
+function startTask(): { readonly env: Record<string, string>; readonly flags: readonly string[] } {
+  const { tasks } = JSON.parse(Deno.readTextFileSync(`${PROJECT_FOLDER}/deno.json`));
+  const words: string[] = tasks.start.command.split(" ");
+  const deno = words.indexOf("deno");
+  return {
+    env: Object.fromEntries(
+      words.slice(0, deno).map((word) => {
+        const at = word.indexOf("=");
+        return [word.slice(0, at), word.slice(at + 1)];
+      }),
+    ),
+    flags: words.slice(deno + 1, words.indexOf("main.ts")),
+  };
+}
 
 /** A running server. */
 export class Program {
@@ -46,11 +64,7 @@ export class Program {
     this.#child = new Deno.Command(file, {
       args,
       cwd,
-      env: {
-        DENO_TOKIO_EVENT_INTERVAL: "1",
-        NO_COLOR: "1",
-        ...maker === "shoal" ? { GLIBC_TUNABLES: "glibc.malloc.hugetlb=1" } : {},
-      },
+      env: { NO_COLOR: "1", ...maker === "shoal" ? START.env : {} },
       stdin: "null",
       stdout: "piped",
       stderr: "piped",
@@ -180,11 +194,7 @@ export class Programs {
       ? []
       : ["--replication-port-base", String(freePorts(shardsOf(args)))];
     const program = new Program("shoal", folder, Deno.execPath(), [
-      "run",
-      "-q",
-      "-P=server",
-      "--no-prompt",
-      "--no-remote",
+      ...START.flags,
       `--allow-read=${folder},${PROJECT_FOLDER}/src`,
       `--allow-write=${folder}`,
       "main.ts",
