@@ -87,6 +87,9 @@ export const OUTPUT_FINISH = 3;
 /** Most bytes of frames in one write: some 0.1 ms of a socket's time, so that chunks of others pass. */
 export const VIEW_BYTES_MAX = 262_144;
 
+/** Most bytes of frames that are copied in order to ask for their acknowledgement in the same write. */
+export const JOINED_BYTES_MAX = 16_384;
+
 /**
  * Heartbeats in the time after which a replica gives up a silent primary, and questions to a silent
  * replica in the time after which we give it up: some of them may come late.
@@ -517,14 +520,15 @@ export class ReplicaLink {
 
   /** `bytes` of `output` were taken by the socket. */
   written(bytes: number, nowMs: number): void {
-    const { flight } = this.#out;
+    const { flight, frameBytes } = this.#out;
     const done = this.#out.written(bytes, nowMs);
     switch (flight) {
       case CONTROL_FLIGHT:
         if (!this.#out.hasControl) this.#controlDrained();
         return;
       case FRAMES_FLIGHT:
-        return this.#framesWritten(bytes, done);
+        if (frameBytes > 0) this.#framesWritten(Math.min(bytes, frameBytes), bytes >= frameBytes);
+        return;
       case CHUNK_FLIGHT:
         if (bytes > 0) this.#chunkMs = nowMs;
         if (done) this.#ship?.shift();
@@ -630,11 +634,19 @@ export class ReplicaLink {
     return Math.min(heartbeatMs, shorterMs / SIGNS_PER_TIMEOUT);
   }
 
-  /**
-   * A heartbeat goes out, and with it the wish for an acknowledgement, if `asks` says so or the replica
-   * has not been heard of for a while: it acknowledges by itself at a pace that suits its timeout.
-   */
+  /** See `#queueHeartbeat`. */
   #sendHeartbeat(nowMs: number, asks = false): number {
+    this.#queueHeartbeat(nowMs, this.#cursor?.offset ?? -1, asks);
+    this.#out.sendControl(nowMs);
+    return OUTPUT_BYTES;
+  }
+
+  /**
+   * A heartbeat goes out before frame `next` (-1: no frames follow), and with it the wish for an
+   * acknowledgement, if `asks` says so or the replica has not been heard of for a while: it acknowledges by
+   * itself at a pace that suits its timeout.
+   */
+  #queueHeartbeat(nowMs: number, next: number, asks: boolean): void {
     const { history, sequence, backlog } = this.#source;
     const state = this.#state;
     this.#out.queue(encodeHeartbeat(history, backlog.nextOffset, sequence));
@@ -644,14 +656,11 @@ export class ReplicaLink {
     if (asks || isQuiet) this.#out.queue(GET_ACK_LINE);
     this.#pace.sent(nowMs);
     this.#beatLast = true;
+    if (state.at !== "streaming") return;
     // Once in a while the replica's count is held against ours.
-    this.#isCounted = false;
-    if (state.at === "streaming") {
-      this.marks.note(backlog.nextOffset, sequence, this.#confirmedOffset);
-      this.syncedMarks.note(backlog.nextOffset, sequence, this.#syncedOffset);
-    }
-    this.#out.sendControl(nowMs);
-    return OUTPUT_BYTES;
+    if (this.#numbered === null && next >= 0) this.#queueCount(next);
+    this.marks.note(backlog.nextOffset, sequence, this.#confirmedOffset);
+    this.syncedMarks.note(backlog.nextOffset, sequence, this.#syncedOffset);
   }
 
   #nextFrames(nowMs: number): number {
@@ -682,13 +691,18 @@ export class ReplicaLink {
     }
     if (view !== null) {
       if (numbered === null && !this.#isCounted) {
-        this.#isCounted = true;
-        this.#out.queue(encodeFrames(cursor.offset));
+        this.#queueCount(cursor.offset);
         this.#out.sendControl(nowMs);
         return OUTPUT_BYTES;
       }
       this.#pace.unreported = true;
-      return this.#send(FRAMES_FLIGHT, numbered ? this.#number(numbered, cursor) : view, nowMs);
+      const bytes = numbered ? this.#number(numbered, cursor) : view;
+      if (version === 2 && this.#asksBehind(cursor, bytes.length)) {
+        this.#queueHeartbeat(nowMs, cursor.viewStopOffset, true);
+        this.#out.sendWithControl(bytes, nowMs);
+        return OUTPUT_BYTES;
+      }
+      return this.#send(FRAMES_FLIGHT, bytes, nowMs);
     }
     if (backlog.readable(cursor) === CURSOR_LOST) return OUTPUT_LOST;
     // A v2 replica has caught up when it has confirmed something: its snapshot was good.
@@ -698,6 +712,21 @@ export class ReplicaLink {
       this.caughtUpMs = nowMs;
     }
     return this.#nextHeartbeat(nowMs);
+  }
+
+  /**
+   * Whether the view at hand, which takes so many bytes, has the last frames that somebody waits for, and is
+   * small enough to be copied so that the question is in the same write.
+   */
+  #asksBehind({ viewStopOffset, viewEndsFrame }: Cursor, bytes: number): boolean {
+    return bytes <= JOINED_BYTES_MAX && viewEndsFrame &&
+      this.#pace.takeAckRequest(viewStopOffset);
+  }
+
+  /** Tells a replica that counts frames itself which one comes next. */
+  #queueCount(next: number): void {
+    this.#isCounted = true;
+    this.#out.queue(encodeFrames(next));
   }
 
   /** The latest view of frames, each with its number. */

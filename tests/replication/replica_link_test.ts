@@ -3,6 +3,7 @@ import { LINK_MOVES } from "../../src/replication/link_state.ts";
 import { JUNK_LINE_BYTES_MAX } from "../../src/replication/replica_input.ts";
 import {
   DEFAULT_LINK_SETTINGS,
+  JOINED_BYTES_MAX,
   LINK_ACKED,
   LINK_CLAIM,
   LINK_CLOSED,
@@ -474,6 +475,67 @@ Deno.test("a replica that counts frames is told their number before them, behind
   const shipped = pumpAll(link, 1010, 7);
   assert(shipped.endsWith(`+FRAMES ${cut}\r\n${a}`), shipped);
   assert(shipped.includes(`+SNAPSHOT_END ${cut}\r\n`));
+});
+
+/** A v2 link that streams from 5 and has written all there was, to a replica that counts frames or not. */
+function drained(counts: boolean): [FakeSource, ReplicaLink] {
+  const source = new FakeSource({ firstOffset: 5 });
+  const link = acceptedLink(source);
+  const args = ["REPLICATE", "FROM", "5", "ID", "r", "HISTORY", HISTORY_A];
+  send(link, request(...args, ...counts ? ["CAPA", UNNUMBERED_CAPABILITY] : []));
+  link.acceptFrames();
+  pumpAll(link, 0);
+  return [source, link];
+}
+
+/** All that the link has to write now, write by write. */
+function writes(link: ReplicaLink, nowMs: number): string[] {
+  const written: string[] = [];
+  while (link.nextOutput(nowMs) === OUTPUT_BYTES) {
+    written.push(latin1(link.output));
+    link.written(link.output.length, nowMs);
+  }
+  return written;
+}
+
+Deno.test("frames that somebody waits for, the question and the next frame's number are one write", () => {
+  for (const counts of [true, false]) {
+    const [source, link] = drained(counts);
+    source.append("A");
+    link.requestAck();
+    const asked = `${ping(6, 1)}+GETACK\r\n${counts ? "+FRAMES 6\r\n" : ""}`;
+    assertEquals(writes(link, 1), [(counts ? latin1(request("A")) : frame(5, "A")) + asked]);
+    assertEquals(link.pendingBytes, 0);
+    assertEquals(send(link, encodeReplicaAck(6), 2), LINK_ACKED);
+    source.append("B");
+    assertEquals(writes(link, 2), [counts ? latin1(request("B")) : frame(6, "B")]);
+  }
+});
+
+Deno.test("frames of more than JOINED_BYTES_MAX are not copied for the question's sake", () => {
+  for (const over of [0, 1]) {
+    const [source, link] = drained(true);
+    const name = "A".repeat(JOINED_BYTES_MAX - "*1\r\n$16370\r\n\r\n".length + over);
+    source.append(name);
+    link.requestAck();
+    const frames = latin1(request(name));
+    assertEquals(frames.length, JOINED_BYTES_MAX + over);
+    const asked = `${ping(6, 1)}+GETACK\r\n+FRAMES 6\r\n`;
+    assertEquals(writes(link, 1), over === 0 ? [frames + asked] : [frames, asked]);
+  }
+});
+
+Deno.test("frames and a question that are written byte by byte are sent when their own last byte is", () => {
+  const [source, link] = drained(false);
+  source.append("A");
+  link.requestAck();
+  const frames = frame(5, "A").length;
+  for (let sent = 0; link.nextOutput(1) === OUTPUT_BYTES; sent++) {
+    assert(link.state.at === "streaming");
+    assertEquals(link.state.sentOffset, sent < frames ? 5 : 6, `${sent} bytes`);
+    link.written(1, 1);
+  }
+  assert(link.state.at === "streaming" && link.state.sentOffset === 6);
 });
 
 Deno.test("heartbeats come at once, every second, and soon after a busy link has drained", () => {
