@@ -217,13 +217,13 @@ fi
 export DENO_DIR="$dir/cache" DENO_TOKIO_EVENT_INTERVAL=1 DENO_NO_UPDATE_CHECK=1
 export GLIBC_TUNABLES="${GLIBC_TUNABLES-glibc.malloc.hugetlb=1}"
 exec "$dir/deno" run -q --no-config --no-lock --no-remote --no-npm --no-check --no-prompt \
-  --unstable-worker-options @V8_FLAGS@ @FLAGS@ "$dir/app/main.js" "$@"
+  --unstable-worker-options @FLAGS@ "$dir/app/main.js" "$@"
 END
   lines=$(wc -l < "$work/stub")
-  awk -v line="$((lines + 1))" -v unpack="$unpack" -v v8="$v8_flags" -v flags="$quoted_flags" '{
+  awk -v line="$((lines + 1))" -v unpack="$unpack" -v flags="$v8_flags $quoted_flags" '{
     at = index($0, "@FLAGS@")
     if (at) $0 = substr($0, 1, at - 1) flags substr($0, at + 7)
-    sub(/@PAYLOAD_LINE@/, line); sub(/@UNPACK@/, unpack); sub(/@V8_FLAGS@/, v8); print
+    sub(/@PAYLOAD_LINE@/, line); sub(/@UNPACK@/, unpack); print
   }' "$work/stub" > "$work/shoal"
   cat "$work/payload.tar" >> "$work/shoal"
   chmod 755 "$work/shoal"
