@@ -5,7 +5,7 @@
  * @module
  */
 
-import { ascii, digitCount, equalsBytes } from "../base/ascii.ts";
+import { ascii, digitCount, equalsFolded } from "../base/ascii.ts";
 import { parseInteger } from "../base/integers.ts";
 import { KEY_BYTES_MAX } from "../keyspace/entry.ts";
 import { KEYS_AHEAD } from "../keyspace/key_looks.ts";
@@ -274,13 +274,16 @@ export class Call {
     this.writes += n;
   }
 
-  /** Says that the request's own words are its effect; counts `changes`. `name` is the command's. */
+  /**
+   * Says that the request's own words are its effect; counts `changes`. `name` is the command's; a request
+   * that names it so, in upper case or in lower as many clients do, is passed on as it came.
+   */
   asSent(name: Uint8Array, changes: number): void {
     this.changed(changes);
     const effects = this.effects;
     if (!effects.active) return;
     const { buf, view, starts, stops, argc } = this;
-    if (view !== null && this.#isNamed(name)) {
+    if (view !== null && equalsFolded(buf, starts[0], stops[0], name)) {
       const start = this.#isPlain
         ? plainStart(view, starts, stops, argc)
         : encodedStart(view, starts, stops, argc);
@@ -291,13 +294,6 @@ export class Call {
     effects.begin(this.db, name, argc - 1, payload);
     for (let i = 1; i < argc; i++) effects.arg(buf, starts[i], stops[i], view);
     effects.end();
-  }
-
-  /** Whether the request names its command exactly so. */
-  #isNamed(name: Uint8Array): boolean {
-    const start = this.starts[0];
-    return this.stops[0] - start === name.length &&
-      equalsBytes(this.buf, start, name, 0, name.length);
   }
 
   /** Several effects of one command follow: replicas apply them whole. Ended by `endEffects`. */

@@ -32,7 +32,7 @@ export interface EffectSink {
   endMessage(): void;
   /**
    * One effect whole, as RESP encodes it: `src[start..stop)` = `*<argc> ($<length> <bytes>)*argc`, the
-   * name in upper case. False, and nothing is done, when the sink takes effects word by word. The bytes stay as
+   * name in any case. False, and nothing is done, when the sink takes effects word by word. The bytes stay as
    * they are until the turn ends.
    */
   encoded(

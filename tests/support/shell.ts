@@ -6,13 +6,18 @@ import { type CommandSpec, CommandTable } from "../../src/commands/registry.ts";
 import { Session } from "../../src/commands/session.ts";
 import { Keyspace, type KeyspaceListener } from "../../src/keyspace/keyspace.ts";
 import { Arena } from "../../src/memory/arena.ts";
+import { REQUEST, RequestParser } from "../../src/resp/request_parser.ts";
 import { ReplyWriter } from "../../src/resp/reply_writer.ts";
 
 type Word = string | Uint8Array;
 
-/** An effect sink that keeps what it hears as `db: NAME arg arg`, bytes as latin-1; units as they are. */
+/**
+ * An effect sink that keeps what it hears as `db: NAME arg arg`, or what it is given encoded if it takes that,
+ * bytes as latin-1; units as they are.
+ */
 export class RecordingEffects implements EffectSink {
   active = true;
+  takesEncoded = false;
   inUnit = false;
   readonly heard: string[] = [];
   #open: string[] = [];
@@ -50,8 +55,9 @@ export class RecordingEffects implements EffectSink {
     this.heard.push(this.#open.join(" "));
   }
 
-  encoded(): boolean {
-    return false;
+  encoded(db: number, src: Uint8Array, start: number, stop: number): boolean {
+    if (this.takesEncoded) this.heard.push(`${db}: ${latin1(src, start, stop)}`);
+    return this.takesEncoded;
   }
 
   beginUnit(): void {
@@ -138,17 +144,28 @@ export class Shell {
       at += part.length;
       stops[i] = at;
     });
+    return this.#run(buf, null, starts, stops, parts.length, false);
+  }
+
+  /** As `run`, of one request as a client sends it. */
+  runWire(wire: string): string {
+    const buf = ascii(wire);
+    const parser = new RequestParser();
+    if (parser.parse(buf, buf.length) !== REQUEST) throw new Error(`no request: ${wire}`);
+    const { starts, stops, argc, isPlain } = parser;
+    return this.#run(buf, new DataView(buf.buffer), starts, stops, argc, isPlain);
+  }
+
+  #run(...request: Parameters<Call["setRequest"]>): string {
+    const [buf, , starts, stops, argc] = request;
     const found = this.table.find(buf, starts[0], stops[0]);
-    if (found === null) throw new Error(`no command ${words[0]}`);
+    if (found === null) throw new Error(`no command ${latin1(buf, starts[0], stops[0])}`);
     const command = found.subcommands?.find(buf, starts[1], stops[1]) ?? found;
-    if (parts.length < command.argcMin || parts.length > command.argcMax) {
+    if (argc < command.argcMin || argc > command.argcMax) {
       return `arity of ${command.spec.name}`;
     }
     const call = this.call;
-    call.buf = buf;
-    call.starts = starts;
-    call.stops = stops;
-    call.argc = parts.length;
+    call.setRequest(...request);
     call.session = this.session;
     call.reply = this.reply;
     call.db = this.session.db;
@@ -156,7 +173,7 @@ export class Shell {
     call.nowMs = this.nowMs;
     for (const keys of this.keys) keys.nowMs = this.nowMs;
     call.useShard(0);
-    if (command.firstKey > 0 && command.firstKey < parts.length) call.route(command.firstKey);
+    if (command.firstKey > 0 && command.firstKey < argc) call.route(command.firstKey);
     this.reply.at = 0;
     command.run(call);
     return latin1(this.reply.buf, 0, this.reply.at);
