@@ -654,8 +654,8 @@ export class Keyspace implements WatchedKeys, CollectionParts {
     const hasDeadline = i32[e + E_KEY] < 0;
     const deadlineBytes = hasDeadline ? 8 : 0;
     const length = ve - vs;
-    const staysVolatile = deadline === KEEP_DEADLINE || hasDeadline === (deadline !== NO_DEADLINE);
-    if (!staysVolatile || (meta & (BLOB | TYPE_MASK)) !== 0 || !arena.writable(a)) return false;
+    const keepsLayout = deadline === KEEP_DEADLINE || hasDeadline === (deadline !== NO_DEADLINE);
+    if (!keepsLayout || (meta & (BLOB | TYPE_MASK)) !== 0 || !arena.writable(a)) return false;
     if (!arena.fits(a, ENTRY_HEAD_BYTES + deadlineBytes + keyBytes + length)) return false;
     i32[e + E_USER] = length;
     i32[e + E_USER2] = (meta & ~RAW & 0xff) | (this.#accessOver(a) << ACCESS_SHIFT);
