@@ -81,8 +81,8 @@ export const APPEND_ONLY: Measurement = {
     "everysec and with always, all on the same disk; all but the one that is measured are stopped " +
     `(SIGSTOP), ${REST_MS} ms after their last write, which is synced then. Before that a file is rewritten: ` +
     "the next one grows into memory that the system has used before, as wherever files are rewritten when " +
-    "they have grown. (What is new to a virtual machine may have to be found by its host: without that the " +
-    "writes themselves took four times as long here, Redis's too.) All are started anew for every " +
+    "they have grown. (What is new to a virtual machine may have to be found by its host: without rewrites " +
+    "shoal's writing thread took four times as long here.) All are started anew for every " +
     `${ROUNDS_PER_START} rounds (V8 optimizes otherwise from one start to the next), are written every key, and ` +
     "go through a round that is not counted, so that V8 has seen what is measured. A round measures each " +
     `once; who is first rotates. Ratios are medians of ${rounds} rounds. ` +

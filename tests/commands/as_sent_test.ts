@@ -1,12 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { COUNTER_COMMANDS } from "../../src/commands/counters.ts";
 import { SET_COMMANDS } from "../../src/commands/set.ts";
+import { multibulk } from "../resp/support.ts";
 import { Shell } from "../support/shell.ts";
-
-/** RESP of the words. */
-function wire(...words: string[]): string {
-  return `*${words.length}\r\n` + words.map((w) => `$${w.length}\r\n${w}\r\n`).join("");
-}
 
 /** What becomes of one request: what a sink hears that takes effects encoded. */
 function heardOf(request: string): string[] {
@@ -18,16 +14,16 @@ function heardOf(request: string): string[] {
 
 Deno.test("a request that is its own effect is passed on as it came, whatever the case of its name", () => {
   for (const name of ["SET", "set", "Set"]) {
-    assertEquals(heardOf(wire(name, "k", "v")), [`0: ${wire(name, "k", "v")}`]);
+    assertEquals(heardOf(multibulk(name, "k", "v")), [`0: ${multibulk(name, "k", "v")}`]);
   }
   for (const name of ["INCRBY", "incrby"]) {
-    assertEquals(heardOf(wire(name, "k", "12")), [`0: ${wire(name, "k", "12")}`]);
+    assertEquals(heardOf(multibulk(name, "k", "12")), [`0: ${multibulk(name, "k", "12")}`]);
   }
 });
 
 Deno.test("a request of another name than its effect's, or that was not encoded so, is told word by word", () => {
-  assertEquals(heardOf(wire("SETNX", "k", "v")), ["0: SET k v"]);
-  assertEquals(heardOf(wire("setnx", "k", "v")), ["0: SET k v"]);
+  assertEquals(heardOf(multibulk("SETNX", "k", "v")), ["0: SET k v"]);
+  assertEquals(heardOf(multibulk("setnx", "k", "v")), ["0: SET k v"]);
   assertEquals(heardOf("set k v\r\n"), ["0: SET k v"]);
   assertEquals(heardOf("*3\r\n$3\r\nset\r\n$1\r\nk..$1\r\nv\r\n"), ["0: SET k v"]);
 });

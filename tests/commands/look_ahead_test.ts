@@ -3,6 +3,7 @@ import { ascii, latin1 } from "../../src/base/ascii.ts";
 import type { ShardsPort } from "../../src/commands/call.ts";
 import { LookAhead, ONE_KEY_PAUSE } from "../../src/commands/look_ahead.ts";
 import { KEYS_AHEAD } from "../../src/keyspace/key_looks.ts";
+import { multibulk } from "../resp/support.ts";
 import { checksumsOf, KEYS, nodeOf } from "../support/many_keys.ts";
 import { Random, testSeed } from "../support/random.ts";
 
@@ -26,12 +27,8 @@ function listeningNode(shards: number): { node: ShardsPort; sought: string[] } {
   return { node, sought };
 }
 
-function request(...words: string[]): string {
-  return `*${words.length}\r\n` + words.map((w) => `$${w.length}\r\n${w}\r\n`).join("");
-}
-
 function frame(offset: number, ...words: string[]): string {
-  return `*2\r\n:${offset}\r\n${request(...words)}`;
+  return `*2\r\n:${offset}\r\n${multibulk(...words)}`;
 }
 
 function viewOf(buf: Uint8Array): DataView {
@@ -40,7 +37,7 @@ function viewOf(buf: Uint8Array): DataView {
 
 /** How many requests behind a GET of `key:0` are looked at. */
 function lookAt(node: ShardsPort, text: string, db = 0): number {
-  const first = request("GET", "key:0");
+  const first = multibulk("GET", "key:0");
   const buf = ascii(first + text);
   const start = first.indexOf("key:0");
   const key = { argc: 2, starts: Int32Array.of(0, start), stops: Int32Array.of(0, start + 5) };
@@ -51,16 +48,16 @@ Deno.test("looks at whole requests and frames behind the one at hand, and no fur
   for (const node of [nodeOf(1), nodeOf(3)]) {
     const rows: [string, number][] = [
       ["", 0],
-      [request("GET", "key:1"), 1],
-      [request("SET", "key:1", "v".repeat(500), "EX", "100"), 1],
-      [request("GET", "key:1").repeat(AHEAD - 1), AHEAD - 1],
-      [request("GET", "key:1").repeat(AHEAD + 10), AHEAD],
+      [multibulk("GET", "key:1"), 1],
+      [multibulk("SET", "key:1", "v".repeat(500), "EX", "100"), 1],
+      [multibulk("GET", "key:1").repeat(AHEAD - 1), AHEAD - 1],
+      [multibulk("GET", "key:1").repeat(AHEAD + 10), AHEAD],
       [frame(123456789, "SET", "key:1", "v").repeat(5), 5],
       [frame(1, "SET", "key:1", "v") + "+PING 123 4\r\n" + frame(2, "DEL", "key:1"), 1],
-      [request("GET", "key:1") + request("PING") + request("GET", "key:2"), 1],
-      [request("GET", "key:1") + "PING\r\n", 1],
-      [request("GET", "key:1") + request("MSET", ..."abcdefghij".split("")), 1],
-      [request("SET", "key:1", "v".repeat(20_000)) + request("GET", "key:1"), 0],
+      [multibulk("GET", "key:1") + multibulk("PING") + multibulk("GET", "key:2"), 1],
+      [multibulk("GET", "key:1") + "PING\r\n", 1],
+      [multibulk("GET", "key:1") + multibulk("MSET", ..."abcdefghij".split("")), 1],
+      [multibulk("SET", "key:1", "v".repeat(20_000)) + multibulk("GET", "key:1"), 0],
       ["*3\r\n$-1\r\n$1\r\nx\r\n", 0],
       ["*2\r\n:12", 0],
     ];
@@ -114,7 +111,7 @@ Deno.test("it is the keys that are looked for, whatever the requests look like",
       return shape;
     });
     const text = requests.map((shape, i) =>
-      random.below(4) === 0 ? frame(i * 997, ...shape) : request(...shape)
+      random.below(4) === 0 ? frame(i * 997, ...shape) : multibulk(...shape)
     );
     const expected = ["key:0", ...requests.map(([, key]) => key)]
       .filter((key, i, all) => key !== all[i - 1]);
@@ -129,7 +126,7 @@ Deno.test("requests of the same length that divide it in another way are told ap
     const keys = [12, 13, 11, 19].map((bytes) => "k".repeat(bytes));
     lookAt(
       node,
-      keys.map((key) => request("x".repeat(name), key, "v".repeat(90 - key.length))).join(""),
+      keys.map((key) => multibulk("x".repeat(name), key, "v".repeat(90 - key.length))).join(""),
     );
     assertEquals(sought, ["key:0", ...keys], `a name of ${name}`);
   }
@@ -137,13 +134,13 @@ Deno.test("requests of the same length that divide it in another way are told ap
 
 Deno.test("where requests all have one key, those behind them are not looked at", () => {
   for (const node of [nodeOf(1), nodeOf(3)]) {
-    const same = request("GET", "key:0");
+    const same = multibulk("GET", "key:0");
     assertEquals(lookAt(node, same.repeat(AHEAD - 1)), AHEAD - 1);
     assertEquals(lookAt(node, same.repeat(AHEAD)), ONE_KEY_PAUSE);
     assertEquals(lookAt(node, frame(7, "DEL", "key:0").repeat(AHEAD + 1)), ONE_KEY_PAUSE);
     for (const other of ["key:1", "key:10", "key:20", "key:60000"]) {
       for (let i = 0; i < AHEAD; i++) {
-        const text = same.repeat(i) + request("GET", other) + same.repeat(AHEAD - 1 - i);
+        const text = same.repeat(i) + multibulk("GET", other) + same.repeat(AHEAD - 1 - i);
         assertEquals(lookAt(node, text), AHEAD, `${other} at ${i}`);
       }
     }
@@ -151,7 +148,7 @@ Deno.test("where requests all have one key, those behind them are not looked at"
 });
 
 Deno.test("looks at nothing where keys are few", () => {
-  const many = request("GET", "key:1").repeat(20);
+  const many = multibulk("GET", "key:1").repeat(20);
   assertEquals(lookAt(nodeOf(1, 65_535), many), AHEAD + 1);
   assertEquals(lookAt(nodeOf(1, 65_536), many), AHEAD);
   assertEquals(lookAt(nodeOf(1), many, 1), AHEAD + 1, "a database without keys");
@@ -168,7 +165,7 @@ Deno.test("looks through 16,384 bytes, and not one more", () => {
 
 Deno.test("a long key is not looked for, nor what follows it", () => {
   const node = nodeOf(1);
-  const many = request("GET", "key:1").repeat(20);
+  const many = multibulk("GET", "key:1").repeat(20);
   for (const [bytes, expected] of [[1_024, AHEAD], [1_025, KEYS_AHEAD]]) {
     const buf = ascii("k".repeat(bytes) + many);
     const key = { argc: 2, starts: Int32Array.of(0, 0), stops: Int32Array.of(0, bytes) };
@@ -185,7 +182,7 @@ Deno.test("whatever has come, looking changes nothing and ends", () => {
   const text = ascii(
     Array.from(
       { length: 40 },
-      (_, i) => i % 2 === 0 ? request("SET", `key:${i}`, "v") : frame(i, "DEL", `key:${i}`),
+      (_, i) => i % 2 === 0 ? multibulk("SET", `key:${i}`, "v") : frame(i, "DEL", `key:${i}`),
     ).join(""),
   );
   for (let i = 0; i < 20_000; i++) {
