@@ -61,7 +61,8 @@ export const ATTACH: Measurement = {
     `up; who is first rotates. Shown is the median over ${rounds} rounds of the rate over that with nobody ` +
     "attached, and the same for processor time of the primary per request, which does not depend on " +
     "how many cores the replica and the benchmark have to share with it. The last table is shoal over " +
-    "redis-server: what a replica leaves of that ratio, where each has one on the same cores.",
+    "redis-server: where each has a replica on the same cores, where only shoal has one, and what a " +
+    "replica leaves of the ratio without.",
   run,
 };
 
@@ -158,8 +159,8 @@ function findings(
 
 /** Shoal over Redis, round by round: each alone, each with a replica, and the latter over the former. */
 function comparison(samples: ReadonlyMap<string, readonly Sample[]>): Findings["tables"][number] {
-  const ratios = (attached: Attached, depth: number) => {
-    const theirs = samples.get(`${nameOf({ maker: "redis", attached })} ${depth}`) ?? [];
+  const ratios = (attached: Attached, depth: number, toTheirs: Attached = attached) => {
+    const theirs = samples.get(`${nameOf({ maker: "redis", attached: toTheirs })} ${depth}`) ?? [];
     const ours = samples.get(`${nameOf({ maker: "shoal", attached })} ${depth}`) ?? [];
     return ours.map(({ rate }, i) => rate / theirs[i].rate);
   };
@@ -177,6 +178,10 @@ function comparison(samples: ReadonlyMap<string, readonly Sample[]>): Findings["
       rows: [
         row("with nobody", (depth) => ratios("nobody", depth)),
         row("with a replica each", (depth) => ratios("a replica", depth)),
+        row(
+          "shoal with a replica, redis-server with nobody",
+          (depth) => ratios("a replica", depth, "nobody"),
+        ),
         row("what a replica leaves", (depth) => {
           const alone = ratios("nobody", depth);
           return ratios("a replica", depth).map((ratio, i) => ratio / alone[i]);

@@ -7,6 +7,7 @@ import {
   AofDamage,
   AofParser,
 } from "../../src/persistence/aof_parser.ts";
+import { multibulk } from "../resp/support.ts";
 
 /** What a parser makes of a file that arrives in the given pieces. */
 function read(...pieces: readonly string[]): { parts: string[]; parser: AofParser } {
@@ -30,14 +31,11 @@ function read(...pieces: readonly string[]): { parts: string[]; parser: AofParse
   return { parts, parser };
 }
 
-function command(...words: readonly string[]): string {
-  return `*${words.length}\r\n` + words.map((w) => `$${w.length}\r\n${w}\r\n`).join("");
-}
-
 const SEAL = "#seal=35 0123456789abcdef \n";
-const FILE = "#shoal upstream=none\r\n" + command("SELECT", "0") + command("SET", "k", "a\r\nb") +
-  command("MULTI") + SEAL + command("INCR", "n") + command("exec") + "#TS:1700000000\n" +
-  command("DEL", "") + SEAL + SEAL;
+const FILE = "#shoal upstream=none\r\n" + multibulk("SELECT", "0") +
+  multibulk("SET", "k", "a\r\nb") +
+  multibulk("MULTI") + SEAL + multibulk("INCR", "n") + multibulk("exec") + "#TS:1700000000\n" +
+  multibulk("DEL", "") + SEAL + SEAL;
 
 Deno.test("commands and annotations of an append-only file are read at every split, seals passed over", () => {
   const whole = ["#shoal upstream=none", "SELECT 0", "SET k a\r\nb", "MULTI", "INCR n", "exec"];
@@ -52,8 +50,8 @@ Deno.test("commands and annotations of an append-only file are read at every spl
 
 Deno.test("no byte of a command is read twice, in however many pieces it comes", () => {
   const words = Array.from({ length: 50 }, (_, i) => `word ${i}`);
-  const before = command("SET", "k", "v");
-  assertEquals(read(...(before + command(...words))).parts, ["SET k v", words.join(" ")]);
+  const before = multibulk("SET", "k", "v");
+  assertEquals(read(...(before + multibulk(...words))).parts, ["SET k v", words.join(" ")]);
   const pieces = words.map((word) => ascii(`$${word.length}\r\n${word}\r\n`));
   const parser = new AofParser();
   for (const piece of [ascii(`${before}*50\r\n`), ...pieces]) {
@@ -71,7 +69,7 @@ Deno.test("no byte of a command is read twice, in however many pieces it comes",
 });
 
 Deno.test("whatever a file is cut to, what is whole ends between two commands or units", () => {
-  const unit = FILE.indexOf(command("MULTI"));
+  const unit = FILE.indexOf(multibulk("MULTI"));
   const behind = FILE.indexOf("#TS");
   const ends = [0, FILE.indexOf("*2\r\n$6"), FILE.indexOf("*3"), unit, behind];
   ends.push(FILE.lastIndexOf("*2"), FILE.length - 2 * SEAL.length);
@@ -96,8 +94,8 @@ for (
     ["*1\r\n:4\r\n", 4, "a word begins with '$', not with ':'"],
     ["*1\r\n$-1\r\n", 5, "a number and a line end are wanted"],
     ["*1\r\n$4\r\nPING!!", 12, "a word does not end where its length says"],
-    [command("MULTI") + command("MULTI"), 15, "MULTI inside MULTI"],
-    [command("SET", "a", "b") + command("EXEC"), 27, "EXEC without MULTI"],
+    [multibulk("MULTI") + multibulk("MULTI"), 15, "MULTI inside MULTI"],
+    [multibulk("SET", "a", "b") + multibulk("EXEC"), 27, "EXEC without MULTI"],
   ] as const
 ) {
   Deno.test(`${JSON.stringify(bytes)} is no append-only file: ${why}`, () => {

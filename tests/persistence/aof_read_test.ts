@@ -3,6 +3,7 @@ import { ascii, latin1 } from "../../src/base/ascii.ts";
 import { Gate } from "../../src/base/gate.ts";
 import { AofDamage, type AofParser } from "../../src/persistence/aof_parser.ts";
 import { type AofReadResult, readIncrement } from "../../src/persistence/aof_read.ts";
+import { multibulk } from "../resp/support.ts";
 import { PowerStorage } from "../support/power_storage.ts";
 import { Random, testSeed } from "../support/random.ts";
 
@@ -26,12 +27,8 @@ async function read(
   return { ...await readIncrement(file, from, sink, options), names };
 }
 
-function command(...words: readonly string[]): string {
-  return `*${words.length}\r\n` + words.map((w) => `$${w.length}\r\n${w}\r\n`).join("");
-}
-
-const SET = command("SET", "key", "value");
-const UNIT = command("MULTI") + SET + SET + command("EXEC");
+const SET = multibulk("SET", "key", "value");
+const UNIT = multibulk("MULTI") + SET + SET + multibulk("EXEC");
 
 Deno.test("a file cut anywhere is torn, and what is whole before is read", async () => {
   const file = SET + "#TS:1\r\n" + UNIT + SET;
@@ -69,7 +66,7 @@ Deno.test("positions are those of the file, wherever reading begins", async () =
 });
 
 Deno.test("a damaged length that takes in all the rest is no torn tail", async () => {
-  const value = command("SET", "key", "x".repeat(2_000));
+  const value = multibulk("SET", "key", "x".repeat(2_000));
   const file = value + SET.repeat(50) + UNIT + SET.slice(0, 9);
   const at = file.indexOf("$2000");
   for (const digits of ["$9000", "$92000", "$2147483647"]) {
@@ -85,7 +82,7 @@ Deno.test("a damaged length that takes in all the rest is no torn tail", async (
   }
   // A value that is only beginning to look like a command is none.
   const { wholeBytes } = await read(
-    SET + command("SET", "k", "a\r\n*3\r\n$1\r\n".repeat(9)).slice(0, -9),
+    SET + multibulk("SET", "k", "a\r\n*3\r\n$1\r\n".repeat(9)).slice(0, -9),
   );
   assertEquals(wholeBytes, SET.length);
 });

@@ -10,6 +10,7 @@ import {
   SEGMENT_BYTES_MIN,
   SEGMENTS_PER_LIMIT_MIN,
 } from "../../src/replication/backlog.ts";
+import { multibulk } from "../resp/support.ts";
 import { Random, testSeed } from "../support/random.ts";
 
 const SEED = 20_240_611;
@@ -19,11 +20,6 @@ function append(backlog: Backlog, ...args: string[]): number {
   backlog.beginFrame(bytes.length, bytes.reduce((sum, b) => sum + b.length, 0));
   for (const b of bytes) backlog.arg(b, 0, b.length);
   return backlog.endFrame();
-}
-
-function encoded(...args: string[]): string {
-  const bulks = args.map((a) => `$${ascii(a).length}\r\n${a}\r\n`).join("");
-  return `*${args.length}\r\n${bulks}`;
 }
 
 /** Everything from the cursor on, in views of at most `maxBytes`, as latin-1. */
@@ -51,7 +47,7 @@ Deno.test("a frame is encoded with its arguments and nothing else", () => {
   assertEquals(backlog.appendEncoded(ascii("--" + command), 2, 2 + command.length), 43);
   assertEquals(
     drain(backlog, backlog.cursorAt(41)!, 1 << 20),
-    encoded("SET", "k", "") + encoded("INCRBY", "abcd", "-9007199254740991") + command,
+    multibulk("SET", "k", "") + multibulk("INCRBY", "abcd", "-9007199254740991") + command,
   );
   assertEquals(
     latin1(backlog.newestBuf, backlog.newestStart, backlog.newestStop),
@@ -69,7 +65,7 @@ Deno.test("an empty backlog has oldest = next and a cursor there that waits", ()
   assertEquals(backlog.readable(cursor), 0);
   assertEquals(backlog.view(cursor, 100), null);
   append(backlog, "PING");
-  assertEquals(drain(backlog, cursor, 100), encoded("PING"));
+  assertEquals(drain(backlog, cursor, 100), multibulk("PING"));
   assertEquals(cursor.offset, 8);
 });
 
@@ -79,7 +75,7 @@ Deno.test("a frame begun and not ended leaves no trace", () => {
   backlog.beginFrame(2, 2000);
   backlog.arg(ascii("GONE"), 0, 4);
   append(backlog, "B");
-  assertEquals(drain(backlog, backlog.cursorAt(0)!, 1 << 20), encoded("A") + encoded("B"));
+  assertEquals(drain(backlog, backlog.cursorAt(0)!, 1 << 20), multibulk("A") + multibulk("B"));
 });
 
 Deno.test("the newest frame is kept however small the limit is, and however large the frame", () => {
@@ -87,7 +83,7 @@ Deno.test("the newest frame is kept however small the limit is, and however larg
   for (let i = 0; i < 50; i++) {
     append(backlog, "SET", "k" + i, "v".repeat(i % 3 === 0 ? 100_000 : 10));
     const cursor = backlog.cursorAt(i)!;
-    const start = encoded("SET", "k" + i, "").slice(0, -"$0\r\n\r\n".length);
+    const start = multibulk("SET", "k" + i, "").slice(0, -"$0\r\n\r\n".length);
     assert(drain(backlog, cursor, 1 << 20).startsWith(start), `frame ${i}`);
     assertEquals(cursor.offset, i + 1);
     backlog.release(cursor);
@@ -188,12 +184,12 @@ Deno.test("a backlog that holds nothing gives numbers, and each frame is seen un
   assertEquals([backlog.oldestOffset, backlog.nextOffset, backlog.sizeBytes], [8, 8, 0]);
   assert(pin.overrun);
   // A reader still has the bytes of its segment.
-  assertEquals(drain(backlog, cursor, 100), encoded("SET", "a", "1"));
+  assertEquals(drain(backlog, cursor, 100), multibulk("SET", "a", "1"));
   assertEquals(backlog.readable(cursor), CURSOR_LOST);
   backlog.release(cursor);
 
   assertEquals(append(backlog, "SET", "b", "2"), 8);
-  assertEquals(newest(backlog), encoded("SET", "b", "2"));
+  assertEquals(newest(backlog), multibulk("SET", "b", "2"));
   assert(backlog.newestView.buffer === backlog.newestBuf.buffer);
   backlog.skip();
   assertEquals(append(backlog, "DEL", "b"), 10);
@@ -205,7 +201,7 @@ Deno.test("a backlog that holds nothing gives numbers, and each frame is seen un
   assertEquals([backlog.oldestOffset, backlog.nextOffset, backlog.sizeBytes], [11, 11, 0]);
   const later = backlog.cursorAt(11)!;
   append(backlog, "SET", "c", "3");
-  assertEquals(drain(backlog, later, 100), encoded("SET", "c", "3"));
+  assertEquals(drain(backlog, later, 100), multibulk("SET", "c", "3"));
 });
 
 Deno.test("of a large frame that is not held nothing is left with the next", () => {
@@ -238,7 +234,7 @@ Deno.test("numbers go on when the count of frames that are not held begins anew"
     backlog.hold();
     const offset = append(backlog, "PING");
     const cursor = backlog.cursorAt(offset)!;
-    assertEquals(drain(backlog, cursor, 100), encoded("PING"));
+    assertEquals(drain(backlog, cursor, 100), multibulk("PING"));
     assertEquals(cursor.offset, first + NOT_HELD_FRAMES_MAX + 3);
   }
 });
@@ -290,13 +286,13 @@ function runModel(rnd: Random, steps: number, note: string): void {
     }
     const offset = append(backlog, ...args);
     assertEquals(offset, first + starts.length - 1, where);
-    stream += encoded(...args);
+    stream += multibulk(...args);
     starts.push(stream.length);
   }
 
   /** A frame whose bytes are good until the turn ends, most often behind the one before it. */
   function appendLate(): void {
-    const frame = encoded("SET", "y".repeat(rnd.below(rnd.below(20) === 0 ? 3000 : 200)));
+    const frame = multibulk("SET", "y".repeat(rnd.below(rnd.below(20) === 0 ? 3000 : 200)));
     if (rnd.below(10) === 0) requestsStop += 3;
     if (requestsStop + frame.length > requests.length) endTurn();
     const start = requestsStop;

@@ -68,7 +68,7 @@ export function fixture(name: string): any {
   return JSON.parse(Deno.readTextFileSync(new URL(name, FIXTURES)));
 }
 
-/** The bytes of an array of bulks. */
+/** The bytes of an array of bulks, each in UTF-8. */
 export function request(...args: string[]): Uint8Array<ArrayBuffer> {
   return ascii(
     `*${args.length}\r\n` + args.map((a) => `$${ascii(a).length}\r\n${a}\r\n`).join(""),

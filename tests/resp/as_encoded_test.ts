@@ -3,12 +3,7 @@ import { ascii, latin1 } from "../../src/base/ascii.ts";
 import { encodedStart, plainStart } from "../../src/resp/as_encoded.ts";
 import { REQUEST, RequestParser } from "../../src/resp/request_parser.ts";
 import { Random, testSeed } from "../support/random.ts";
-import { bytesOf } from "./support.ts";
-
-/** RESP of the words, one char a byte. */
-function encoded(words: readonly string[]): string {
-  return `*${words.length}\r\n` + words.map((w) => `$${w.length}\r\n${w}\r\n`).join("");
-}
+import { bytesOf, multibulk } from "./support.ts";
 
 /** What is said of a request: by `encodedStart`; by `plainStart`, or null when the parser does not call it plain. */
 interface Outcome {
@@ -24,7 +19,7 @@ interface Outcome {
 function startOf(wire: string, before: number, cut = wire.length): Outcome | null {
   const buf = bytesOf(wire);
   const parser = new RequestParser();
-  const ping = bytesOf(encoded(["PING"]));
+  const ping = bytesOf(multibulk("PING"));
   assertEquals([parser.parse(ping, ping.length), parser.isPlain], [REQUEST, true]);
   parser.at = before;
   let outcome = parser.parse(buf, cut);
@@ -62,15 +57,15 @@ const LENGTHS = [
 
 Deno.test("a request as an encoder spells it is known by its first byte, at every length", () => {
   for (const length of LENGTHS) {
-    const request = encoded(["SET", "k".repeat(length), "v".repeat(length)]);
+    const request = multibulk("SET", "k".repeat(length), "v".repeat(length));
     for (const before of ["", "*", "PING\r\n"]) {
       assertEquals(startOf(before + request, before.length)?.start, before.length, `${length}`);
     }
   }
   for (let argc = 1; argc <= 9; argc++) {
-    assertEquals(startOf(encoded(Array(argc).fill("word")), 0)?.start, 0, `${argc} words`);
+    assertEquals(startOf(multibulk(...Array(argc).fill("word")), 0)?.start, 0, `${argc} words`);
   }
-  assertEquals(startOf(encoded(["abcdefghi", "k"]), 0)?.start, 0);
+  assertEquals(startOf(multibulk("abcdefghi", "k"), 0)?.start, 0);
 });
 
 Deno.test("other spellings are not: inline, padded, too many words, a long name", () => {
@@ -83,8 +78,8 @@ Deno.test("other spellings are not: inline, padded, too many words, a long name"
       "*3\rx$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n",
       "*3\r\n$3\rxSET\r\n$1\r\nk\r\n$1\r\nv\r\n",
       "*3\r\n$3\r\nSET\r\n$1\rxk\r\n$1\r\nv\r\n",
-      encoded(Array(10).fill("word")),
-      encoded(["abcdefghij", "k"]),
+      multibulk(...Array(10).fill("word")),
+      multibulk("abcdefghij", "k"),
     ]
   ) {
     assertEquals(startOf(request, 0)?.start, -1, JSON.stringify(request));
@@ -94,7 +89,7 @@ Deno.test("other spellings are not: inline, padded, too many words, a long name"
 Deno.test("a request that the parser takes at sight is plain, wherever what is before it ends", () => {
   for (const length of [0, 1, 9, 10, 99]) {
     for (const name of ["X", "abcdefghi", "abcdefghij", "n".repeat(99)]) {
-      const request = encoded([name, "k".repeat(length), "v".repeat(length)]);
+      const request = multibulk(name, "k".repeat(length), "v".repeat(length));
       for (const before of ["", "*", "PING\r\n"]) {
         const { plain, words } = startOf(before + request, before.length)!;
         assertEquals(plain, before.length, `${name} ${length}`);
@@ -103,7 +98,7 @@ Deno.test("a request that the parser takes at sight is plain, wherever what is b
     }
   }
   for (let argc = 1; argc <= 9; argc++) {
-    assertEquals(startOf(encoded(Array(argc).fill("word")), 0)?.plain, 0, `${argc} words`);
+    assertEquals(startOf(multibulk(...Array(argc).fill("word")), 0)?.plain, 0, `${argc} words`);
   }
 });
 
@@ -111,13 +106,13 @@ Deno.test("a request that is not taken at sight is not called plain, and one tha
   for (
     const request of [
       "SET key value\r\n",
-      encoded(Array(10).fill("word")),
-      encoded(["SET", "k", "v".repeat(100)]),
+      multibulk(...Array(10).fill("word")),
+      multibulk("SET", "k", "v".repeat(100)),
     ]
   ) {
     assertEquals(startOf(request, 0)?.plain, null, JSON.stringify(request));
   }
-  const request = encoded(["SET", "k", "v"]);
+  const request = multibulk("SET", "k", "v");
   for (let cut = 0; cut < request.length; cut++) {
     const { plain, start } = startOf(request, 0, cut)!;
     // Before the first line is whole nothing is known: the request is taken at sight when it is there.
@@ -153,7 +148,7 @@ Deno.test("whatever is changed in a request, what is taken as encoded encodes it
       { length: 1 + random.below(4) },
       () => "y".repeat(random.below(3) === 0 ? random.below(130) : random.below(4)),
     );
-    const chars = [...encoded(words)];
+    const chars = [...multibulk(...words)];
     for (let n = random.below(3); n > 0; n--) {
       const at = random.below(chars.length);
       chars[at] = String.fromCharCode(bytes[random.below(bytes.length)]);
@@ -164,7 +159,7 @@ Deno.test("whatever is changed in a request, what is taken as encoded encodes it
     if (outcome.start < 0) refused++;
     else {
       taken++;
-      assert(wire.startsWith(encoded(outcome.words), outcome.start), JSON.stringify(wire));
+      assert(wire.startsWith(multibulk(...outcome.words), outcome.start), JSON.stringify(wire));
     }
     if (outcome.plain === null) continue;
     // Longer names are for `plainStart` only.
@@ -172,7 +167,7 @@ Deno.test("whatever is changed in a request, what is taken as encoded encodes it
     if (outcome.plain < 0) notPlain++;
     else {
       plain++;
-      assert(wire.startsWith(encoded(outcome.words), outcome.plain), JSON.stringify(wire));
+      assert(wire.startsWith(multibulk(...outcome.words), outcome.plain), JSON.stringify(wire));
     }
   }
   assert(taken > 10_000 && refused > 10_000, `${taken} taken, ${refused} refused`);

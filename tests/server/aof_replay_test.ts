@@ -9,6 +9,7 @@ import { Replay } from "../../src/server/aof_replay.ts";
 import { ReplayTail, SKIPPED_MAX } from "../../src/server/replay_tail.ts";
 import { formatUpstreamPositions } from "../../src/server/upstream_facts.ts";
 import { UNIT_BYTES_MAX } from "../../src/shard/held_unit.ts";
+import { multibulk } from "../resp/support.ts";
 import { TestNode } from "../support/node.ts";
 
 /** Bytes of the one key of each command. */
@@ -71,8 +72,6 @@ for (const whose of ["primary", "replica"]) {
 Deno.test("the tail has the frames that were read, however they were written", async () => {
   await using node = TestNode.start();
   const { replay, tail } = startReplay(node, 0);
-  const encoded = (words: readonly string[]) =>
-    `*${words.length}\r\n` + words.map((word) => `$${word.length}\r\n${word}\r\n`).join("");
   const keys = (count: number) => Array.from({ length: count }, (_, i) => `key ${i}`);
   const commands = [
     ["UNLINK", "k"],
@@ -86,7 +85,7 @@ Deno.test("the tail has the frames that were read, however they were written", a
     ["DEL", "k".repeat(2_000)],
   ];
   const texts = [
-    ...commands.map(encoded),
+    ...commands.map((words) => multibulk(...words)),
     "*2\r\n$003\r\nDEL\r\n$1\r\nk\r\n",
     "*02\r\n$3\r\nDEL\r\n$1\r\nk\r\n",
   ];
@@ -105,7 +104,7 @@ Deno.test("the tail has the frames that were read, however they were written", a
     backlog.advance(cursor, view.length);
   }
   const expected = [...commands, ["DEL", "k"], ["DEL", "k"]];
-  assertEquals(held, expected.map(encoded).join(""));
+  assertEquals(held, expected.map((words) => multibulk(...words)).join(""));
 });
 
 Deno.test("frames that are not in a file keep their numbers, and up to so many their places in the tail", async () => {

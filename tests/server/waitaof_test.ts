@@ -2,6 +2,7 @@
 
 import { assertEquals, assertMatch } from "@std/assert";
 import type { AofLog } from "../../src/persistence/aof_log.ts";
+import { multibulk } from "../resp/support.ts";
 import type { Client } from "../support/client.ts";
 import { FakePrimary, frame, ship } from "../support/fake_primary.ts";
 import { Peer } from "../support/peer.ts";
@@ -415,23 +416,23 @@ Deno.test("a replica that knows nothing of disks counts for WAIT and not for WAI
   const history = primary.server.node.shards[0].lineage.id;
   using peer = await Peer.connect(primary.server.replicationPortBase);
   const handshake = ["REPLICATE", "FROM", "0", "ID", "old", "HISTORY", history];
-  await peer.send(request(...handshake));
+  await peer.send(multibulk(...handshake));
   assertMatch(await peer.line() ?? "", /^\+ACK 0 /);
   using v1 = await Peer.connect(primary.server.replicationPortBase);
-  await v1.send(request("REPLICATE", "FROM", "0", "ID", "kevy-replica-0"));
+  await v1.send(multibulk("REPLICATE", "FROM", "0", "ID", "kevy-replica-0"));
   assertEquals(await v1.line(), "+ACK 0");
   const client = await primary.connect();
   await client.line("SET k v");
   assertEquals((await peer.array())?.args, ["SET", "k", "v"]);
-  await peer.send(request("REPLCONF", "ACK", "1"));
+  await peer.send(multibulk("REPLCONF", "ACK", "1"));
   assertEquals(await client.line("WAIT 2 0"), 2);
   assertEquals(await client.line("WAITAOF 0 1 30"), [0, 0]);
   // It learns it, and cannot say more than it has confirmed.
   const { reply: waiting } = await begin(primary, client, "WAITAOF 0 1 0");
-  await peer.send(request("REPLCONF", "FACK", "0"));
-  await peer.send(request("REPLCONF", "FACK", "1"));
+  await peer.send(multibulk("REPLCONF", "FACK", "0"));
+  await peer.send(multibulk("REPLCONF", "FACK", "1"));
   assertEquals(await waiting, [0, 1]);
-  await peer.send(request("REPLCONF", "FACK", "2"));
+  await peer.send(multibulk("REPLCONF", "FACK", "2"));
   await until("it is closed", () => {
     return primary.log.some((line) => line.includes("SyncAhead") && line.includes("2 is on"));
   });
@@ -440,7 +441,7 @@ Deno.test("a replica that knows nothing of disks counts for WAIT and not for WAI
 /** An image of a server's first shard, as a ship whose cut is `cut`. */
 async function shipOf({ server }: TestServer, cut: number): Promise<Uint8Array> {
   using peer = await Peer.connect(server.replicationPortBase);
-  await peer.send(request("REPLICATE", "FROM", "0", "ID", `i${cut}`, "HISTORY", "?"));
+  await peer.send(multibulk("REPLICATE", "FROM", "0", "ID", `i${cut}`, "HISTORY", "?"));
   assertMatch(await peer.word() ?? "", /^\+ACK /);
   assertEquals(await peer.word(), "+SNAPSHOT");
   return ship((await peer.image()).bytes, cut);
@@ -527,7 +528,3 @@ Deno.test("a snapshot that waits for those of other shards is on no disk", async
   await until("the first is on disk", async () => await diskBehind(first, 8) === 8);
   await until("the second is on disk", async () => await diskBehind(second, 8) === 8);
 });
-
-function request(...args: string[]): string {
-  return `*${args.length}\r\n` + args.map((a) => `$${a.length}\r\n${a}\r\n`).join("");
-}

@@ -3,6 +3,7 @@ import { ascii, latin1 } from "../../src/base/ascii.ts";
 import { NO_DATABASE } from "../../src/commands/effect.ts";
 import { Backlog } from "../../src/replication/backlog.ts";
 import { Commit, type FrameLog, NodeSequence } from "../../src/shard/commit.ts";
+import { multibulk } from "../resp/support.ts";
 import { Random, testSeed } from "../support/random.ts";
 
 const SEED = 20_261_128;
@@ -47,9 +48,7 @@ class Kept implements FrameLog {
 }
 
 function encoded(words: readonly string[]): Uint8Array<ArrayBuffer> {
-  return ascii(
-    `*${words.length}\r\n` + words.map((word) => `$${word.length}\r\n${word}\r\n`).join(""),
-  );
+  return ascii(multibulk(...words));
 }
 
 function say(commit: Commit, db: number, words: readonly string[], isMessage: boolean): void {
