@@ -19,7 +19,7 @@ import { randomHashKey } from "../memory/siphash.ts";
 import { BuildingSink } from "../snapshot/building_sink.ts";
 import { quoteBytes } from "../snapshot/errors.ts";
 import { RdbReader } from "../snapshot/rdb_reader.ts";
-import { LoadError, loadError, LoadLimitError } from "./load_error.ts";
+import { isSystemError, LoadError, loadError, LoadLimitError } from "./load_error.ts";
 import { tooLong } from "./load_sink.ts";
 import { READ_BYTES } from "./rdb_load.ts";
 import { factsFromAux } from "./save_facts.ts";
@@ -139,10 +139,14 @@ export async function checkRdb(path: string, file: StorageFile): Promise<CheckRe
       ? new LoadLimitError(`RDB image, byte ${reader.byteOffset}: ${error.message}`)
       : error;
     const known = loadError(path, cause);
-    if (!(known instanceof LoadError)) throw error;
+    // What cannot even be begun is no image of which there is something to say.
+    if (!(known instanceof LoadError) || reader.version === 0 && isSystemError(error)) throw error;
     fault = known.message;
   }
-  const lines = [`RDB version ${reader.version}, ${reader.keys} keys, ${sink.expires} that expire`];
+  const lines: string[] = [];
+  if (reader.version > 0) {
+    lines.push(`RDB version ${reader.version}, ${reader.keys} keys, ${sink.expires} that expire`);
+  }
   for (const [db, keys] of sink.databases) lines.push(`database ${db}: ${keys} keys`);
   for (const [type, name] of TYPE_NAMES) {
     const count = sink.types.get(type);

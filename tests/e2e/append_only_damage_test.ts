@@ -324,6 +324,12 @@ Deno.test("check-rdb says what is in a snapshot and where it breaks", async () =
       missing.said,
       `shoal: cannot read ${dir}/nothing.rdb: No such file or directory\n`,
     );
+    const folder = await tool(dir, "check-rdb", dir);
+    assertEquals([folder.code, folder.said], [1, `shoal: cannot read ${dir}: Is a directory\n`]);
+    Deno.writeTextFileSync(`${dir}/none.rdb`, "hello");
+    const none = await tool(dir, "check-rdb", `${dir}/none.rdb`);
+    assertEquals(none.code, 1);
+    assertMatch(none.said, /none\.rdb: 5 bytes\n {2}cannot load .*none\.rdb: RDB image, byte 0: /);
     const wrong = await tool(dir, "check-rdb");
     assertEquals([wrong.code, wrong.said], [1, "shoal: usage: shoal check-rdb FILE\n"]);
     for (const name of ["check-rdb", "check-aof"]) {
