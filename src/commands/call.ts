@@ -149,12 +149,12 @@ export class Call {
 
   /** Entry of the key in argument `i` for reading, or 0: see `Keyspace.lookup`. */
   read(i: number): number {
-    return this.keys.lookup(this.db, this.buf, this.starts[i], this.stops[i]);
+    return this.keys.lookup(this.db, this.buf, this.starts[i], this.stops[i], this.view);
   }
 
   /** Entry of the key in argument `i` for reading without a trace, or 0. */
   look(i: number): number {
-    return this.keys.lookupQuiet(this.db, this.buf, this.starts[i], this.stops[i]);
+    return this.keys.lookupQuiet(this.db, this.buf, this.starts[i], this.stops[i], this.view);
   }
 
   /**
@@ -165,12 +165,12 @@ export class Call {
   hides(i: number): boolean {
     const { keys } = this;
     if (keys.expiresNow || !keys.hidesExpired) return false;
-    return keys.peek(this.db, this.buf, this.starts[i], this.stops[i]) !== 0;
+    return keys.peek(this.db, this.buf, this.starts[i], this.stops[i], this.view) !== 0;
   }
 
   /** Entry of the key in argument `i` for writing, or 0: see `Keyspace.lookupWrite`. */
   write(i: number): number {
-    return this.keys.lookupWrite(this.db, this.buf, this.starts[i], this.stops[i]);
+    return this.keys.lookupWrite(this.db, this.buf, this.starts[i], this.stops[i], this.view);
   }
 
   /**

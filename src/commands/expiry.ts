@@ -163,8 +163,8 @@ function pexpireat(call: Call): void {
 
 /** Replies with the key's deadline less `base` in units of `scale` ms; -1 without one, -2 without key. */
 function replyDeadline(call: Call, scale: number, base: number): void {
-  const { keys, reply } = call;
-  const a = keys.lookupUntouched(call.db, call.buf, call.starts[1], call.stops[1]);
+  const { keys, db, buf, view, starts, stops, reply } = call;
+  const a = keys.lookupUntouched(db, buf, starts[1], stops[1], view);
   if (a === 0) return reply.minusTwo();
   const deadline = keys.deadlineOf(a);
   if (deadline === NO_DEADLINE) return reply.minusOne();

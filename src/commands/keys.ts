@@ -108,23 +108,23 @@ function effectDeleted(call: Call, head: number): void {
 }
 
 function exists(call: Call): void {
-  const { argc, buf, starts, stops, db } = call;
+  const { argc, buf, view, starts, stops, db } = call;
   let found = 0;
   for (let i = 1; i < argc; i++) {
     call.lookAhead(i, 1);
     call.route(i);
-    if (call.keys.lookupUntouched(db, buf, starts[i], stops[i]) !== 0) found++;
+    if (call.keys.lookupUntouched(db, buf, starts[i], stops[i], view) !== 0) found++;
   }
   call.reply.integer(found);
 }
 
 function touch(call: Call): void {
-  const { argc, buf, starts, stops, db } = call;
+  const { argc, buf, view, starts, stops, db } = call;
   let found = 0;
   for (let i = 1; i < argc; i++) {
     call.route(i);
     const keys = call.keys;
-    const a = keys.lookupUntouched(db, buf, starts[i], stops[i]);
+    const a = keys.lookupUntouched(db, buf, starts[i], stops[i], view);
     if (a === 0) continue;
     // Even for a client that asked for CLIENT NO-TOUCH: it is what the command is for.
     keys.touch(a);
@@ -134,8 +134,9 @@ function touch(call: Call): void {
 }
 
 function type(call: Call): void {
-  const a = call.keys.lookupUntouched(call.db, call.buf, call.starts[1], call.stops[1]);
-  call.reply.status(a === 0 ? NO_TYPE_REPLY : TYPE_REPLIES[call.keys.typeOf(a)]);
+  const { keys, db, buf, view, starts, stops } = call;
+  const a = keys.lookupUntouched(db, buf, starts[1], stops[1], view);
+  call.reply.status(a === 0 ? NO_TYPE_REPLY : TYPE_REPLIES[keys.typeOf(a)]);
 }
 
 const ALL_KEYS = { first: 1, last: -1, step: 1 } as const;

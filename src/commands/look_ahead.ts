@@ -111,9 +111,9 @@ export class LookAhead {
     const by = at - this.#begin;
     const last = this.#keyStart - 4;
     for (let i = this.#begin; i < last; i += 4) {
-      if (view.getInt32(i) !== view.getInt32(i + by)) return false;
+      if (view.getInt32(i, true) !== view.getInt32(i + by, true)) return false;
     }
-    return view.getInt32(last) === view.getInt32(last + by) &&
+    return view.getInt32(last, true) === view.getInt32(last + by, true) &&
       view.getUint16(stop - 2) === LINE_END;
   }
 

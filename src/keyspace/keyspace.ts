@@ -286,16 +286,28 @@ export class Keyspace implements WatchedKeys, CollectionParts {
   }
 
   /** The entry of a key whether or not it has passed its deadline, or 0; leaves no trace. */
-  peek(db: number, buf: Uint8Array, start: number, stop: number): number {
+  peek(
+    db: number,
+    buf: Uint8Array,
+    start: number,
+    stop: number,
+    view: DataView | null = null,
+  ): number {
     const root = this.#roots[db];
     const hash = this.dict.hash(buf, start, stop);
     this.#hash = hash;
-    return root === 0 ? 0 : this.dict.find(root, buf, start, stop, hash);
+    return root === 0 ? 0 : this.dict.find(root, buf, start, stop, hash, view);
   }
 
   /** The entry of a key for a command that reads, or 0: counts the hit, stamps the access. */
-  lookup(db: number, buf: Uint8Array, start: number, stop: number): number {
-    const a = this.lookupQuiet(db, buf, start, stop);
+  lookup(
+    db: number,
+    buf: Uint8Array,
+    start: number,
+    stop: number,
+    view: DataView | null = null,
+  ): number {
+    const a = this.lookupQuiet(db, buf, start, stop, view);
     if (a === 0) {
       this.#countMiss(db, buf, start, stop);
       return 0;
@@ -306,8 +318,14 @@ export class Keyspace implements WatchedKeys, CollectionParts {
   }
 
   /** As `lookup` without stamping: for EXISTS, TYPE, TTL, OBJECT and the like. */
-  lookupUntouched(db: number, buf: Uint8Array, start: number, stop: number): number {
-    const a = this.lookupQuiet(db, buf, start, stop);
+  lookupUntouched(
+    db: number,
+    buf: Uint8Array,
+    start: number,
+    stop: number,
+    view: DataView | null = null,
+  ): number {
+    const a = this.lookupQuiet(db, buf, start, stop, view);
     if (a === 0) this.#countMiss(db, buf, start, stop);
     else this.hits++;
     return a;
@@ -324,12 +342,18 @@ export class Keyspace implements WatchedKeys, CollectionParts {
   }
 
   /** As `lookup` without counting or stamping. */
-  lookupQuiet(db: number, buf: Uint8Array, start: number, stop: number): number {
+  lookupQuiet(
+    db: number,
+    buf: Uint8Array,
+    start: number,
+    stop: number,
+    view: DataView | null = null,
+  ): number {
     const root = this.#roots[db];
     const hash = this.dict.hash(buf, start, stop);
     this.#hash = hash;
     if (root === 0) return 0;
-    const a = this.dict.find(root, buf, start, stop, hash);
+    const a = this.dict.find(root, buf, start, stop, hash, view);
     if (a !== 0 && this.#i32[a * 2 + E_KEY] < 0 && this.#isGone(db, a)) return 0;
     return a;
   }
@@ -338,11 +362,17 @@ export class Keyspace implements WatchedKeys, CollectionParts {
    * The entry of a key for a command that writes, or 0. A following `storeString` or `createEntry`
    * for the same key relies on it.
    */
-  lookupWrite(db: number, buf: Uint8Array, start: number, stop: number): number {
-    let a = this.lookupQuiet(db, buf, start, stop);
+  lookupWrite(
+    db: number,
+    buf: Uint8Array,
+    start: number,
+    stop: number,
+    view: DataView | null = null,
+  ): number {
+    let a = this.lookupQuiet(db, buf, start, stop, view);
     if (a === 0 && !this.expiresNow && this.hidesExpired) {
       // A writable replica, or a transaction that holds writes: what is hidden gives way to this write.
-      a = this.peek(db, buf, start, stop);
+      a = this.peek(db, buf, start, stop, view);
       if (a !== 0) this.expire(db, a);
       return 0;
     }

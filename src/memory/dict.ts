@@ -29,6 +29,7 @@
  * @module
  */
 
+import { equalsBytes, equalsWords } from "../base/ascii.ts";
 import { invariant } from "../base/invariant.ts";
 import { type Arena, byteAt, PAYLOAD_BYTES_MAX, SPAN_BYTES } from "./arena.ts";
 import { halfSipHash, type HashKey } from "./siphash.ts";
@@ -163,8 +164,18 @@ export class Dict {
     return this.#pointerOf(root, hash) & ADDRESS;
   }
 
-  /** The entry whose key is `buf[start..stop)`, or 0. `hash` is `hash(buf, start, stop)`. */
-  find(root: number, buf: Uint8Array, start: number, stop: number, hash: number): number {
+  /**
+   * The entry whose key is `buf[start..stop)`, or 0. `hash` is `hash(buf, start, stop)`; `view` is a view of
+   * `buf`, if the caller has one, with which it takes less.
+   */
+  find(
+    root: number,
+    buf: Uint8Array,
+    start: number,
+    stop: number,
+    hash: number,
+    view: DataView | null = null,
+  ): number {
     const i32 = this.#i32;
     const pointer = this.#pointerOf(root, hash);
     const p = (pointer & ADDRESS) * 2;
@@ -181,11 +192,11 @@ export class Dict {
       if (i32[e + E_HASH] !== hash) continue;
       const keyWord = i32[e + E_KEY];
       if ((keyWord & KEY_BYTES_MASK) !== length) continue;
-      const u8 = this.#arena.bytes(a);
       const k = byteAt(a) + KEY_AT + (keyWord < 0 ? 8 : 0);
-      let j = 0;
-      while (j < length && u8[k + j] === buf[start + j]) j++;
-      if (j === length) return a;
+      const isSame = view !== null
+        ? equalsWords(this.#arena.view(a), k, view, start, length)
+        : equalsBytes(this.#arena.bytes(a), k, buf, start, length);
+      if (isSame) return a;
     }
   }
 

@@ -102,6 +102,8 @@ Deno.test("a dict grows, splits, merges and shrinks like a Map, and SCAN loses a
       const bytes = ascii(key);
       const hash = dict.hash(bytes, 0, bytes.length);
       assertEquals(dict.find(root, bytes, 0, bytes.length, hash), a, `seed ${seed}: ${key}`);
+      const view = new DataView(bytes.buffer);
+      assertEquals(dict.find(root, bytes, 0, bytes.length, hash, view), a, `seed ${seed}: ${key}`);
     }
     const walker = new DictWalker(arena.i32);
     walker.start(root);
@@ -118,13 +120,17 @@ Deno.test("keys of one hash share pages that grow instead of splitting for ever"
   const dict = new Dict(arena, { k0: 1, k1: 2 });
   let root = dict.create();
   const hash = 0x12345678;
-  const keys: Uint8Array[] = [];
+  const entries = new Map<Uint8Array<ArrayBuffer>, number>();
   for (let i = 0; i < 2_000; i++) {
     const key = ascii(`same hash ${i}`);
-    keys.push(key);
-    root = dict.insert(root, newEntry(arena, dict, key, hash));
+    const entry = newEntry(arena, dict, key, hash);
+    entries.set(key, entry);
+    root = dict.insert(root, entry);
   }
-  for (const key of keys) assert(dict.find(root, key, 0, key.length, hash) !== 0);
+  for (const [key, entry] of entries) {
+    assertEquals(dict.find(root, key, 0, key.length, hash), entry);
+    assertEquals(dict.find(root, key, 0, key.length, hash, new DataView(key.buffer)), entry);
+  }
   const list = new EntryList();
   dict.scan(root, 0, 10, list);
   assertEquals(list.length, 2_000, "equal hashes are scanned together");
