@@ -49,7 +49,7 @@ const scratch = new Uint8Array(8);
 const scratchView = new DataView(scratch.buffer);
 
 function pfadd(call: Call): void {
-  const { argc, buf, starts, stops, reply } = call;
+  const { keys, argc, buf, starts, stops, reply } = call;
   const a = call.write(1);
   if (a !== 0 && !mustBeHll(call, a)) return;
   let raised = a === 0 ? 1 : 0;
@@ -60,7 +60,7 @@ function pfadd(call: Call): void {
     for (let i = 2; i < argc; i++) {
       hashElement(buf, starts[i], stops[i], placed);
       draft.restart();
-      const outcome = draft.set(placed.index, placed.rank, call.limits.hllSparseBytesMax);
+      const outcome = draft.set(placed.index, placed.rank, keys.limits.hllSparseMaxBytes);
       if (outcome === CORRUPT) return reply.error(ERR_CORRUPT_HLL);
       if (outcome === RAISED) raised++;
     }
@@ -186,9 +186,9 @@ function pfmerge(call: Call): void {
   const a = call.write(1);
   if (!loadHll(call, a, draft)) return;
   if (dense > 0 && !draft.makeDense()) return reply.error(ERR_CORRUPT_HLL);
-  const { hllSparseBytesMax } = call.limits;
+  const { hllSparseMaxBytes } = call.keys.limits;
   for (let i = 0; i < HLL_REGISTERS; i++) {
-    if (registers[i] > 0) draft.set(i, registers[i], hllSparseBytesMax);
+    if (registers[i] > 0) draft.set(i, registers[i], hllSparseMaxBytes);
   }
   draft.makeStale();
   if (!storeHll(call, a, 1, draft)) return;

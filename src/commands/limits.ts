@@ -12,8 +12,6 @@ export interface CommandLimits {
    * `proto-max-bulk-len`. No setting goes past `STRING_BYTES_CEILING`.
    */
   stringBytesMax: number;
-  /** Longest sparse HyperLogLog in bytes: `hll-sparse-max-bytes`. */
-  hllSparseBytesMax: number;
 }
 
 /** `proto-max-bulk-len` as Redis ships it: what one bulk of the protocol can carry. */
@@ -24,5 +22,5 @@ export const STRING_BYTES_CEILING: number = 2 ** 31 - 1;
 
 /** The limits in force where nothing is set. */
 export function defaultLimits(): CommandLimits {
-  return { stringBytesMax: STRING_BYTES_MAX_DEFAULT, hllSparseBytesMax: 3_000 };
+  return { stringBytesMax: STRING_BYTES_MAX_DEFAULT };
 }

@@ -1,5 +1,5 @@
 /**
- * Sizes up to which collections stay packed, by the settings that Redis has for them. One object per
+ * Sizes up to which collections and HyperLogLogs stay packed, by the settings that Redis has for them. One object per
  * keyspace, written by the configuration, read by the types at every growth: a change holds from the
  * next write on and converts nothing by itself.
  *
@@ -24,6 +24,8 @@ export interface CollectionLimits {
   zsetMaxListpackEntries: number;
   /** `zset-max-listpack-value`: longest member of a packed sorted set. */
   zsetMaxListpackValue: number;
+  /** `hll-sparse-max-bytes`: longest sparse HyperLogLog. */
+  hllSparseMaxBytes: number;
   /** `stream-node-max-bytes`: bytes of a stream's node; 0 for no limit. */
   streamNodeMaxBytes: number;
   /** `stream-node-max-entries`: entries of a stream's node; 0 for no limit. */
@@ -41,6 +43,7 @@ export function defaultCollectionLimits(): CollectionLimits {
     setMaxListpackValue: 64,
     zsetMaxListpackEntries: 128,
     zsetMaxListpackValue: 64,
+    hllSparseMaxBytes: 3_000,
     streamNodeMaxBytes: 4096,
     streamNodeMaxEntries: 100,
   };

@@ -17,6 +17,7 @@ export const COLLECTION_SETTINGS = [
   "setMaxListpackBytes",
   "zsetMaxListpackEntries",
   "zsetMaxListpackBytes",
+  "hllSparseMaxBytes",
   "streamNodeMaxBytes",
   "streamNodeMaxEntries",
 ] as const;
@@ -32,6 +33,7 @@ export function collectionLimits(config: Config): CollectionLimits {
     setMaxListpackValue: config.setMaxListpackBytes,
     zsetMaxListpackEntries: config.zsetMaxListpackEntries,
     zsetMaxListpackValue: config.zsetMaxListpackBytes,
+    hllSparseMaxBytes: config.hllSparseMaxBytes,
     streamNodeMaxBytes: config.streamNodeMaxBytes,
     streamNodeMaxEntries: config.streamNodeMaxEntries,
   };

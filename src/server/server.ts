@@ -429,7 +429,6 @@ export class Server implements ExecutionObserver {
         "lfuLogFactor",
         "lfuDecayMinutes",
         "protoMaxBulkBytes",
-        "hllSparseMaxBytes",
         "clientQueryBufferBytes",
         "clientOutputBufferLimits",
         "replBacklogBytes",
@@ -458,7 +457,6 @@ export class Server implements ExecutionObserver {
     this.executor.memory.follow(config, this.clock.nowMs());
     this.executor.queueBytesMax = config.clientQueryBufferBytes;
     this.executor.call.limits.stringBytesMax = config.protoMaxBulkBytes;
-    this.executor.call.limits.hllSparseBytesMax = config.hllSparseMaxBytes;
     this.slowlog.maxEntries = config.slowlogMaxLen;
     this.latency.thresholdMs = config.latencyMonitorThresholdMs;
     this.clients.applySettings();

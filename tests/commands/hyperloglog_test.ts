@@ -107,7 +107,7 @@ Deno.test("a HyperLogLog keeps its deadline when it is added to, merged into and
 Deno.test("hll-sparse-max-bytes is where a sparse one becomes dense", () => {
   for (const max of [0, 100, 3_000, 1e9]) {
     const shell = new Shell(SPECS);
-    shell.call.limits.hllSparseBytesMax = max;
+    shell.keys[0].limits.hllSparseMaxBytes = max;
     let sparse = 0;
     for (let i = 0; i < 20_000; i++) {
       shell.run("PFADD", "h", `e${i}`);

@@ -30,6 +30,12 @@ for (const protocol of [2, 3] as const) {
         "the replica follows",
         async () => await replica.info("master_link_status") === "up",
       );
+      const holdsTheSame = async () => {
+        const digest = await server.ask("DEBUG", "DIGEST");
+        const isSame = async () => await replica.ask("DEBUG", "DIGEST") === digest;
+        await until(`the replica holds the same, seed ${seed}`, isSame);
+        return digest;
+      };
       const redis = (await RedisServer.start(FUZZED_REDIS))!;
       try {
         const { differences } = await fuzzDifferential({
@@ -38,13 +44,14 @@ for (const protocol of [2, 3] as const) {
           protocol,
           seed,
           commands: COMMANDS,
+          // Settings say which of two forms the bytes of a HyperLogLog have.
+          async settingsChanged(commands) {
+            await holdsTheSame();
+            for (const words of commands) assertEquals(await replica.ask(...words), "OK");
+          },
         });
         assertEquals(differences.join("\n"), "", `RESP${protocol}, redis ${REDIS}, seed ${seed}`);
-        const digest = await server.ask("DEBUG", "DIGEST");
-        await until(
-          "the replica holds the same",
-          async () => await replica.ask("DEBUG", "DIGEST") === digest,
-        );
+        const digest = await holdsTheSame();
         await server.ask("DEBUG", "RELOAD");
         assertEquals(await server.ask("DEBUG", "DIGEST"), digest, "behind a save and a load");
       } finally {

@@ -45,6 +45,8 @@ export interface FuzzOptions {
   readonly commands: number;
   /** Told of the number of commands done, now and then. */
   readonly progress?: (done: number) => void;
+  /** Given what our settings have just become; nothing else is sent until it is done. */
+  readonly settingsChanged?: (commands: readonly Command[]) => Promise<void>;
 }
 
 /** What a run has found. */
@@ -298,6 +300,7 @@ class Fuzz {
     ]);
     const [redis, ours] = await this.#both(commands);
     if (redis !== ours) this.differences.push(`settings: ${redis}, ours ${ours}`);
+    await this.#options.settingsChanged?.(commands);
   }
 
   /** Compares digests of all data; where they differ, key by key. */
