@@ -67,28 +67,6 @@ export function equalsBytes(
   return true;
 }
 
-/** As `equalsBytes`, four bytes at a time. */
-export function equalsWords(
-  a: DataView,
-  aStart: number,
-  b: DataView,
-  bStart: number,
-  length: number,
-): boolean {
-  const last = length - 4;
-  if (last < 0) {
-    for (let i = 0; i < length; i++) {
-      if (a.getUint8(aStart + i) !== b.getUint8(bStart + i)) return false;
-    }
-    return true;
-  }
-  for (let i = 0; i < last; i += 4) {
-    if (a.getInt32(aStart + i, true) !== b.getInt32(bStart + i, true)) return false;
-  }
-  // The last word may have bytes in common with the one before it.
-  return a.getInt32(aStart + last, true) === b.getInt32(bStart + last, true);
-}
-
 /** Decimal digits of a non-negative integer below 2^53. */
 export function digitCount(n: number): number {
   let digits = 1;

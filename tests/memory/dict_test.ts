@@ -136,6 +136,40 @@ Deno.test("keys of one hash share pages that grow instead of splitting for ever"
   assertEquals(list.length, 2_000, "equal hashes are scanned together");
 });
 
+Deno.test("keys that differ in one byte are told apart, wherever it is, whether a view is given or not", () => {
+  const arena = new Arena(64 * 2 ** 20);
+  const dict = new Dict(arena, { k0: 1, k1: 2 });
+  const hash = 0x12345678;
+  for (let length = 1; length <= 21; length++) {
+    const bytes = Uint8Array.from({ length }, (_, i) => 1 + i * 37 % 251);
+    const entries = new Map<Uint8Array<ArrayBuffer>, number>();
+    let root = dict.create();
+    for (let at = -1; at < length; at++) {
+      const key = bytes.slice();
+      if (at >= 0) key[at] ^= 0x80;
+      const entry = newEntry(arena, dict, key, hash);
+      entries.set(key, entry);
+      root = dict.insert(root, entry);
+    }
+    for (const [key, entry] of entries) {
+      for (const start of [0, 1, 2, 3, 5]) {
+        const buf = new Uint8Array(start + length + 1);
+        buf.set(key, start);
+        const stop = start + length;
+        assertEquals(dict.find(root, buf, start, stop, hash), entry);
+        assertEquals(dict.find(root, buf, start, stop, hash, new DataView(buf.buffer)), entry);
+        buf[start] ^= 0x40;
+        assertEquals(dict.find(root, buf, start, stop, hash), 0);
+        assertEquals(dict.find(root, buf, start, stop, hash, new DataView(buf.buffer)), 0);
+        buf[start] ^= 0x40;
+        buf[stop - 1] ^= 0x40;
+        assertEquals(dict.find(root, buf, start, stop, hash), 0);
+        assertEquals(dict.find(root, buf, start, stop, hash, new DataView(buf.buffer)), 0);
+      }
+    }
+  }
+});
+
 Deno.test("random entries reach every key", () => {
   const seed = testSeed(3);
   const random = new Random(seed);
