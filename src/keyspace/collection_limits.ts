@@ -1,7 +1,7 @@
 /**
- * Sizes up to which collections and HyperLogLogs stay packed, by the settings that Redis has for them. One object per
- * keyspace, written by the configuration, read by the types at every growth: a change holds from the
- * next write on and converts nothing by itself.
+ * Sizes up to which collections and HyperLogLogs stay packed, by the settings that Redis has for them. One
+ * object per keyspace, written by the configuration, read by the types at every growth: a change holds from
+ * the next write on and converts nothing by itself.
  *
  * @module
  */
