@@ -137,7 +137,16 @@ export async function assertSame(
   what: string,
 ): Promise<void> {
   await inStep(primary, replica);
-  const [wanted, found] = [await stateOf(primary), await stateOf(replica)];
+  await assertHoldsSame(primary, replica, what);
+}
+
+/** Checks that a server holds exactly what another holds; nobody writes, and nothing expires meanwhile. */
+export async function assertHoldsSame(
+  one: TestServer,
+  other: TestServer,
+  what: string,
+): Promise<void> {
+  const [wanted, found] = [await stateOf(one), await stateOf(other)];
   const names = new Set([...Object.keys(wanted), ...Object.keys(found)]);
   // One after the other, and in short: a difference between two large states takes for ever to show.
   const differences = [...names].map((name) => {
@@ -145,6 +154,6 @@ export async function assertSame(
     return a === b ? "" : differenceOf(name, a, b);
   });
   assertEquals(differences.filter((text) => text !== ""), [], what);
-  const digests = [await primary.ask("DEBUG", "DIGEST"), await replica.ask("DEBUG", "DIGEST")];
+  const digests = [await one.ask("DEBUG", "DIGEST"), await other.ask("DEBUG", "DIGEST")];
   assertEquals(digests[1], digests[0], `digests ${what}`);
 }
