@@ -75,19 +75,20 @@ function xdel(call: Call): void {
 
 function xsetid(call: Call): void {
   const { argc, reply } = call;
-  // What happened elsewhere did: before 7.2 Redis lets the last ID be below what was deleted.
-  const mayBeBelow = isReplayed(call);
+  // What happened elsewhere did: before 7.2 Redis lets the last ID be below what was deleted, and a
+  // count goes on below zero where 63 bits end.
+  const hasHappened = isReplayed(call);
   if (!idArgument(call, 2, id)) return;
   maxDeletedId.setMin();
   let hasAdded = false;
   for (let i = 3; i < argc; i += 2) {
     if (i + 1 < argc && call.is(i, ENTRIESADDED)) {
       if (!exactArgument(call, i + 1, entriesAdded)) return;
-      if (entriesAdded.hi < 0) return reply.error(ERR_ADDED_NEGATIVE);
+      if (!hasHappened && entriesAdded.hi < 0) return reply.error(ERR_ADDED_NEGATIVE);
       hasAdded = true;
     } else if (i + 1 < argc && call.is(i, MAXDELETEDID)) {
       if (!idArgument(call, i + 1, maxDeletedId)) return;
-      if (!mayBeBelow && id.compare(maxDeletedId) < 0) return reply.error(ERR_BELOW_GIVEN);
+      if (!hasHappened && id.compare(maxDeletedId) < 0) return reply.error(ERR_BELOW_GIVEN);
     } else {
       return reply.error(ERR_SYNTAX);
     }
@@ -97,13 +98,13 @@ function xsetid(call: Call): void {
   if (a === 0) return reply.error(ERR_NO_SUCH_KEY);
   const streams = openStream(call, a);
   streams.readMaxDeletedId(other);
-  if (!mayBeBelow && id.compare(other) < 0) return reply.error(ERR_BELOW_DELETED);
+  if (!hasHappened && id.compare(other) < 0) return reply.error(ERR_BELOW_DELETED);
   if (streams.readLastLiveId(other)) {
     if (id.compare(other) < 0) return reply.error(ERR_BELOW_TOP);
     length.set(streams.length);
-    if (hasAdded && compareInt64(length.hi, length.lo, entriesAdded.hi, entriesAdded.lo) > 0) {
-      return reply.error(ERR_ADDED_TOO_FEW);
-    }
+    const isTooFew = hasAdded && !hasHappened &&
+      compareInt64(length.hi, length.lo, entriesAdded.hi, entriesAdded.lo) > 0;
+    if (isTooFew) return reply.error(ERR_ADDED_TOO_FEW);
   }
   streams.setLastId(id);
   if (hasAdded) streams.setEntriesAdded(entriesAdded);

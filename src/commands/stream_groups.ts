@@ -7,6 +7,7 @@
 import { ascii } from "../base/ascii.ts";
 import { Int64 } from "../base/int64.ts";
 import { TYPE_STREAM } from "../keyspace/entry.ts";
+import { isUnknown } from "../keyspace/stream_counts.ts";
 import { StreamId } from "../keyspace/stream_id.ts";
 import { type Call, WRONG_TYPE } from "./call.ts";
 import { containerCommand } from "./help.ts";
@@ -22,6 +23,7 @@ import {
   idArgument,
   idOrEdgeArgument,
   isByte,
+  isReplayed,
   openStream,
   replyNoGroupOfKey,
   replyQuoting,
@@ -74,7 +76,9 @@ function readOptions(call: Call, takesMkstream: boolean): number {
       makesStream = 1;
     } else if (i + 1 < call.argc && call.is(i, ENTRIESREAD)) {
       if (!exactArgument(call, ++i, entriesRead)) return -1;
-      if (entriesRead.hi < 0 && entriesRead.toNumber() !== -1) {
+      const isCount = entriesRead.hi >= 0 || isUnknown(entriesRead);
+      // A count goes on below zero where 63 bits end, here and upstream.
+      if (!isCount && !isReplayed(call)) {
         call.reply.error(ERR_ENTRIESREAD);
         return -1;
       }
