@@ -6,7 +6,7 @@
  * Blanks separate words. Double quotes know `\xHH`, `\n \r \t \b \a` and take any other escaped byte
  * as itself; single quotes know only `\'`. A quote may open in the middle of a word; what follows a
  * closing quote must be a blank or the end. A word is never longer than its spelling, so it is
- * written over it.
+ * written over it; a line that is refused stays as it was sent, since the log shows it.
  *
  * A NUL byte is a byte like any other here (Redis takes it for the end of the line and stalls).
  *
@@ -53,10 +53,25 @@ function unescape(c: number): number {
   }
 }
 
+/** Whether every quote of a line is closed, with a blank or the end behind it. */
+function isBalanced(buf: Uint8Array, start: number, stop: number): boolean {
+  let quote = 0;
+  for (let at = start; at < stop; at++) {
+    const c = buf[at];
+    if (quote === 0) {
+      if (c === DOUBLE || c === SINGLE) quote = c;
+    } else if (c === quote) {
+      if (at + 1 < stop && !isBlank(buf[at + 1])) return false;
+      quote = 0;
+    } else if (c === BACKSLASH && (quote === DOUBLE || buf[at + 1] === SINGLE)) at++;
+  }
+  return quote === 0;
+}
+
 /**
  * Cuts the line `buf[start..stop)` into words, unquoting each in place, and stores where they lie.
  * `starts` and `stops` need room for `(stop - start + 1) / 2` words. Returns the number of words, or
- * -1 when quotes are not balanced.
+ * -1 when quotes are not balanced, and the line is untouched then.
  */
 export function splitInline(
   buf: Uint8Array,
@@ -65,6 +80,7 @@ export function splitInline(
   starts: Int32Array,
   stops: Int32Array,
 ): number {
+  if (!isBalanced(buf, start, stop)) return -1;
   let argc = 0;
   let from = start;
   while (true) {
@@ -73,11 +89,7 @@ export function splitInline(
     let into = from;
     starts[argc] = into;
     let quote = 0;
-    while (true) {
-      if (from === stop) {
-        if (quote !== 0) return -1;
-        break;
-      }
+    while (from < stop) {
       const c = buf[from];
       if (quote === 0) {
         if (endsWord(c)) break;
@@ -86,7 +98,6 @@ export function splitInline(
         else buf[into++] = c;
       } else if (c === quote) {
         from++;
-        if (from < stop && !isBlank(buf[from])) return -1;
         break;
       } else if (
         c === BACKSLASH && quote === SINGLE && from + 1 < stop && buf[from + 1] === SINGLE

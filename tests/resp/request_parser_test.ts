@@ -174,6 +174,20 @@ Deno.test("header lines and inline requests of 64 KiB end in their errors, where
   assertEquals(inline.requests, [["A" + digits.slice(1)]]);
 });
 
+Deno.test("an inline request whose quotes do not balance stays as it was sent, at every cut", () => {
+  const lines = ['"abc', '"a" \'b', '"\\x41\\n" "b"c', "'it\\'s' 'x\\'", 'a"b\\"" "\\'];
+  for (const words of lines) {
+    const wire = bytesOf(`SET ${words}\r\n`);
+    for (let cut = 0; cut < wire.length; cut++) {
+      const parser = new RequestParser();
+      const buf = wire.slice();
+      assertEquals(parser.parse(buf, cut), NEED_MORE);
+      assertEquals(parser.parse(buf, buf.length), PROTOCOL_ERROR);
+      assertEquals(buf, wire, `${words}, cut ${cut}`);
+    }
+  }
+});
+
 Deno.test("a line that trickles in costs its bytes once", () => {
   // A parser that searched from the line's start each time would make 2 * 10^9 steps here.
   const wire = bytesOf("$" + "1".repeat(65_000));

@@ -1,5 +1,6 @@
 import { assert } from "@std/assert";
 import { LOG_FLOOD_BURST_LINES } from "../../src/observability/log_flood.ts";
+import { RawSocket } from "../support/raw_socket.ts";
 import { TestServer, until } from "../support/server.ts";
 
 Deno.test("what a flood of lines held back is told of when it is over", async () => {
@@ -8,4 +9,14 @@ Deno.test("what a flood of lines held back is told of when it is over", async ()
   for (let i = 0; i < 2 * LOG_FLOOD_BURST_LINES; i++) log.notice("a peer");
   assert(log.linesHeldBack > 0);
   await until("it is told", () => server.log.some((line) => line.includes("a peer held_back=")));
+});
+
+Deno.test("a bad request is shown as it was sent", async () => {
+  await using server = await TestServer.start();
+  using client = await RawSocket.connect(server.port);
+  await client.write('set "abc\r\n');
+  assert((await client.readThrough("\r\n")).includes("unbalanced quotes"));
+  await until("it is told", () => server.log.some((line) => line.includes("last bytes")));
+  const shown = JSON.stringify('set "abc\r\n').replaceAll("\\", "\\\\").replaceAll('"', '\\"');
+  assert(server.log.join("\n").includes(`last bytes ${shown}`), server.log.join("\n"));
 });
