@@ -13,7 +13,7 @@ import { PORT } from "./setting.ts";
 import { formatBytes } from "./setting_kinds.ts";
 import { SETTINGS } from "./settings.ts";
 import { ARENA_SIZE_MIN } from "./settings_data.ts";
-import { INERT_SETTINGS } from "./settings_inert.ts";
+import { INERT_SETTINGS, REFUSED_DIRECTIVES } from "./settings_inert.ts";
 
 /** What the command line says about settings. */
 export interface ConfigSources {
@@ -69,7 +69,9 @@ export function loadConfig(
     }
   };
   for (const d of [...fromFile, ...fromStdin]) load(d.name, d.words, "file", d.where);
-  for (const { name } of [...Object.values(SETTINGS), ...INERT_SETTINGS]) {
+  const settings = [...Object.values(SETTINGS), ...INERT_SETTINGS].map(({ name }) => name);
+  // What cannot be ignored in a file, such as a protection, cannot be here either.
+  for (const name of [...settings, ...REFUSED_DIRECTIVES.keys()]) {
     const variable = environmentName(name);
     const value = environment(variable);
     if (value !== undefined) load(name, [value], "environment", variable);

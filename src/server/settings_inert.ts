@@ -183,12 +183,16 @@ export const INERT_SETTINGS: readonly Setting[] = [
   ].map((name) => inert(name, text(), "")),
 ];
 
-/** Directives of the config file that are no settings and cannot be ignored, with the reason. */
+/**
+ * Directives of the config file that are no settings and cannot be ignored, with the reason. Of `include`
+ * it is the reason elsewhere: the reader of files follows it.
+ */
 export const REFUSED_DIRECTIVES: ReadonlyMap<string, string> = new Map([
   ["user", "ACL users are not supported yet; use requirepass"],
   ["rename-command", "commands cannot be renamed or disabled"],
   ["loadmodule", "modules are not supported"],
   ["sentinel", "shoal is no sentinel"],
+  ["include", "allowed in a config file alone"],
 ]);
 
 /** Directives that Redis itself still reads and ignores, with one value. */

@@ -53,6 +53,20 @@ Deno.test("a variable's name is the directive's with underscores, and its value 
   assertEquals(config.replicaOf, { host: "host", port: 7000 });
 });
 
+Deno.test("a variable stops the start where a line of a file would", () => {
+  const rows: [string, string, string][] = [
+    ["SHOAL_RENAME_COMMAND", "FLUSHALL x", "commands cannot be renamed"],
+    ["SHOAL_USER", "bob on", "ACL users are not supported"],
+    ["SHOAL_LOADMODULE", "/x.so", "modules are not supported"],
+    ["SHOAL_SENTINEL", "monitor m", "shoal is no sentinel"],
+    ["SHOAL_INCLUDE", "/x.conf", "allowed in a config file alone"],
+  ];
+  for (const [variable, value, why] of rows) {
+    const { message } = assertThrows(() => load([], { [variable]: value }), ConfigError);
+    assertStringIncludes(message, `cannot be '${value}' (${variable}): ${why}`);
+  }
+});
+
 Deno.test("a bad variable is refused under its own name", () => {
   const { message } = assertThrows(() => load([], { SHOAL_SHARDS: "many" }), ConfigError);
   assertStringIncludes(message, "'shards' cannot be 'many' (SHOAL_SHARDS)");
