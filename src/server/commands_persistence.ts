@@ -17,9 +17,11 @@ const ERR_SAVE_FAILED = ascii("ERR");
 const ERR_NO_SHUTDOWN = ascii("ERR No shutdown in progress.");
 const ERR_SHUTDOWN_FAILED = ascii("ERR Errors trying to SHUTDOWN. Check logs.");
 const STARTED = ascii("Background saving started");
+const SCHEDULED = ascii("Background saving scheduled");
 const ERR_REWRITING = ascii("ERR Background append only file rewriting already in progress");
 const ERR_NO_APPEND_ONLY = ascii("ERR there is no append-only file: CONFIG SET appendonly yes");
 const REWRITE_STARTED = ascii("Background append only file rewriting started");
+const REWRITE_SCHEDULED = ascii("Background append only file rewriting scheduled");
 
 /** SAVE, BGSAVE, LASTSAVE, BGREWRITEAOF and SHUTDOWN of `server`. */
 export function persistenceCommands(server: Server): CommandSpec[] {
@@ -41,18 +43,21 @@ export function persistenceCommands(server: Server): CommandSpec[] {
   }
 
   function bgsave(call: Call): void {
-    const { reply, argc } = call;
+    const { reply, argc, session } = call;
     // SCHEDULE is for what a save cannot run beside: in Redis the rewriting of an append-only file,
     // here nothing. Another save is an error with or without it.
     if (argc > 2 || (argc === 2 && word(call, 1) !== "SCHEDULE")) return reply.error(ERR_SYNTAX);
-    if (server.persistence.startBackgroundSave()) reply.status(STARTED);
+    // What is saved is never half a transaction: it is frozen when EXEC is done.
+    const begun = session.transaction === null ? STARTED : SCHEDULED;
+    if (server.persistence.startBackgroundSave()) reply.status(begun);
     else reply.error(ERR_SAVING);
   }
 
-  function bgrewriteaof({ reply }: Call): void {
+  function bgrewriteaof({ reply, session }: Call): void {
     const { appendOnly } = server.persistence;
+    const begun = session.transaction === null ? REWRITE_STARTED : REWRITE_SCHEDULED;
     if (!appendOnly.isOpen) reply.error(ERR_NO_APPEND_ONLY);
-    else if (appendOnly.startRewrite()) reply.status(REWRITE_STARTED);
+    else if (appendOnly.startRewrite()) reply.status(begun);
     else reply.error(ERR_REWRITING);
   }
 

@@ -44,6 +44,26 @@ Deno.test("BGSAVE replies at once, and one save runs at a time", async () => {
   await until("the save ends", () => !server.server.persistence.isSaving);
 });
 
+Deno.test("BGSAVE and BGREWRITEAOF in a transaction begin behind it", async () => {
+  await using server = await TestServer.start({ appendonly: "yes" });
+  const client = await server.connect();
+  await client.pipeline(["MULTI"], ["SET", "a", "1"], ["BGSAVE"], ["BGREWRITEAOF"], [
+    "SET",
+    "b",
+    "1",
+  ]);
+  assertEquals(await client.ask("EXEC"), [
+    "OK",
+    "Background saving scheduled",
+    "Background append only file rewriting scheduled",
+    "OK",
+  ]);
+  const { persistence } = server.server;
+  await until("both end", () => !persistence.isSaving && !persistence.appendOnly.isRewriting);
+  assertEquals(await server.info("rdb_last_bgsave_status"), "ok");
+  assertEquals(await server.info("rdb_changes_since_last_save"), "0");
+});
+
 Deno.test("SHUTDOWN closes without a reply, and saves as it says", async () => {
   for (const [words, isSaved] of [[["SAVE"], true], [["NOSAVE", "NOW", "FORCE"], false]] as const) {
     const dir = await Deno.realPath(await Deno.makeTempDir());

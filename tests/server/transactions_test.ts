@@ -55,6 +55,11 @@ const SCRIPTS: Readonly<Record<string, Script>> = {
     ["1 SHUTDOWN", "-ERR Command not allowed inside a transaction"],
     ["1 EXEC", ABORT],
   ],
+  "a save that is begun in a transaction is scheduled": [
+    ["1 MULTI", "+OK"],
+    ["1 BGSAVE", "+QUEUED"],
+    ["1 EXEC", "*1 +Background saving scheduled"],
+  ],
   "MULTI and WATCH inside MULTI are refused without harm": [
     ["1 MULTI", "+OK"],
     ["1 MULTI", "-ERR MULTI calls can not be nested"],
