@@ -81,13 +81,20 @@ function round17(magnitude: number): string {
  * it spells none, or one that a double can hold only as zero or infinity; a written `inf` is fine.
  */
 export function parseDouble(buffer: Uint8Array, start: number, stop: number): number {
-  const text = readNumberText(buffer, start, stop);
+  return toDouble(readNumberText(buffer, start, stop), NaN);
+}
+
+/** As `parseDouble`, but what is too large for a double is infinite. */
+export function parseSaturatedDouble(buffer: Uint8Array, start: number, stop: number): number {
+  return toDouble(readNumberText(buffer, start, stop), Infinity);
+}
+
+function toDouble(text: NumberText | undefined, tooLarge: number): number {
   if (text === undefined) return NaN;
   if (text.infinite) return text.negative ? -Infinity : Infinity;
-  const magnitude = text.radix === 2
-    ? hexadecimal(text)
-    : Number(`${text.digits}e${text.exponent}`);
-  if (magnitude === Infinity || (magnitude === 0 && text.digits !== 0n)) return NaN;
+  let magnitude = text.radix === 2 ? hexadecimal(text) : Number(`${text.digits}e${text.exponent}`);
+  if (magnitude === 0 && text.digits !== 0n) return NaN;
+  if (magnitude === Infinity) magnitude = tooLarge;
   return text.negative ? -magnitude : magnitude;
 }
 

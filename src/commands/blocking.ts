@@ -11,7 +11,7 @@
  */
 
 import { ascii } from "../base/ascii.ts";
-import { parseDouble } from "../base/doubles.ts";
+import { parseSaturatedDouble } from "../base/doubles.ts";
 import { parseInt64, parseInteger } from "../base/integers.ts";
 import { invariant } from "../base/invariant.ts";
 import { ERR_TIMEOUT_FLOAT, ERR_TIMEOUT_INTEGER, ERR_TIMEOUT_NEGATIVE } from "../resp/errors.ts";
@@ -71,7 +71,7 @@ export function blockOn(call: Call, options: BlockOptions): void {
 export function timeoutArgument(call: Call, i: number): number {
   const { buf, starts, stops, reply } = call;
   let seconds = parseInteger(buf, starts[i], stops[i]);
-  if (Number.isNaN(seconds)) seconds = parseDouble(buf, starts[i], stops[i]);
+  if (Number.isNaN(seconds)) seconds = parseSaturatedDouble(buf, starts[i], stops[i]);
   if (Number.isNaN(seconds)) {
     reply.error(ERR_TIMEOUT_FLOAT);
     return NaN;

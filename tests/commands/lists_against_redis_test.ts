@@ -57,7 +57,7 @@ const SINGLES = [
   "LMPOP 2 none n left count 100", "EXISTS n", "LMPOP 9223372036854775807 n LEFT", "LMPOP 1 n LEFT COUNT 9223372036854775807",
   "RPUSH b 1 2 3 4 5 6 7 8 9", "BLPOP b 0", "BRPOP b 0.5", "BLPOP none b none 1e1", "BRPOP none b 0x10", "BLMOVE b c LEFT RIGHT 0",
   "BRPOPLPUSH b c 0", "BLMPOP 0 2 none b LEFT COUNT 2", "BLMPOP 0 1 b RIGHT", "EXISTS b", "LRANGE c 0 -1",
-  "BLPOP", "BLPOP b", "BLPOP b x", "BLPOP b -1", "BLPOP b ''", "BLPOP b nan", "BLPOP b -inf", "BLPOP b -0.0011", "BLPOP c inf", "BLPOP c 1e300", "BRPOP b 1 x",
+  "BLPOP", "BLPOP b", "BLPOP b x", "BLPOP b -1", "BLPOP b ''", "BLPOP b nan", "BLPOP b -inf", "BLPOP b -0.0011", "BLPOP c inf", "BLPOP c 1e300", "BLPOP c 1e400", "BLPOP c -1e400", "BRPOP b 1 x",
   "BLMOVE c d UP LEFT x", "BLMOVE c d LEFT UP x", "BLMOVE c d LEFT LEFT x", "BLMOVE c d LEFT LEFT -1", "BRPOPLPUSH c d x",
   "BLMPOP x 1 c LEFT", "BLMPOP 0 x c LEFT", "BLMPOP 0 0 c LEFT", "BLMPOP 0 1 c UP", "BLMPOP 0 2 c LEFT", "BLMPOP 0 1 c LEFT FOO 1",
   "BLMPOP 0 1 c LEFT COUNT 0", "BLMPOP -1 x c LEFT", "BLMPOP 0 1 c", "LRANGE c 0 -1", "DEL c", "COPY l ll", "LRANGE ll 0 -1",
@@ -72,6 +72,7 @@ const LATER: Readonly<Record<string, string>> = {
   "OBJECT ENCODING lll": "$8\r\nlistpack\r\n",
   "BLPOP c inf": "-ERR timeout is out of range\r\n",
   "BLPOP c 1e300": "-ERR timeout is out of range\r\n",
+  "BLPOP c 1e400": "-ERR timeout is out of range\r\n",
 };
 
 /** Commands on a few lists of a few items, some of them long. */
