@@ -4,7 +4,7 @@
  * @module
  */
 
-import { addressOf } from "../base/address.ts";
+import { addressOf, isLoopback } from "../base/address.ts";
 import { type Clock, UnixTime } from "../base/clock.ts";
 import type { Gate } from "../base/gate.ts";
 import type { Session } from "../commands/session.ts";
@@ -437,7 +437,5 @@ function requestLimits(config: Config): RequestLimits {
 
 /** Whether an address is this machine's loopback. */
 export function isLocal(addr: Deno.Addr): boolean {
-  if (addr.transport !== "tcp") return true;
-  const { hostname } = addr;
-  return hostname.startsWith("127.") || hostname === "::1" || hostname.startsWith("::ffff:127.");
+  return addr.transport !== "tcp" || isLoopback(addr.hostname);
 }

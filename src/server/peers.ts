@@ -6,6 +6,5 @@
 
 /** Whether `ip:port` (`[ip]:port` for IPv6) is on this machine's loopback. A Unix socket's path is. */
 export function isLocalPeer(address: string): boolean {
-  return address.startsWith("127.") || address.startsWith("[::1]:") ||
-    address.startsWith("[::ffff:127.") || address.startsWith("/");
+  return address.startsWith("127.") || address.startsWith("[::1]:") || address.startsWith("/");
 }

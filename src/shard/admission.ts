@@ -4,6 +4,8 @@
  * @module
  */
 
+import { isLoopback } from "../base/address.ts";
+
 /** The settings that decide. */
 export interface AdmissionSettings {
   /** Password that replicas must know; empty: none. */
@@ -23,13 +25,9 @@ export function whyNotPermitted(
     if (password === null) return "a password is required: set masterauth on the replica";
     return sameText(password, requirePass) ? null : "the password is wrong";
   }
-  return protectedMode && !isThisMachine(peerHost)
+  return protectedMode && !isLoopback(peerHost)
     ? "protected-mode is on and no password is set: other machines are refused"
     : null;
-}
-
-function isThisMachine(host: string): boolean {
-  return host.startsWith("127.") || host === "::1" || host.startsWith("::ffff:127.");
 }
 
 /** Compares without telling by its time how much is right. */

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { addressOf, hostOf } from "../base/address.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Gate } from "../base/gate.ts";
 import type { Log } from "../observability/log.ts";
@@ -521,8 +522,8 @@ export class Primary implements PumpHost {
 
 function peerOf(conn: Deno.TcpConn): { peer: string; peerHost: string } {
   try {
-    const { hostname, port } = conn.remoteAddr;
-    return { peer: `${hostname}:${port}`, peerHost: hostname };
+    const { remoteAddr } = conn;
+    return { peer: addressOf(remoteAddr), peerHost: hostOf(remoteAddr.hostname) };
   } catch {
     return { peer: "0.0.0.0:0", peerHost: "0.0.0.0" };
   }
