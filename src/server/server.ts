@@ -8,7 +8,7 @@
 import { ascii } from "../base/ascii.ts";
 import { type Clock, SYSTEM_CLOCK } from "../base/clock.ts";
 import { Gate } from "../base/gate.ts";
-import { explainFailure, explainRefusedPlaces } from "../base/permissions.ts";
+import { explainFailure, explainRefusedPlaces, type HostPort } from "../base/permissions.ts";
 import { type CommandSpec, CommandTable } from "../commands/registry.ts";
 import type { Call } from "../commands/call.ts";
 import type { Session } from "../commands/session.ts";
@@ -29,7 +29,12 @@ import { Node } from "../shard/node.ts";
 import { PromotionTickets } from "../shard/promotion.ts";
 import { Replication } from "../shard/replication.ts";
 import { Backups } from "./backup.ts";
-import { type BindAddress, bindAddresses, sortByPermission } from "./bind_addresses.ts";
+import {
+  type BindAddress,
+  bindAddresses,
+  listenOnEach,
+  sortByPermission,
+} from "./bind_addresses.ts";
 import { BlockedClients } from "./blocked_clients.ts";
 import { Clients } from "./clients.ts";
 import { allCommands } from "./command_set.ts";
@@ -331,10 +336,10 @@ export class Server implements ExecutionObserver {
       const port = this.replicationPortBase + shard.index;
       // The system may also have picked, for clients, a port that was named for replicas.
       const mayBeOther = isPicked || (config.port === 0 && port === this.port);
-      onEach(addresses, port, mayBeOther, (hostname) => {
+      listenOnEach(addresses, port, (hostname) => {
         this.replication.listen(shard, hostname, port);
         return port;
-      });
+      }, (error, place) => notListening(error, place, mayBeOther));
     }
   }
 
@@ -348,13 +353,13 @@ export class Server implements ExecutionObserver {
     const named = new Map<string, Deno.TcpListener>();
     const opened: Deno.TcpListener[] = [];
     try {
-      const bound = onEach(addresses, port, port === 0, (hostname, at) => {
+      const bound = listenOnEach(addresses, port, (hostname, at) => {
         const open = this.#listeners.get(`${hostname} ${at}`);
         const listener = open ?? Deno.listen({ hostname, port: at, tcpBacklog });
         if (open === undefined) opened.push(listener);
         named.set(`${hostname} ${listener.addr.port}`, listener);
         return listener.addr.port;
-      });
+      }, (error, place) => notListening(error, place, port === 0));
       if (named.size === 0) {
         throw new StartError(
           `nowhere to listen: no address of 'bind' is there and permitted: ${bind.join(" ")}`,
@@ -711,35 +716,14 @@ function quietPort(shards: number): number {
   return QUIET_PORT_FIRST + Math.floor(Math.random() * (QUIET_PORTS - shards));
 }
 
-/** Whether this machine does not have an address, or its kind of addresses at all. */
-function isAbsent(error: unknown): boolean {
-  if (error instanceof Deno.errors.AddrNotAvailable) return true;
-  return error instanceof Error && "code" in error && error.code === "EAFNOSUPPORT";
-}
-
 /**
- * Calls `listen` for each address, where 0 is a port that the first picks for all; gives the port. Those
- * that are optional may not be there. `isPicked` says that nobody asked for just this port.
- *
- * @throws {StartError} naming the address and the port, one that was picked and is taken as such.
+ * The error for a place that cannot be listened on, naming it. `isPicked` says that nobody asked for just
+ * this port: one that is taken is told as such.
  */
-function onEach(
-  addresses: readonly BindAddress[],
-  port: number,
-  isPicked: boolean,
-  listen: (hostname: string, port: number) => number,
-): number {
-  for (const { hostname, isOptional } of addresses) {
-    try {
-      port = listen(hostname, port);
-    } catch (error) {
-      if (isOptional && isAbsent(error)) continue;
-      const isTaken = isPicked && error instanceof Deno.errors.AddrInUse;
-      const line = explainFailure(error, { to: "listen", host: hostname, port });
-      throw new (isTaken ? PickedPortTaken : StartError)(line, { cause: error });
-    }
-  }
-  return port;
+function notListening(error: unknown, place: HostPort, isPicked: boolean): StartError {
+  const isTaken = isPicked && error instanceof Deno.errors.AddrInUse;
+  const line = explainFailure(error, { to: "listen", ...place });
+  return new (isTaken ? PickedPortTaken : StartError)(line, { cause: error });
 }
 
 /** Duration from which the slow log or the latency monitor wants to hear of a command; -1: never. */

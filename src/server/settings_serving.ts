@@ -52,7 +52,7 @@ export const SERVING_SETTINGS: SettingTable<ServingValues> = {
     }),
     ["127.0.0.1"],
     "addresses to listen on; '-' before one excuses that it is absent or not permitted; * is every " +
-      "IPv4 address",
+      "IPv4 address, ::* every IPv6 one and, on Linux, every IPv4 one",
   ),
   port: network("port", integer(PORT), 6379, "port for clients; 0 picks a free one"),
   protectedMode: network(

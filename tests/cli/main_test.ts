@@ -139,7 +139,7 @@ Deno.test("an address that bind names twice, or excuses and may not use, stops n
 Deno.test("a server that could never save does not start", async () => {
   await withDir(async (dir) => {
     const main = new URL("main.ts", PROJECT).pathname;
-    const unread = await new Program(dir, [], {}, [main]).end();
+    const unread = await new Program(dir, [], {}, { readable: [main] }).end();
     assertEquals([unread.code, unread.stdout], [1, ""]);
     assertMatch(
       unread.stderr,

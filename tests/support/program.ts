@@ -11,6 +11,16 @@ export interface Ended {
   readonly stderr: string;
 }
 
+/** What a program may have beside its directory. */
+export interface ProgramLimits {
+  /** What it may read; the sources if absent. */
+  readonly readable?: readonly string[];
+  /** Hosts that it may listen on and connect to; 127.0.0.1 if absent. */
+  readonly hosts?: readonly string[];
+  /** Files, sockets included, that it may have open at once; as many as this process if absent. */
+  readonly openFiles?: number;
+}
+
 /** `main.ts` in a process of its own, with the permissions of `deno task start` for `dir`. */
 export class Program {
   readonly #child: Deno.ChildProcess;
@@ -18,16 +28,24 @@ export class Program {
   readonly #reader: ReadableStreamDefaultReader<string>;
   #stdout = "";
 
-  /** `readable` is what it may read beside `dir`. */
   constructor(
     dir: string,
     args: readonly string[],
     env: Record<string, string> = {},
-    readable: readonly string[] = [new URL("src", PROJECT).pathname],
+    limits: ProgramLimits = {},
   ) {
-    this.#child = new Deno.Command(Deno.execPath(), {
+    const {
+      readable = [new URL("src", PROJECT).pathname],
+      hosts = ["127.0.0.1"],
+      openFiles,
+    } = limits;
+    const [command, ...before] = openFiles === undefined
+      ? [Deno.execPath()]
+      : ["sh", "-c", `ulimit -n ${openFiles}; exec "$0" "$@"`, Deno.execPath()];
+    this.#child = new Deno.Command(command, {
       args: [
-        ...["run", "-q", "--no-prompt", "--no-remote", "--allow-net=127.0.0.1"],
+        ...before,
+        ...["run", "-q", "--no-prompt", "--no-remote", `--allow-net=${hosts.join(",")}`],
         ...[
           `--allow-read=${[dir, ...readable].join(",")}`,
           `--allow-write=${dir}`,
