@@ -210,6 +210,12 @@ export class ClientConnection {
     this.#leave();
   }
 
+  /** As `kill`, with `line` as the last reply where none is under way and the socket takes it at once. */
+  dismiss(line: Uint8Array, reason: string): void {
+    if (!this.isBusy && !this.#isLent) void this.#conn.write(line).catch(() => 0);
+    this.kill(reason);
+  }
+
   /** The client waits, watches and listens no more, and is none of the server's. */
   #leave(): void {
     if (this.#hasLeft) return;

@@ -13,7 +13,7 @@ import type { Log } from "../observability/log.ts";
 import type { RequestLimits } from "../resp/request_parser.ts";
 import { ascii } from "../base/ascii.ts";
 import { REPLY_BYTES_MAX } from "../resp/reply_writer.ts";
-import { acceptLoop } from "../shard/accept.ts";
+import { acceptLoop, lacksDescriptor } from "../shard/accept.ts";
 import { ClientConnection, type ConnectionHost, type ListenerLimits } from "./client_connection.ts";
 import type { Config } from "./config.ts";
 import { type Executor, GUARD_PAUSE_ALL, GUARD_PAUSE_WRITE } from "./executor.ts";
@@ -26,6 +26,14 @@ const PROTECTED = ascii(
     "interface. If you want to connect from external computers, set a password with requirepass, " +
     "or turn protected mode off with --protected-mode no.\r\n",
 );
+
+/** File descriptors that clients leave to files, replicas and who is refused, as many as Redis does. */
+const RESERVED_DESCRIPTORS = 32;
+/**
+ * Time from one lack of descriptors that is acted upon to the next, in ms: sockets that were closed for the
+ * first give theirs back only when the event loop has been round, and every listener lacks one.
+ */
+const DESCRIPTORS_BACK_MS = 1_000;
 
 /** What a reply writer takes beyond a limit, so that a reply of just that size fits. */
 const REPLY_SLACK_BYTES = 64;
@@ -105,6 +113,12 @@ export class Clients implements ConnectionHost {
   /** Unix ms at which a pause ends; 0 without one. */
   pausedUntilMs = 0;
 
+  /** Clients that there are descriptors for, as far as is known. */
+  #affordable = Infinity;
+  /** When the last lack of descriptors was acted upon. */
+  #lackedMs = -Infinity;
+  /** Connections that are being refused. */
+  #refusing = 0;
   readonly #host: ClientsHost;
   readonly #open = new Map<number, ClientConnection>();
   /** Clients with pushes to send when the code that runs now is done. */
@@ -198,6 +212,7 @@ export class Clients implements ConnectionHost {
       accepted: (conn) => this.#welcome(conn),
       failed: (error) => {
         this.failedAccepts++;
+        if (lacksDescriptor(error)) return this.descriptorLacked();
         const { log } = this.#host;
         if (error instanceof Deno.errors.NotConnected) {
           log.verbose("a client was gone before it was accepted", { error: error.message });
@@ -206,10 +221,45 @@ export class Clients implements ConnectionHost {
     });
   }
 
+  /** Clients at once: `maxclients`, or fewer where the process may not have as many descriptors. */
+  get countMax(): number {
+    return Math.min(this.#host.config.maxClients, this.#affordable);
+  }
+
+  /**
+   * No file descriptor was left for who came. From now on there are fewer clients than that, so that files
+   * can be opened and replicas accepted: the newest are closed, and others refused. The system does not tell
+   * how many there may be. Where clients have no more than is reserved, it is not they who have the rest.
+   */
+  descriptorLacked(): void {
+    const { clock, config, log } = this.#host;
+    const nowMs = clock.monotonicMs();
+    if (nowMs - this.#lackedMs < DESCRIPTORS_BACK_MS) return;
+    this.#lackedMs = nowMs;
+    const clients = this.#open.size + this.#refusing - RESERVED_DESCRIPTORS;
+    if (clients > 0) this.#affordable = Math.min(this.#affordable, clients);
+    log.warning(
+      "no file descriptor is left: raise the limit of open files, then change maxclients",
+      {
+        clients: this.#open.size,
+        clients_from_now_on: this.countMax,
+        maxclients: config.maxClients,
+      },
+    );
+    for (const connection of [...this.#open.values()].slice(this.countMax)) {
+      connection.dismiss(MAX_CLIENTS, "no file descriptor is left");
+    }
+  }
+
+  /** Lets in as many as `maxclients` again, until descriptors are found lacking. */
+  forgetLack(): void {
+    this.#affordable = Infinity;
+  }
+
   #welcome(conn: Deno.Conn): void {
     const { config, log, clock } = this.#host;
     const peer = addressOf(conn.remoteAddr);
-    if (this.#open.size >= config.maxClients) return this.#refuse(conn, MAX_CLIENTS, peer);
+    if (this.#open.size >= this.countMax) return this.#refuse(conn, MAX_CLIENTS, peer);
     if (config.protectedMode && config.requirePass === "" && !isLocal(conn.remoteAddr)) {
       return this.#refuse(conn, PROTECTED, peer);
     }
@@ -238,11 +288,13 @@ export class Clients implements ConnectionHost {
   /** Says why and closes, without waiting for a peer that does not listen. */
   #refuse(conn: Deno.Conn, line: Uint8Array, peer: string): void {
     this.refused++;
+    this.#refusing++;
     this.#host.log.warning("client refused", {
       peer,
       reason: line === PROTECTED ? "protected-mode" : "maxclients",
     });
     void conn.write(line).catch(() => 0).finally(() => {
+      this.#refusing--;
       try {
         conn.close();
       } catch {

@@ -59,7 +59,7 @@ export function serverLines(server: Server): InfoLine[] {
 
 /** INFO clients. */
 export function clientsLines(server: Server): InfoLine[] {
-  const { clients, config, executor } = server;
+  const { clients, executor } = server;
   let input = 0;
   let output = 0;
   let waiting = 0;
@@ -73,7 +73,7 @@ export function clientsLines(server: Server): InfoLine[] {
   return [
     ["connected_clients", clients.count],
     ["cluster_connections", 0],
-    ["maxclients", config.maxClients],
+    ["maxclients", clients.countMax],
     ["client_recent_max_input_buffer", input],
     ["client_recent_max_output_buffer", output],
     ["blocked_clients", clients.blocked],

@@ -213,6 +213,7 @@ export class Server implements ExecutionObserver {
       durability: this.persistence.appendOnly,
       clientPort: () => this.port,
       isLoading: () => (this.executor.guards & GUARD_LOADING) !== 0,
+      descriptorLacked: () => this.clients.descriptorLacked(),
       guardsChanged: () => this.updateGuards(),
     });
     this.failover = new Failover({
@@ -415,6 +416,7 @@ export class Server implements ExecutionObserver {
     this.#limitCollections();
     config.afterChange([...COLLECTION_SETTINGS], () => this.#limitCollections());
     config.onChange(["port", "bind"], () => this.#rebind());
+    config.afterChange(["maxClients"], () => this.clients.forgetLack());
     this.tracking.keysMax = config.trackingTableMaxKeys;
     config.afterChange(["trackingTableMaxKeys"], () => {
       this.tracking.keysMax = config.trackingTableMaxKeys;

@@ -80,7 +80,12 @@ export const SERVING_SETTINGS: SettingTable<ServingValues> = {
     300,
     "above 0: TCP keep-alive (its period is the system's)",
   ),
-  maxClients: network("maxclients", integer({ min: 1, max: UINT_MAX }), 10_000, "clients at once"),
+  maxClients: network(
+    "maxclients",
+    integer({ min: 1, max: UINT_MAX }),
+    10_000,
+    "clients at once; fewer where the process may not have as many files open",
+  ),
   clientOutputBufferLimits: network(
     "client-output-buffer-limit",
     outputLimits(),

@@ -10,8 +10,10 @@
 export const ACCEPTS_PER_TURN = 64;
 /** Pause when the process has no file descriptor or the system no memory left, in ms. */
 const EXHAUSTED_PAUSE_MS = 50;
-/** What the system says then. */
-const EXHAUSTED: ReadonlySet<string> = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"]);
+/** What the system says when there is no file descriptor, in the process or at all. */
+const NO_DESCRIPTOR: ReadonlySet<string> = new Set(["EMFILE", "ENFILE"]);
+/** What it says when there is none or no memory. */
+const EXHAUSTED: ReadonlySet<string> = new Set([...NO_DESCRIPTOR, "ENOBUFS", "ENOMEM"]);
 
 /** What an accept loop tells of. */
 export interface AcceptEvents<C> {
@@ -36,8 +38,7 @@ export async function acceptLoop<C extends Deno.Conn>(
         return;
       }
       events.failed(asError(error));
-      const { code } = error as { code?: string };
-      const pauseMs = code !== undefined && EXHAUSTED.has(code) ? EXHAUSTED_PAUSE_MS : 0;
+      const pauseMs = EXHAUSTED.has(codeOf(error)) ? EXHAUSTED_PAUSE_MS : 0;
       if (pauseMs > 0 || ++accepted % ACCEPTS_PER_TURN === 0) {
         await new Promise<void>((resolve) => setTimeout(resolve, pauseMs));
       }
@@ -53,6 +54,15 @@ export async function acceptLoop<C extends Deno.Conn>(
       await new Promise<void>((resolve) => setTimeout(resolve, 0));
     }
   }
+}
+
+/** Whether a connection could not be accepted since no file descriptor was left for it. */
+export function lacksDescriptor(error: Error): boolean {
+  return NO_DESCRIPTOR.has(codeOf(error));
+}
+
+function codeOf(error: unknown): string {
+  return (error as { code?: string }).code ?? "";
 }
 
 function asError(error: unknown): Error {

@@ -18,7 +18,7 @@ import { decideResume, type ShipReason } from "../replication/resume.ts";
 import { SlotTable } from "../replication/slots.ts";
 import { CHAIN_NODES_MAX, chainId } from "../replication/wire.ts";
 import type { SnapshotWorkerPool } from "../snapshot/worker_pool.ts";
-import { acceptLoop } from "./accept.ts";
+import { acceptLoop, lacksDescriptor } from "./accept.ts";
 import type { NodeSequence } from "./commit.ts";
 import { type PumpHost, ReplicaPump } from "./replica_pump.ts";
 import type { LinkStatus } from "./replication_status.ts";
@@ -58,6 +58,8 @@ export interface PrimaryHost {
   chain(): readonly string[];
   /** Why a peer may not follow, given the password it sent (or null); null when it may. */
   notPermitted(peerHost: string, password: string | null): string | null;
+  /** No file descriptor was left for a replica. */
+  descriptorLacked(): void;
   /** A replica has confirmed more, or left. */
   progressed(): void;
   /** A link has begun to stream, or streams no more. */
@@ -121,8 +123,10 @@ export class Primary implements PumpHost {
     const listener = Deno.listen({ hostname, port });
     const accepting = acceptLoop(listener, {
       accepted: (conn) => this.#accepted(conn),
-      failed: (error) =>
-        this.#log.verbose("a replica was gone before it was accepted", { error: error.message }),
+      failed: (error) => {
+        if (lacksDescriptor(error)) return this.#host.descriptorLacked();
+        this.#log.verbose("a replica was gone before it was accepted", { error: error.message });
+      },
     });
     this.#listeners.set(listener, accepting);
   }

@@ -63,6 +63,8 @@ export interface ReplicationHost {
   clientPort(): number;
   /** Whether the data is being loaded. */
   isLoading(): boolean;
+  /** See `PrimaryHost`. */
+  descriptorLacked(): void;
   /** What the guards depend on has changed. */
   guardsChanged(): void;
 }
@@ -143,6 +145,7 @@ export class Replication {
       upstreamNode: () => this.#follower?.upstreamNode ?? "",
       chain: () => this.#chain,
       notPermitted: (peerHost, password) => whyNotPermitted(settings, peerHost, password),
+      descriptorLacked: () => host.descriptorLacked(),
       progressed: () => this.#progressed(),
       linksChanged: () => host.guardsChanged(),
     };

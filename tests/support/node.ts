@@ -156,6 +156,7 @@ export class TestNode implements AsyncDisposable {
       workers: this.workers,
       clientPort: () => this.port,
       isLoading: () => this.isLoading,
+      descriptorLacked() {},
       guardsChanged: () => void this.guardChanges++,
     });
     this.base = onRunOfPorts(this.node.shards.length, (base) => {
