@@ -97,7 +97,22 @@ export function configCommands(server: Server, stats: StatBaseline): CommandSpec
     const waits = call.session.transaction === null && !server.persistence.isLoading &&
       !config.appendOnly && pairs.some(switchesAppendOnlyOn);
     if (waits) void beginFiles(new Wait(call, server), pairs, isLocal);
-    else tell(call.reply, config.set(pairs, isLocal));
+    else setNow(call, pairs, isLocal);
+  }
+
+  function setNow(call: Call, pairs: Pairs, isLocal: boolean): void {
+    const set = () => config.set(pairs, isLocal);
+    server.isInOwnWay = false;
+    const refused = set();
+    const waits = server.isInOwnWay && call.session.transaction === null;
+    if (waits) void bindAnew(new Wait(call, server), set);
+    else tell(call.reply, refused);
+  }
+
+  /** Listeners leave their port a moment after they were closed. */
+  async function bindAnew(wait: Wait, set: () => string | null): Promise<void> {
+    const refused = await server.outOfOwnWay(set);
+    wait.end((reply) => tell(reply, refused));
   }
 
   /** Settings that begin an append-only file are set once it is known that there can be one. */

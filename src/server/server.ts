@@ -153,10 +153,17 @@ export class Server implements ExecutionObserver {
   /** Resolves when the server has stopped. */
   readonly stopped: Promise<void>;
 
+  /** Whether a CONFIG SET of `bind` found listeners of ours where it would listen; who sets resets it. */
+  isInOwnWay = false;
+
   /** What `port` was picked or taken for: the setting of that time. */
   #portSetting = 0;
   /** Open for clients, by host and port. */
   #listeners = new Map<string, Deno.TcpListener>();
+  /** Each resolves when a listener for clients has ended. */
+  readonly #accepting = new Set<Promise<void>>();
+  /** Whether the server has stopped so far that it listens no more. */
+  #isReleased = false;
   readonly #locks: DataLocks;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #tickDueMs = 0;
@@ -368,12 +375,18 @@ export class Server implements ExecutionObserver {
       }
       for (const [name, listener] of this.#listeners) if (!named.has(name)) listener.close();
       this.#listeners = named;
-      for (const listener of opened) void this.clients.accept(listener);
+      for (const listener of opened) this.#accept(listener);
       return bound;
     } catch (error) {
       for (const listener of opened) listener.close();
       throw error;
     }
+  }
+
+  #accept(listener: Deno.TcpListener): void {
+    const accepting = this.clients.accept(listener)
+      .finally(() => this.#accepting.delete(accepting));
+    this.#accepting.add(accepting);
   }
 
   /**
@@ -392,16 +405,39 @@ export class Server implements ExecutionObserver {
       this.log.notice("listens anew", { port: this.port, bind: config.bind.join(" ") });
       return null;
     } catch (error) {
-      this.log.warning(error instanceof Error ? error.message : String(error));
+      const isTaken = error instanceof Error && error.cause instanceof Deno.errors.AddrInUse;
+      this.isInOwnWay = isTaken && port === this.port && this.#listeners.size > 0;
+      // Whoever asked closes them and asks again (`outOfOwnWay`).
+      if (!this.isInOwnWay) {
+        this.log.warning(error instanceof Error ? error.message : String(error));
+      }
       return moves
         ? "Unable to listen on this port. Check server logs."
         : "Failed to bind to specified addresses.";
     }
   }
 
-  #unbind(): void {
+  /**
+   * After a CONFIG SET that `isInOwnWay` says of: closes the listeners for clients and runs `set`, which
+   * listens anew; listens where it did when that refuses. Gives what `set` gives.
+   */
+  async outOfOwnWay(set: () => string | null): Promise<string | null> {
+    const ended = [...this.#accepting];
+    this.#closeListeners();
+    await Promise.all(ended); // a port is free only then
+    if (this.#isReleased) return null;
+    const refused = set();
+    if (refused !== null) this.#rebind();
+    return refused;
+  }
+
+  #closeListeners(): void {
     for (const listener of this.#listeners.values()) listener.close();
     this.#listeners.clear();
+  }
+
+  #unbind(): void {
+    this.#closeListeners();
     this.replication.stopListening();
   }
 
@@ -691,8 +727,8 @@ export class Server implements ExecutionObserver {
   }
 
   async #release(): Promise<void> {
-    for (const listener of this.#listeners.values()) listener.close();
-    this.#listeners.clear();
+    this.#isReleased = true;
+    this.#closeListeners();
     clearTimeout(this.#timer);
     await this.persistence.settle();
     this.persistence.appendOnly.beginStop();

@@ -9,6 +9,28 @@ const HOSTS = ["0.0.0.0", "[::]", "127.0.0.1", "[::1]"];
 /** Whether the loopback has an IPv6 address here. */
 const HAS_IPV6 = Deno.networkInterfaces().some(({ address }) => address === "::1");
 
+/** Says PING to a host and a port, and shows the reply, or `refused`. */
+const PING = `
+const [hostname, port] = Deno.args;
+const buf = new Uint8Array(16);
+try {
+  const conn = await Deno.connect({ hostname, port: Number(port) });
+  await conn.write(new TextEncoder().encode("PING\\r\\n"));
+  console.log(new TextDecoder().decode(buf.subarray(0, await conn.read(buf))).trim());
+} catch (error) {
+  console.log(error instanceof Deno.errors.ConnectionRefused ? "refused" : error.message);
+}
+`;
+
+async function ping(host: string, port: number): Promise<string> {
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--no-config", PING, host, String(port)],
+    env: { NO_COLOR: "1" },
+    stderr: "null",
+  }).output();
+  return new TextDecoder().decode(stdout).trim();
+}
+
 /** A server in a process and a directory of its own, a client of it at 127.0.0.1, and its end. */
 async function started(...args: string[]) {
   const dir = await Deno.realPath(await Deno.makeTempDir());
@@ -72,5 +94,37 @@ Deno.test({
     assertMatch(info, /shard0_link0:.*peer=\[::1\]:\d+,/);
     assertMatch(info, new RegExp(`slave0:ip=::1,port=${replica.port},`));
     assert((await replica.info()).includes("master_host:::1\r\n"));
+  },
+});
+
+Deno.test({
+  name: "CONFIG SET bind changes between addresses that take each other's port",
+  ignore: !HAS_IPV6,
+  async fn() {
+    await using server = await started("--bind", "127.0.0.1");
+    const { client, port } = server;
+    const rows: [string, boolean][] = [
+      ["* -::*", true],
+      ["127.0.0.1 ::1", true],
+      ["0.0.0.0", false],
+      ["127.0.0.1", false],
+      ["::*", true],
+    ];
+    for (const [bind, hasIpv6] of rows) {
+      assertEquals(await client.ask("CONFIG", "SET", "bind", bind), "OK", bind);
+      assertEquals(await client.ask("CONFIG", "GET", "bind"), ["bind", bind]);
+      assertEquals(await ping("127.0.0.1", port), "+PONG", bind);
+      assertEquals(await ping("::1", port), hasIpv6 ? "+PONG" : "refused", bind);
+    }
+    // No start would have these together.
+    const refused = await client.ask("CONFIG", "SET", "bind", "127.0.0.1 0.0.0.0");
+    assertMatch(String(refused), /Failed to bind to specified addresses/);
+    assertEquals(await client.ask("CONFIG", "GET", "bind"), ["bind", "::*"]);
+    assertEquals([await ping("127.0.0.1", port), await ping("::1", port)], ["+PONG", "+PONG"]);
+    // In a transaction nothing waits until a port is free.
+    await client.pipeline(["MULTI"], ["CONFIG", "SET", "bind", "127.0.0.1"]);
+    assertMatch(String(await client.ask("EXEC")), /Failed to bind to specified addresses/);
+    assertMatch(String(await client.ask("CONFIG", "SET", "hz", "x")), /^-ERR CONFIG SET failed/);
+    assertEquals([await ping("127.0.0.1", port), await ping("::1", port)], ["+PONG", "+PONG"]);
   },
 });
