@@ -93,6 +93,13 @@ export class FullSyncGovernor {
     };
   }
 
+  /** The latest ship to a replica was ended by an operator, which says nothing of the replica. */
+  forgetLatest(key: string): void {
+    const record = this.#records.get(key);
+    record?.reasons.pop();
+    if (record?.reasons.length === 0) this.#records.delete(key);
+  }
+
   /** The replica has received everything the backlog had: its ships are over. */
   caughtUp(key: string): void {
     this.#records.delete(key);

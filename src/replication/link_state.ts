@@ -45,7 +45,9 @@ export type CloseName =
   | "Replaced"
   /** The replica is the node that this one follows now. */
   | "Circle"
-  /** The node stops, becomes a replica, or an operator asked. */
+  /** An operator ended it. */
+  | "Killed"
+  /** The node stops. */
   | "Shutdown";
 
 /** One replica link's state; a variant holds what is true in it. */

@@ -271,7 +271,7 @@ export class Clients implements ConnectionHost {
         // Gone already: the first read will tell.
       }
     }
-    const id = this.#nextId++;
+    const id = this.takeId();
     const connection = new ClientConnection(conn, this, {
       id,
       peer,
@@ -283,6 +283,11 @@ export class Clients implements ConnectionHost {
     this.accepted++;
     if (log.isVerbose()) log.verbose("client connected", { client: id, peer });
     void connection.serve();
+  }
+
+  /** An id for a client, or for a link of replication among them. */
+  takeId(): number {
+    return this.#nextId++;
   }
 
   /** Says why and closes, without waiting for a peer that does not listen. */

@@ -219,6 +219,7 @@ export class Server implements ExecutionObserver {
       workers,
       durability: this.persistence.appendOnly,
       clientPort: () => this.port,
+      nextClientId: () => this.clients.takeId(),
       isLoading: () => (this.executor.guards & GUARD_LOADING) !== 0,
       descriptorLacked: () => this.clients.descriptorLacked(),
       guardsChanged: () => this.updateGuards(),

@@ -95,6 +95,8 @@ export interface FramePlace extends SlotRange {
   readonly lenient: boolean;
   /** `ip:port` of the upstream shard, for those who are shown its frames. */
   address?: string;
+  /** Command of the last frame; null for one that is unknown, or before the first. */
+  command?: Command | null;
 }
 
 /** A frame of one word. */
@@ -262,6 +264,7 @@ export class Applier {
     const command = named === null || named.subcommands === null || argc < 2
       ? named
       : named.subcommands.find(buf, starts[1], stops[1]);
+    place.command = command;
     if (argc === 2 && !place.lenient && equalsFolded(buf, starts[0], stops[0], SELECT)) {
       return this.#select(target, place, buf, frame);
     }

@@ -25,6 +25,7 @@ import { type Arrival, Arrivals } from "./arrivals.ts";
 import type { Durability } from "./durability.ts";
 import { FailureLog } from "./failure_log.ts";
 import { askLayout, type Layout } from "./layout.ts";
+import type { LinkClient } from "./link_client.ts";
 import type { Node } from "./node.ts";
 import type { UpstreamStatus } from "./replication_status.ts";
 import type { ShardSettings } from "./settings.ts";
@@ -65,6 +66,8 @@ export interface FollowerHost {
   readonly clock: Clock;
   /** Our own client port, told to the upstream. */
   clientPort(): number;
+  /** See `UpstreamHost`. */
+  nextClientId(): number;
   /** What has to be safe before it is confirmed. */
   readonly durability: Durability;
   /** After a turn that may have written. */
@@ -223,6 +226,21 @@ export class Follower implements UpstreamHost {
   async closed(): Promise<void> {
     await this.#done;
     await Promise.all(this.#draining);
+  }
+
+  /** See `UpstreamHost`. */
+  nextClientId(): number {
+    return this.#host.nextClientId();
+  }
+
+  /** The links that there are at the moment, as CLIENT LIST shows them. */
+  linkClients(): LinkClient[] {
+    return this.#runners.map((runner) => runner.linkClient()).filter((link) => link !== null);
+  }
+
+  /** Ends the link with this id among the clients, which is made anew at once. */
+  killLink(id: number, detail: string): void {
+    this.#runners.find((runner) => runner.linkClient()?.id === id)?.kill(detail);
   }
 
   /** See `UpstreamHost`. */

@@ -20,6 +20,7 @@ import { CHAIN_NODES_MAX, chainId } from "../replication/wire.ts";
 import type { SnapshotWorkerPool } from "../snapshot/worker_pool.ts";
 import { acceptLoop, lacksDescriptor } from "./accept.ts";
 import type { NodeSequence } from "./commit.ts";
+import { identityOf, type LinkClient } from "./link_client.ts";
 import { type PumpHost, ReplicaPump } from "./replica_pump.ts";
 import type { LinkStatus } from "./replication_status.ts";
 import type { ShardSettings } from "./settings.ts";
@@ -50,6 +51,8 @@ export interface PrimaryHost {
   readonly stats: SyncStats;
   /** Why no replica can be served now, or null. */
   notReady(): string | null;
+  /** An id for a link among the clients. */
+  nextClientId(): number;
   /** Whether this node follows another. */
   isFollowing(): boolean;
   /** Id of the node that is followed, also while no frames come; "" for none. */
@@ -151,8 +154,13 @@ export class Primary implements PumpHost {
 
   /** Live links of replicas, their handshake behind them. */
   *links(): Generator<ReplicaLink> {
-    for (const { link } of this.#pumps.keys()) {
-      if (link.claim !== null && link.state.at !== "closed") yield link;
+    for (const { link } of this.#livePumps()) yield link;
+  }
+
+  *#livePumps(): Generator<ReplicaPump> {
+    for (const pump of this.#pumps.keys()) {
+      const { claim, state } = pump.link;
+      if (claim !== null && state.at !== "closed") yield pump;
     }
   }
 
@@ -172,7 +180,9 @@ export class Primary implements PumpHost {
       peerHost,
       nowMs: this.now(),
     });
-    const pump = new ReplicaPump(conn, link, this);
+    const host = this.#host;
+    const identity = identityOf(conn, host.nextClientId(), host.clock.nowMs());
+    const pump = new ReplicaPump(conn, link, this, identity);
     this.#pumps.set(pump, pump.run().finally(() => this.#pumps.delete(pump)));
     let pending = 0;
     for (const other of this.#pumps.keys()) if (other.link.claim === null) pending++;
@@ -475,6 +485,38 @@ export class Primary implements PumpHost {
     }
   }
 
+  /** The live links, as CLIENT LIST shows them. */
+  linkClients(): LinkClient[] {
+    const { clock } = this.#host;
+    const [unixMs, nowMs] = [clock.nowMs(), this.now()];
+    return Array.from(this.#livePumps(), ({ link, identity }) => ({
+      ...identity,
+      linkOf: "replica",
+      peer: link.peer,
+      heardMs: unixMs - (nowMs - link.readMs),
+      db: 0, // what a replica sends is of no database
+      unitFrames: -1,
+      unitBytes: 0,
+      unreadBytes: 0,
+      bufferBytes: 0,
+      waitingBytes: link.pendingBytes,
+      lastCommand: "replconf",
+    }));
+  }
+
+  /** Ends the live link with this id among the clients, as an operator asked; false when there is none. */
+  killLink(id: number, detail: string): boolean {
+    for (const pump of this.#livePumps()) {
+      if (pump.identity.id !== id) continue;
+      const { link } = pump;
+      if (link.waiting !== null || link.isShipping) this.#governor.forgetLatest(link.key!);
+      link.close("Killed", detail);
+      pump.cut();
+      return true;
+    }
+    return false;
+  }
+
   /** Closes every link there is: the history changed, or the node stops. Resolves when they are gone. */
   async closeAll(because: CloseName, detail: string): Promise<void> {
     const ending = [...this.#pumps.values()];
@@ -529,6 +571,6 @@ function peerOf(conn: Deno.TcpConn): { peer: string; peerHost: string } {
     const { remoteAddr } = conn;
     return { peer: addressOf(remoteAddr), peerHost: hostOf(remoteAddr.hostname) };
   } catch {
-    return { peer: "0.0.0.0:0", peerHost: "0.0.0.0" };
+    return { peer: addressOf(undefined), peerHost: "0.0.0.0" };
   }
 }

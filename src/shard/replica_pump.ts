@@ -23,6 +23,7 @@ import {
   OUTPUT_LOST,
   type ReplicaLink,
 } from "../replication/replica_link.ts";
+import type { LinkIdentity } from "./link_client.ts";
 
 /** Bytes read at once from a replica, which has little to say. */
 const READ_BYTES = 4_096;
@@ -53,6 +54,8 @@ export interface PumpHost {
 export class ReplicaPump {
   /** The state machine. */
   readonly link: ReplicaLink;
+  /** What its connection is known by among the clients. */
+  readonly identity: LinkIdentity;
   readonly #conn: Deno.TcpConn;
   readonly #host: PumpHost;
   #writer: WritableStreamDefaultWriter<Uint8Array> | null = null;
@@ -66,8 +69,9 @@ export class ReplicaPump {
   #closedMs = -1;
 
   /** A connection that was accepted. */
-  constructor(conn: Deno.TcpConn, link: ReplicaLink, host: PumpHost) {
+  constructor(conn: Deno.TcpConn, link: ReplicaLink, host: PumpHost, identity: LinkIdentity) {
     this.link = link;
+    this.identity = identity;
     this.#conn = conn;
     this.#host = host;
   }

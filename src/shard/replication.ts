@@ -20,6 +20,7 @@ import type { FrameWatcher } from "./applier.ts";
 import type { Durability } from "./durability.ts";
 import { Follower, type FollowerHost, type UpstreamPositions } from "./follower.ts";
 import { newLineage } from "./lineage.ts";
+import type { LinkClient } from "./link_client.ts";
 import type { Node } from "./node.ts";
 import { Primary, type PrimaryHost } from "./primary.ts";
 import type { ReplicaPhase, ReplicaStatus, ReplicationStatus } from "./replication_status.ts";
@@ -61,6 +62,8 @@ export interface ReplicationHost {
   readonly durability: Durability;
   /** Our client port. */
   clientPort(): number;
+  /** An id for a link among the clients, one that no client has or will have. */
+  nextClientId(): number;
   /** Whether the data is being loaded. */
   isLoading(): boolean;
   /** See `PrimaryHost`. */
@@ -140,6 +143,7 @@ export class Replication {
       gate: host.gate,
       workers: host.workers,
       stats: this.stats,
+      nextClientId: () => host.nextClientId(),
       notReady: () => this.#notReady(),
       isFollowing: () => this.isFollowing,
       upstreamNode: () => this.#follower?.upstreamNode ?? "",
@@ -459,6 +463,7 @@ export class Replication {
         gate,
         clock,
         clientPort: () => this.#host.clientPort(),
+        nextClientId: () => this.#host.nextClientId(),
         durability: this.#host.durability,
         endTurn: () => this.endTurn(),
         replaced: (shards) => this.#replaced(shards),
@@ -560,6 +565,21 @@ export class Replication {
 
   // ---- both ----------------------------------------------------------------------------------
 
+  /** Every link of a replica and every link to the upstream, as CLIENT LIST shows them. */
+  linkClients(): LinkClient[] {
+    const links = this.primaries.flatMap((primary) => primary.linkClients());
+    return links.concat(this.#follower?.linkClients() ?? []);
+  }
+
+  /**
+   * Ends the link with this id among the clients, if there is one, as an operator asked: whoever made it may
+   * make it anew, and goes on with frames.
+   */
+  killLink(id: number, detail: string): void {
+    if (this.primaries.some((primary) => primary.killLink(id, detail))) return;
+    this.#follower?.killLink(id, detail);
+  }
+
   /** The shards' data is another from now on (loaded from files): links are closed. */
   async reset(): Promise<void> {
     this.#left = null;
@@ -576,7 +596,7 @@ export class Replication {
     await Promise.all(this.#leaving);
   }
 
-  /** For ROLE, INFO and CLIENT LIST. */
+  /** For ROLE and INFO. */
   status(): ReplicationStatus {
     const nowMs = this.#host.clock.monotonicMs();
     const { shards, sequence, id } = this.#host.node;

@@ -1,5 +1,5 @@
 /**
- * What ROLE, INFO replication and CLIENT LIST show of replication, as plain data.
+ * What ROLE and INFO replication show of replication, as plain data.
  *
  * @module
  */

@@ -42,6 +42,7 @@ import type { Applier, FramePlace } from "./applier.ts";
 import { type Durability, SafeOffset, SyncedOffset } from "./durability.ts";
 import { HELD_BACK, HeldUnit, NOT_HELD } from "./held_unit.ts";
 import type { FailureLog } from "./failure_log.ts";
+import { identityOf, type LinkClient, type LinkIdentity } from "./link_client.ts";
 import type { Shard } from "./shard.ts";
 import { connectWithin, UpstreamSocket } from "./upstream_socket.ts";
 
@@ -112,6 +113,8 @@ export interface UpstreamHost {
   };
   /** Silence that is too long, in ms. */
   timeoutMs(): number;
+  /** An id for a link among the clients. */
+  nextClientId(): number;
   /** A connection is over when this resolves. */
   drains(connection: Promise<void>): void;
   /** Where frames of a shard go now: the live shards, or a staging. */
@@ -168,6 +171,8 @@ export class UpstreamRunner {
   readonly #log: Log;
   readonly #failures: FailureLog;
   #socket: UpstreamSocket | null = null;
+  /** What the present connection is known by among the clients. */
+  #identity: LinkIdentity | null = null;
   #stopped = false;
   /** Ends the pause before the next attempt. */
   #wakeUp: (() => void) | null = null;
@@ -205,7 +210,7 @@ export class UpstreamRunner {
     this.#host = host;
     this.#log = log;
     this.#failures = failures;
-    this.place = { shard, shards, db: 0, lenient: host.version === 1 };
+    this.place = { shard, shards, db: 0, lenient: host.version === 1, command: null };
     this.#counterpart = host.counterpart(shard);
   }
 
@@ -245,6 +250,40 @@ export class UpstreamRunner {
     this.#end(detail);
   }
 
+  /**
+   * Ends the connection, as an operator asked; the loop connects anew without waiting. Where the data stands
+   * is noted at once, for whoever asks before the loop is back.
+   */
+  kill(detail: string): void {
+    const { link } = this;
+    if (link === null) return;
+    link.fail("Stopped", detail);
+    this.#broken(link);
+    this.#end(detail);
+  }
+
+  /** The present connection, as CLIENT LIST shows it; null while there is none. */
+  linkClient(): LinkClient | null {
+    const { link, place } = this;
+    const socket = this.#socket;
+    if (socket === null || link === null || link.state.at === "failed") return null;
+    const { clock } = this.#host;
+    const unit = this.#unit;
+    return {
+      ...this.#identity!,
+      linkOf: "master",
+      peer: place.address!,
+      heardMs: clock.nowMs() - (clock.monotonicMs() - link.readMs),
+      db: place.db,
+      unitFrames: unit.isOpen ? unit.frames.count : -1,
+      unitBytes: unit.frames.bytes,
+      unreadBytes: socket.unreadBytes,
+      bufferBytes: socket.bufferBytes,
+      waitingBytes: 0, // an acknowledgement is not worth a buffer
+      lastCommand: place.command?.spec.name ?? "NULL",
+    };
+  }
+
   #end(detail: string): void {
     this.link?.fail("Stopped", detail);
     this.#socket?.end();
@@ -282,6 +321,7 @@ export class UpstreamRunner {
       return "Stopped";
     }
     this.place.address = peerOf(conn, hostname, port);
+    this.#identity = identityOf(conn, host.nextClientId(), host.clock.nowMs());
     const socket = this.#socket = new UpstreamSocket(conn);
     const link = this.#newLink();
     const { promise: over, resolve } = Promise.withResolvers<void>();
@@ -312,6 +352,7 @@ export class UpstreamRunner {
     const knows = position.history !== null && !this.forgetsHistory;
     this.#reachedBefore = this.reachedSequence;
     this.place.db = position.db;
+    this.place.command = null;
     this.#wasStreaming = false;
     this.#isUnfounded = !knows;
     this.#unit.close();
@@ -366,7 +407,8 @@ export class UpstreamRunner {
     }
   }
 
-  async #read({ conn }: UpstreamSocket, link: UpstreamLink): Promise<void> {
+  async #read(socket: UpstreamSocket, link: UpstreamLink): Promise<void> {
+    const { conn } = socket;
     const { gate, clock, durability } = this.#host;
     const { decoder } = link;
     // Of this loop alone: one whose link was given up may still wait when the next one reads already.
@@ -385,6 +427,8 @@ export class UpstreamRunner {
         decoder.rebase(from);
         used -= from;
       }
+      socket.bufferBytes = buf.length;
+      socket.unreadBytes = used - decoder.begin;
       const n = await conn.read(buf.subarray(used));
       if (link.state.at === "failed") return;
       if (n === null) {
@@ -423,9 +467,12 @@ export class UpstreamRunner {
     }
   }
 
-  /** Before anybody else has a turn who may ask where the data stands. */
+  /**
+   * Before anybody else has a turn who may ask where the data stands. A loop whose link was given up while it
+   * waited says nothing of it: that was noted, and what it fed may have been thrown away since.
+   */
   #broken(link: UpstreamLink): void {
-    if (this.link === link) this.#host.broken(this);
+    if (this.link === link && this.#over !== null) this.#host.broken(this);
   }
 
   async #grown(

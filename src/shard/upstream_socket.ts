@@ -16,6 +16,10 @@ const DRAIN_BYTES = 65_536;
 export class UpstreamSocket {
   /** The connection. */
   readonly conn: Deno.TcpConn;
+  /** Size of the buffer that its reader has. */
+  bufferBytes = 0;
+  /** Bytes in that which are part of something that has not come whole. */
+  unreadBytes = 0;
   #isWriting = false;
   #isEnding = false;
   #isClosed = false;

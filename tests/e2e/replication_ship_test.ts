@@ -225,12 +225,13 @@ Deno.test("a stream may turn to a snapshot in the middle of a unit, which is dro
 /** A replica of three shards on a fake primary of two, standing at 10 and 20 of its histories. */
 async function standing(
   use: (replica: TestNode, primary: FakePrimary, images: Uint8Array[]) => Promise<void>,
+  durability = NOT_KEPT,
 ): Promise<void> {
   await using source = TestNode.start({ shards: 2 });
   for (let i = 0; i < 40; i++) source.run("SET", `k${i}`, "new");
   const images = [];
   for (const shard of [0, 1]) images.push((await imageOf(source, shard)).bytes);
-  await using replica = TestNode.start({ shards: 3 });
+  await using replica = TestNode.start({ shards: 3 }, { durability });
   for (let i = 0; i < 40; i++) replica.run("SET", `k${i}`, "old");
   using primary = new FakePrimary(2);
   const positions = primary.histories.map((history, i) => ({
@@ -293,6 +294,48 @@ Deno.test("where the data stands is not where what was staged did, when the prim
     assertEquals(offsets, [10, 20]);
     assertEquals(count(replica, "old"), 40);
   }));
+
+Deno.test("where the data stands is not where what was staged did, when a link that waited was killed", async () => {
+  const room = Promise.withResolvers<void>();
+  let isFull = false;
+  let waits = 0;
+  const whenRoom = () => {
+    if (!isFull) return null;
+    waits++;
+    return room.promise;
+  };
+  await standing(async (replica, primary, images) => {
+    // A test that fails must not wait for the disk when it ends.
+    using _ = { [Symbol.dispose]: () => room.resolve() };
+    const zero = await primary.next(0);
+    const one = await primary.next(1);
+    await one.peer.send(primary.ack(1, 50) + "+SNAPSHOT\r\n");
+    await zero.peer.send(concat(bytes(primary.ack(0, 40)), ship(images[0], 40)));
+    await zero.peer.send(frame(40, "SET", keyOf(0), "staged"));
+    const { replication } = replica;
+    const next = () => replication.status().upstream!.links[0].nextOffset;
+    await until("it streams into the staging", () => next() === 41);
+    // From now on every slice is as short as one may be, and the loop waits behind it, with frames to go.
+    Object.defineProperty(replica.gate, "isDue", { get: () => true });
+    isFull = true;
+    const frames = Array.from({ length: 500 }, (_, i) => frame(41 + i, "SET", keyOf(0), `${i}`));
+    await zero.peer.send(frames.join(""));
+    await until("it waits", () => waits > 0);
+    const applied = next();
+    assert(applied < 541);
+    const [{ id }] = replication.linkClients();
+    replication.killLink(id, "killed");
+    // The runner has taken note and connects; then the loop goes on that served the link before.
+    for (let i = 0; i < 100; i++) await Promise.resolve();
+    isFull = false;
+    room.resolve();
+    const again = await primary.next(0);
+    assertEquals(again.claim[2], `${applied}`);
+    const offsets = replication.positions()!.positions.map(({ offset }) => offset);
+    assertEquals(offsets, [10, 20]);
+    assertEquals(count(replica, "old"), 40);
+  }, { ...NOT_KEPT, whenRoom });
+});
 
 Deno.test("a link that was given up while it waited for the disk leaves the next one's frames alone", async () => {
   await using source = TestNode.start({ shards: 2 });

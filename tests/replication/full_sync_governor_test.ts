@@ -38,6 +38,22 @@ Deno.test("a stream that caught up ends the row, and so does a long time", () =>
   assertEquals(governor.request({ key: "r", because: "evicted", nowMs: later }).consecutive, 1);
 });
 
+Deno.test("a ship that an operator ended is none of a row", () => {
+  const governor = new FullSyncGovernor();
+  governor.forgetLatest("r");
+  for (let i = 0; i < 5; i++) {
+    assertEquals(governor.request({ key: "r", because: "noHistory", nowMs: i }).notBeforeMs, i);
+    governor.forgetLatest("r");
+    assertEquals([governor.consecutive("r"), governor.size], [0, 0]);
+  }
+  governor.request({ key: "r", because: "evicted", nowMs: 9 });
+  governor.request({ key: "r", because: "ahead", nowMs: 9 });
+  governor.forgetLatest("r");
+  const { consecutive, explanation } = governor.request({ key: "r", because: "ahead", nowMs: 9 });
+  assertEquals(consecutive, 2);
+  assert(explanation.startsWith("ship 2 in a row (evicted, ahead)"));
+});
+
 Deno.test("replicas are governed apart, and a bounded number of them", () => {
   const governor = new FullSyncGovernor();
   for (let i = 0; i < GOVERNED_REPLICAS_MAX * 3; i++) {

@@ -111,6 +111,7 @@ export class TestNode implements AsyncDisposable {
   readonly #timer: ReturnType<typeof setInterval>;
   readonly #nowMs: () => number;
   #closed = false;
+  #nextClientId = 1;
 
   private constructor(settings: Partial<ConfigValues>, options: TestNodeOptions) {
     const aheadMs = options.clockAheadMs ?? 0;
@@ -155,6 +156,7 @@ export class TestNode implements AsyncDisposable {
       clock: { ...SYSTEM_CLOCK, nowMs: this.#nowMs },
       workers: this.workers,
       clientPort: () => this.port,
+      nextClientId: () => this.#nextClientId++,
       isLoading: () => this.isLoading,
       descriptorLacked() {},
       guardsChanged: () => void this.guardChanges++,
