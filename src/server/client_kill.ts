@@ -7,7 +7,7 @@
 import { ascii } from "../base/ascii.ts";
 import type { Call } from "../commands/call.ts";
 import { ERR_SYNTAX, ERR_UNBLOCKED } from "../resp/errors.ts";
-import { type ClientFilter, clientType, matches } from "./client_list.ts";
+import { type ClientFilter, clientType, everybody, isLink, matches } from "./client_list.ts";
 import { integerArgument, unknownOrWrong, word } from "./command_parts.ts";
 import { DEFAULT_USER } from "./password.ts";
 import type { Server } from "./server.ts";
@@ -18,7 +18,7 @@ const ERR_AGE_INTEGER = ascii("ERR maxage is not an integer or out of range");
 const ERR_AGE_RANGE = ascii("ERR maxage should be greater than 0");
 const ERR_UNBLOCK_REASON = ascii("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
 
-/** Why a killed client's connection ended, for the log. */
+/** Why the connection of a killed client, or a link of replication, ended, for the log. */
 const KILLED = "killed by CLIENT KILL";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -63,6 +63,7 @@ function readFilter(call: Call): { filter: ClientFilter; skipMe: boolean } | nul
         if (call.text(value) !== DEFAULT_USER) {
           return refuse(`ERR No such user '${call.text(value)}'`);
         }
+        filter.isOfUser = true;
         break;
       case "ADDR":
         filter.addr = call.text(value);
@@ -90,9 +91,10 @@ export function clientKill(server: Server, call: Call): void {
   if (read === null) return;
   const { session, reply } = call;
   let killed = 0;
-  for (const other of [...server.clients.sessions()]) {
+  for (const other of everybody(server)) {
     if (!matches(other, read.filter, call.nowMs)) continue;
-    if (other !== session) server.clients.kill(other, KILLED);
+    if (isLink(other)) server.replication.killLink(other.id, KILLED);
+    else if (other !== session) server.clients.kill(other, KILLED);
     else if (read.skipMe) continue;
     else session.closing = true; // once it has its reply
     killed++;

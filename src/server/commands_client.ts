@@ -14,10 +14,9 @@ import {
   type CommandFlag,
   type CommandSpec,
 } from "../commands/registry.ts";
-import type { Session } from "../commands/session.ts";
 import { ERR_SYNTAX } from "../resp/errors.ts";
 import { clientKill, clientUnblock } from "./client_kill.ts";
-import { clientLine, clientType, typeOf } from "./client_list.ts";
+import { clientType, everybody, lineOf, type Listed, typeOf } from "./client_list.ts";
 import { getName, noEvict, noTouch, replyMode, setInfo, setName } from "./client_self.ts";
 import { ADMIN_ANYTIME, ANYTIME, integerArgument, unknownOrWrong, word } from "./command_parts.ts";
 import { TRACKING_HELP, trackingCommands } from "./commands_tracking.ts";
@@ -82,29 +81,29 @@ const TYPES = ["NORMAL", "MASTER", "REPLICA", "PUBSUB"] as const;
 
 /** CLIENT of `server`. */
 export function clientCommands(server: Server): CommandSpec[] {
-  function lines(call: Call, sessions: Iterable<Session>): void {
+  function lines(call: Call, chosen: Iterable<Listed>): void {
     let text = "";
-    for (const session of sessions) text += clientLine(session, call.nowMs) + "\n";
+    for (const listed of chosen) text += lineOf(listed, call.nowMs) + "\n";
     call.reply.verbatim("txt", text);
   }
 
   function list(call: Call): void {
     const { reply, argc } = call;
-    const { clients } = server;
-    if (argc === 2) return lines(call, clients.sessions());
+    if (argc === 2) return lines(call, everybody(server));
     const option = word(call, 2);
     if (option === "TYPE" && argc === 4) {
       const type = clientType(call.text(3));
       if (type === null) return reply.errorText(`ERR Unknown client type '${call.text(3)}'`);
-      return lines(call, [...clients.sessions()].filter((session) => typeOf(session) === type));
+      return lines(call, everybody(server).filter((listed) => typeOf(listed) === type));
     }
     if (option !== "ID" || argc < 4) return reply.error(ERR_SYNTAX);
-    const chosen: Session[] = [];
+    const links = new Map(server.replication.linkClients().map((link) => [link.id, link]));
+    const chosen: Listed[] = [];
     for (let i = 3; i < argc; i++) {
       const id = integerArgument(call, i, ERR_CLIENT_ID);
       if (Number.isNaN(id)) return;
-      const session = clients.session(id);
-      if (session !== undefined) chosen.push(session);
+      const listed = server.clients.session(id) ?? links.get(id);
+      if (listed !== undefined) chosen.push(listed);
     }
     lines(call, chosen);
   }

@@ -144,6 +144,12 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     reason: "Each costs a search, and everybody else waits.",
   },
   {
+    what:
+      "CLIENT LIST has a line for each link of a replica and to the primary, one per shard; `connected_clients` of a replica counts none of them",
+    reason:
+      "Each shard has a link of its own; in Redis there is one, and on a replica it counts as a client.",
+  },
+  {
     what: "CLIENT commands run while all clients are paused",
     reason: "Redis holds even CLIENT UNPAUSE until the pause is over.",
   },
