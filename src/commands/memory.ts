@@ -85,12 +85,15 @@ function tableBytes(node: ShardsPort, db: number): number {
   return bytes;
 }
 
-/** Bytes of a node's arenas that are no data: hash tables, and blocks that only snapshots hold. */
+/**
+ * Bytes of a node's arenas that are no data: hash tables, nearly, and blocks that only snapshots hold; at
+ * most what is in use.
+ */
 export function overheadBytes(node: ShardsPort): number {
   let bytes = 0;
   for (let db = 0; db < node.shards[0].keys.databases; db++) bytes += tableBytes(node, db);
   for (const { keys } of node.shards) bytes += keys.arena.deferredBytes;
-  return bytes;
+  return Math.min(bytes, arenaTotals(node).used);
 }
 
 /** Redis's fields, as far as they have a meaning here. */

@@ -102,7 +102,8 @@ function storePairsByShard(call: Call): boolean {
   }
   // All shards before any is written: a request that is refused has done nothing.
   for (const { shard, keysAt, bytes } of groups.values()) {
-    if (!pairsFit(call.node.shards[shard].keys, keysAt.length, bytes)) {
+    call.useShard(shard); // whose refusal counts
+    if (!pairsFit(call.keys, keysAt.length, bytes)) {
       call.reply.error(ERR_OOM);
       return false;
     }

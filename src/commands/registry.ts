@@ -178,8 +178,8 @@ export class Command {
   /** It may need memory: refused when there is none. */
   readonly deniesOom: boolean;
   /**
-   * Whether keys are evicted for what it asks for itself: it edits the value of its first key. Those that
-   * store a copy or a result are refused.
+   * Whether keys are evicted for what it asks for itself: it edits the value of its first key, or stores
+   * what the request brings. Those that store a copy or a result are refused.
    */
   readonly makesRoom: boolean;
   /** Allowed before AUTH. */
@@ -285,7 +285,8 @@ export class Command {
     this.runsInMulti = WITHIN_MULTI.has(spec.name);
     this.deniesMulti = spec.flags.includes("no_multi");
     this.deniesOom = spec.flags.includes("denyoom");
-    this.makesRoom = this.deniesOom && spec.keyAccess?.[0].startsWith("RW") === true;
+    this.makesRoom = this.deniesOom && spec.keyAccess !== undefined &&
+      (spec.keyAccess[0].startsWith("RW") || spec.keyAccess.length === 1);
     this.needsNoAuth = spec.flags.includes("no_auth");
     this.runsLoading = spec.flags.includes("loading");
     this.runsStale = spec.flags.includes("stale");

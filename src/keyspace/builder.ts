@@ -94,6 +94,8 @@ export class ValueBuilder {
   readonly #streams: Streams;
   readonly #entry = new EntryDraft();
   #type = NO_TYPE;
+  /** Bytes of the arena that were in use when the value at hand was begun. */
+  #usedBefore = 0;
 
   /** Builds in `keys`; `refuse` must throw. */
   constructor(
@@ -114,6 +116,7 @@ export class ValueBuilder {
   begin(type: number, keyBytes: number): void {
     this.abort();
     if (keyBytes > KEY_BYTES_MAX) this.#refuse("keyTooLong", keyBytes);
+    this.#usedBefore = this.keys.arena.usedBytes;
     this.#need(keyBytes);
     this.#kind(type).begin();
     this.#type = type;
@@ -136,9 +139,13 @@ export class ValueBuilder {
     }
   }
 
+  /** What is refused says how much the value has taken by then, and half as much for what may follow. */
   #need(bytes: number): void {
     const need = bytes + ELEMENT_SLACK_BYTES;
-    if (!this.keys.arena.hasRoom(need)) this.#refuse("noRoom", need);
+    const { arena } = this.keys;
+    if (arena.hasRoom(need)) return;
+    arena.refusedBytes = need + (arena.usedBytes - this.#usedBefore) * 1.5;
+    this.#refuse("noRoom", need);
   }
 
   #checkMember(bytes: number): void {

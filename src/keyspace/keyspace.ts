@@ -13,7 +13,7 @@
 
 import { COPY_WORDS_MAX, copyWords } from "../base/copy.ts";
 import { invariant } from "../base/invariant.ts";
-import { type Arena, byteAt } from "../memory/arena.ts";
+import { type Arena, byteAt, SPAN_BYTES } from "../memory/arena.ts";
 import { Blobs } from "../memory/blob.ts";
 import {
   Dict,
@@ -77,6 +77,8 @@ const PAGES_A_FIELD = 8;
 /** Deadlines are summed as multiples of this and what is left of them: both stay below 2^53. */
 const LOW_RANGE: number = 2 ** 26;
 
+/** Bytes of holes, beyond what is needed, without which a span is not worth looking for. */
+const HOLES_MIN_BYTES: number = 4 * SPAN_BYTES;
 /** Spans that `compact` tries: each has to be looked for among all. */
 const COMPACT_ATTEMPTS = 4;
 
@@ -218,6 +220,8 @@ export class Keyspace implements WatchedKeys, CollectionParts {
   #hash = 0;
   /** What is taken apart in slices. A fork's are its origin's, which goes on when the fork is forgotten. */
   #graves: Grave[] = [];
+  /** Use of the arena from which on compacting was in vain. */
+  #compactBelow = Infinity;
   /** Builds copies of other keyspaces' values. */
   #builder: ValueBuilder | null = null;
   readonly #list = new EntryList();
@@ -1163,6 +1167,16 @@ export class Keyspace implements WatchedKeys, CollectionParts {
     this.#graves.push(this.#buryDatabase(root));
   }
 
+  /** Gives back the tables of databases that were emptied while the arena was too full to shrink them. */
+  dropHollowTables(): void {
+    for (let db = 0; db < this.databases; db++) {
+      const root = this.#roots[db];
+      if (root === 0 || !this.dict.isHollow(root)) continue;
+      this.#roots[db] = 0;
+      this.#graves.push(this.#buryDatabase(root));
+    }
+  }
+
   /** Exchanges two databases. */
   swap(one: number, other: number): void {
     if (this.#interested !== 0 && one !== other) {
@@ -1206,6 +1220,24 @@ export class Keyspace implements WatchedKeys, CollectionParts {
     // What a database held comes before its next page, so that few graves are ever open.
     if (!grave.step()) graves.splice(below, 0, grave);
     return true;
+  }
+
+  /**
+   * As `compact`, where `bytes` and some more lie in holes, and not again where it was in vain until more
+   * do. The length of the holes is known at once, a span to empty is looked for among all.
+   */
+  compactFor(bytes: number): boolean {
+    const { arena } = this;
+    if (arena.usedBytes >= this.#compactBelow) return false;
+    if (arena.spanBytes - arena.usedBytes < bytes + HOLES_MIN_BYTES) return false;
+    if (this.compact()) return true;
+    this.#compactBelow = arena.usedBytes - HOLES_MIN_BYTES;
+    return false;
+  }
+
+  /** Where compacting was in vain it may be tried again. */
+  forgetVainCompacting(): void {
+    this.#compactBelow = Infinity;
   }
 
   /**

@@ -81,6 +81,14 @@ const SMALL_BYTES = 8_192;
  * The lower half is cut by `SCARCE_CLASS`, so that it has a block of every size.
  */
 const RESERVE_SPANS = 16;
+/**
+ * Spans kept back beyond that for writes that are made again (`lendsReserve`), a part of all up to so many.
+ * Their blocks come to lie otherwise than where they were made first: of each size there may be a span that
+ * is not full. An arena of fewer than `LENDING_SPANS_MIN` keeps none.
+ */
+const LENT_SPANS_MAX = 80;
+const LENT_SHARE: number = 1 / 32;
+const LENDING_SPANS_MIN = 512;
 /** Spans that a byte asked for takes: a quarter more, since classes round up and long values have an index. */
 const SPANS_PER_BYTE: number = 1.25 / SPAN_BYTES;
 
@@ -202,6 +210,11 @@ export class Arena implements ReadMemory {
   pressure: ArenaPressure | null = null;
   /** Bytes for which `hasRoom` said last that there is none; for whoever can make room and try again. */
   refusedBytes = 0;
+  /**
+   * Whether what is kept back for it, and most of the reserve, may be used by what is done now: a write that
+   * was made already, where it comes from, in as full an arena.
+   */
+  lendsReserve = false;
   /** Told when a fresh span is cut: the bytes from the memory's beginning to that span's end. */
   cutFresh: ((usedTo: number) => void) | null = null;
 
@@ -223,6 +236,8 @@ export class Arena implements ReadMemory {
   /** Leaves without a use now. */
   readonly #spareLeaves: Int32Array<ArrayBuffer>[] = [];
   readonly #reserveSpans: number;
+  /** Kept back beside the reserve; see `LENT_SPANS_MAX`. */
+  readonly #lentSpans: number;
   /** Spans of one size each that a large request may take beside those that its bytes fill. */
   readonly #classSpans: number;
   /** The span that is being emptied, 0 if none is. */
@@ -254,6 +269,9 @@ export class Arena implements ReadMemory {
     this.#spanPrev = new Int32Array(spans);
     this.#stuckLive = new Int32Array(spans);
     this.#reserveSpans = Math.min(RESERVE_SPANS, spans >> 3);
+    this.#lentSpans = spans < LENDING_SPANS_MIN
+      ? 0
+      : Math.min(LENT_SPANS_MAX, Math.floor(spans * LENT_SHARE));
     this.#classSpans = Math.min(CLASS_WORDS.length, spans >> 4);
   }
 
@@ -307,22 +325,24 @@ export class Arena implements ReadMemory {
 
   /** Whether there could ever be room for `bytes` more, were all else given back. */
   couldHold(bytes: number): boolean {
-    return this.#spanCount - 1 >= this.#reserveSpans + this.#spansFor(bytes);
+    return this.#spanCount - 1 >= this.#reserveSpans + this.#lentSpans + this.#spansFor(bytes);
   }
 
   /** As `hasRoom`, of the room that is there now. */
   promises(bytes: number): boolean {
-    const free = this.#freeSpans;
-    if (free >= this.#reserveSpans + this.#spansFor(bytes)) return true;
+    const lends = this.lendsReserve;
+    const reserve = lends ? this.#reserveSpans >> 2 : this.#reserveSpans;
+    const free = lends ? this.#freeSpans : this.#freeSpans - this.#lentSpans;
+    if (free >= reserve + this.#spansFor(bytes)) return true;
     // No whole span to spare, yet deletes may have left room in many. Should a size without room
     // come up, it may have a span of the reserve; the others are then served from its lower half.
-    return bytes <= SMALL_BYTES && free > this.#reserveSpans >> 1 &&
+    return bytes <= SMALL_BYTES && free > reserve >> 1 &&
       this.spanBytes - this.usedBytes >= this.memory.byteLength / 64;
   }
 
   /** Whether `bytes` more need nothing of the reserve: what only saves memory is left undone else. */
   spares(bytes: number): boolean {
-    return this.#freeSpans > this.#reserveSpans + this.#spansFor(bytes);
+    return this.#freeSpans > this.#reserveSpans + this.#lentSpans + this.#spansFor(bytes);
   }
 
   /**

@@ -137,6 +137,11 @@ export class Dict {
     return this.#i32[root * 2 + R_COUNT];
   }
 
+  /** Whether it has no entries, yet more than one page. */
+  isHollow(root: number): boolean {
+    return this.count(root) === 0 && this.#i32[root * 2 + R_DEPTH] > 0;
+  }
+
   #newPage(depth: number, slots: number): number {
     const page = this.#arena.allocate(16 + slots * 4);
     const p = page * 2;

@@ -83,6 +83,8 @@ const SAMPLE = 64;
 const EXACT_BELOW_MICROSECONDS = 1_000;
 /** Bytes that a write may need beyond its request: a page split, copies of frozen pages. */
 const WRITE_SLACK_BYTES = 1_024;
+/** How often one request is run again since it asked for more room. */
+const RERUNS_MAX = 16;
 
 /**
  * Bytes of replies that one EXEC may have. Its commands all run, whatever they reply, so past this the
@@ -373,20 +375,28 @@ export class Executor {
   }
 
   /**
-   * Runs a command once more that was refused for more room than every command is promised, and has changed
-   * nothing, when there is that room. `HELD` when it is to be tried again later.
+   * Runs a command again that was refused for more room than every command is promised, and has changed
+   * nothing, when there is that room; and again, since several shards may refuse it, and since what
+   * RESTORE takes shows as it goes. `HELD` when it is to be tried again later.
    */
   #runWithRoom(session: Session, command: Command, replyStart: number, errors: number): number {
     const { call, memory } = this;
     const { reply } = session;
-    const { arena } = call.keys;
-    const room = memory.admit(call.keys, arena.refusedBytes);
-    if (room === NO_ROOM) return DONE;
-    arena.refusedBytes = 0;
-    reply.at = replyStart;
-    reply.errors = errors;
-    if (room === ROOM_LATER) return HELD;
-    command.run(call);
+    const { writes } = call;
+    let reruns = 0;
+    do {
+      const { arena } = call.keys;
+      const room = memory.admit(call.keys, arena.refusedBytes);
+      if (room === NO_ROOM) return DONE;
+      arena.refusedBytes = 0;
+      reply.at = replyStart;
+      reply.errors = errors;
+      if (room === ROOM_LATER) return HELD;
+      command.run(call);
+    } while (
+      reply.errors !== errors && call.keys.arena.refusedBytes !== 0 && call.writes === writes &&
+      ++reruns < RERUNS_MAX
+    );
     return DONE;
   }
 

@@ -19,7 +19,7 @@ import { type Gate, WORK_MS } from "../base/gate.ts";
 import { accessClockAt } from "../keyspace/access.ts";
 import { type EvictionPolicy, Evictor, NONE_LEFT } from "../keyspace/evict.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
-import { type Arena, SPAN_BYTES } from "../memory/arena.ts";
+import type { Arena } from "../memory/arena.ts";
 import type { Latency } from "../observability/latency.ts";
 
 /** `admit`: the command can run to its end. */
@@ -43,9 +43,6 @@ const FULL_TENACITY = 100;
  * still is room, instead of many at once, with everybody waiting, when there is none.
  */
 const HEADROOM_SHARE = 1 / 32;
-
-/** Bytes of holes, beyond what is needed, without which a span is not worth looking for. */
-const HOLES_MIN_BYTES: number = 4 * SPAN_BYTES;
 
 /** The settings it follows; units are in the names. */
 export interface MemorySettings {
@@ -99,8 +96,6 @@ export class MemoryLimit {
   /** Monotonic time since which memory is above `maxmemory`; NaN while it is not. */
   #overSinceMs = NaN;
   #overMs = 0;
-  /** By keyspace: use of its arena from which on compacting was in vain, until the next tick. */
-  readonly #compactBelow: Float64Array;
   /** What requests wait for: bytes by keyspace. */
   readonly #wanted = new Map<Keyspace, number>();
   #isRunning = false;
@@ -109,7 +104,6 @@ export class MemoryLimit {
   constructor(keyspaces: readonly Keyspace[]) {
     this.#keyspaces = keyspaces;
     this.#evictor = new Evictor(keyspaces);
-    this.#compactBelow = new Float64Array(keyspaces.length).fill(Infinity);
     this.#ofOne = keyspaces.length === 1
       ? [this.#evictor]
       : keyspaces.map((keys) => new Evictor([keys]));
@@ -142,8 +136,9 @@ export class MemoryLimit {
   tick(nowMs: number): void {
     for (const keys of this.#keyspaces) {
       keys.accessClock = accessClockAt(nowMs, keys.accessCountsUses);
+      keys.forgetVainCompacting();
+      keys.dropHollowTables();
     }
-    this.#compactBelow.fill(Infinity);
     if (this.isIgnored) return;
     const isOver = this.isOver();
     if (isOver) this.#noteOver();
@@ -315,7 +310,7 @@ export class MemoryLimit {
     const evictor = this.#mayEvict ? this.#evictorOf(keys) : null;
     let untilLook = STEPS_PER_LOOK;
     while (!arena.promises(bytes)) {
-      const isFreed = arena.takeBack() || this.#compact(keys, bytes) ||
+      const isFreed = arena.takeBack() || keys.compactFor(bytes) ||
         evictor !== null && this.#evict(evictor);
       if (!isFreed) return false;
       if (--untilLook > 0) continue;
@@ -323,17 +318,6 @@ export class MemoryLimit {
       untilLook = STEPS_PER_LOOK;
     }
     return true;
-  }
-
-  /** Makes one span of the holes that others have left, if there are enough of them. */
-  #compact(keys: Keyspace, bytes: number): boolean {
-    const { arena } = keys;
-    const index = this.#keyspaces.indexOf(keys);
-    if (arena.usedBytes >= this.#compactBelow[index]) return false;
-    if (arena.spanBytes - arena.usedBytes < bytes + HOLES_MIN_BYTES) return false;
-    if (keys.compact()) return true;
-    this.#compactBelow[index] = arena.usedBytes - HOLES_MIN_BYTES;
-    return false;
   }
 
   // ---- background ------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ import type { RequestQueue } from "../commands/request_queue.ts";
 import type { Command, CommandTable } from "../commands/registry.ts";
 import { Session } from "../commands/session.ts";
 import { BuildRefusedError } from "../keyspace/builder.ts";
+import type { Keyspace } from "../keyspace/keyspace.ts";
 import { ReplyWriter } from "../resp/reply_writer.ts";
 import {
   type AcrossKey,
@@ -111,10 +112,27 @@ function frameOf(word: Uint8Array): FrameArguments & { readonly buf: Uint8Array 
 
 /** Bytes that a frame may need beyond its own. */
 const FRAME_SLACK_BYTES = 1024;
+/** How often one frame is run again since it asked for more room. */
+const RERUNS_MAX = 16;
 /** Bytes that an entry may take that changes its place or name, page splits included. */
 const MOVED_ENTRY_BYTES = 256 * 1024;
 /** Name under which a key is put aside in the middle of a swap; nobody has it. */
 const ASIDE: Uint8Array = crypto.getRandomValues(new Uint8Array(32));
+
+/**
+ * Whether there is room for `bytes` in an arena. Upstream there was, in blocks that lay otherwise: so all is
+ * done for it that gives up nothing, and the reserve lent at last, where blocks take more than they need.
+ */
+function makeRoom(keys: Keyspace, bytes: number): boolean {
+  const { arena } = keys;
+  arena.lendsReserve = false;
+  while (!arena.promises(bytes)) {
+    if (arena.takeBack() || keys.compactFor(bytes)) continue;
+    arena.lendsReserve = true;
+    return arena.promises(bytes);
+  }
+  return true;
+}
 
 /** A command that had no memory: passing it over would be silent loss. */
 const NO_MEMORY: ApplyFailure = { name: "ApplyFailed", detail: "no memory: raise arena-size" };
@@ -195,7 +213,10 @@ export class Applier {
   close(): void {
     if (this.#target === null) return;
     const { shards } = this.#target;
-    for (let i = 0; i < shards.length; i++) shards[i].keys.hidesExpired = true;
+    for (let i = 0; i < shards.length; i++) {
+      shards[i].keys.hidesExpired = true;
+      shards[i].keys.arena.lendsReserve = false;
+    }
     this.#target = null;
   }
 
@@ -354,14 +375,15 @@ export class Applier {
     if (firstKey > 0 && firstKey < argc) call.route(firstKey);
     // What is staged beside the data has not happened yet.
     call.events = call.effects === NO_EFFECTS ? this.#silence : this.#events;
-    if (
-      command.deniesOom && !call.keys.arena.hasRoom(stops[argc - 1] - starts[0] + FRAME_SLACK_BYTES)
-    ) {
+    const { deniesOom } = command;
+    if (deniesOom && !makeRoom(call.keys, stops[argc - 1] - starts[0] + FRAME_SLACK_BYTES)) {
       return NO_MEMORY;
     }
     const reply = this.#reply;
     reply.at = 0;
     const { errors } = reply;
+    const { writes } = call;
+    call.keys.arena.refusedBytes = 0;
     const across = command.checksSlots && target.shards.length > 1 &&
         !READS_ACROSS.has(command.spec.name)
       ? keysAcross(target, call, command)
@@ -371,10 +393,31 @@ export class Applier {
       if (failure !== null) return failure;
     } else {
       command.run(call);
+      if (reply.errors !== errors && deniesOom && call.writes === writes) {
+        this.#runWithRoom(call, command, errors);
+      }
     }
     if (reply.errors === errors) return null;
     const said = latin1(reply.buf, reply.lastErrorAt, Math.min(reply.at, reply.lastErrorAt + 128));
     return { name: "ApplyFailed", detail: `${command.spec.name}: ${said.trim()}` };
+  }
+
+  /**
+   * Runs a command again that was refused for more room than every command is promised, and has changed
+   * nothing, while there is that room. Nothing is evicted for it: what goes, the upstream says.
+   */
+  #runWithRoom(call: Call, command: Command, errors: number): void {
+    const reply = this.#reply;
+    const { writes } = call;
+    for (let reruns = 0; reruns < RERUNS_MAX; reruns++) {
+      const { arena } = call.keys;
+      if (arena.refusedBytes === 0 || !makeRoom(call.keys, arena.refusedBytes)) return;
+      arena.refusedBytes = 0;
+      reply.at = 0;
+      reply.errors = errors;
+      command.run(call);
+      if (reply.errors === errors || call.writes !== writes) return;
+    }
   }
 
   /** Runs a command whose keys lie on different shards here; what it replies is not looked at. */
@@ -449,7 +492,7 @@ export class Applier {
         effects.end();
         continue;
       }
-      if (!keys.arena.hasRoom(MOVED_ENTRY_BYTES)) return NO_MEMORY;
+      if (!makeRoom(keys, MOVED_ENTRY_BYTES)) return NO_MEMORY;
       this.#swapOwned(shard, place, one, other);
     }
     return null;

@@ -1,7 +1,9 @@
 import { assert, assertEquals, assertGreater } from "@std/assert";
 import type { EvictionPolicy } from "../../src/keyspace/evict.ts";
-import { type Client, plain } from "../support/client.ts";
-import { TestServer, until } from "../support/server.ts";
+import { type Client, type Plain, plain } from "../support/client.ts";
+import { Random } from "../support/random.ts";
+import { inStep, linkUp } from "../support/replicas.ts";
+import { type Settings, TestServer, until } from "../support/server.ts";
 
 const MiB = 2 ** 20;
 const OOM = "-OOM command not allowed when used memory > 'maxmemory'.";
@@ -204,6 +206,109 @@ Deno.test("a full arena evicts as well: no write is refused, small or large", as
     assertEquals(await client.ask("SET", "huge", "x".repeat(20 * MiB)), OOM);
     assertEquals(await client.line("DBSIZE"), keys);
   }
+});
+
+/** Sets keys out of `range` to values of all sizes until a full arena has evicted a good part of them. */
+async function churn(server: TestServer, count: number, range: number): Promise<void> {
+  const client = await server.connect();
+  const random = new Random(7);
+  const value = "v".repeat(9_000);
+  for (let at = 0; at < count; at += 500) {
+    const commands = Array.from({ length: 500 }, () => {
+      const longest = random.pick([300, 300, 300, 2_000, 2_000, 9_000]);
+      return ["SET", `key:${random.below(range)}`, value.slice(0, random.below(longest))];
+    });
+    for (const reply of await client.pipeline(...commands)) assertEquals(reply, "OK");
+  }
+  assertGreater(evictedKeys(server), 1_000);
+}
+
+Deno.test("a full arena evicts for what MSET, MSETNX and RESTORE bring", async () => {
+  for (const shards of ["1", "2"]) {
+    await using server = await TestServer.start({
+      shards,
+      "arena-size": "16mb",
+      "maxmemory-policy": "allkeys-lru",
+    });
+    const client = await server.connect();
+    await client.ask("SADD", "set", ...Array.from({ length: 2_000 }, (_, i) => `member ${i}`));
+    const dumped = await client.run("DUMP", "set") as Uint8Array;
+    await client.ask("DEL", "set");
+    await churn(server, 20_000, 1e9);
+    for (let round = 0; round < 8; round++) {
+      await churn(server, 500, 1e9);
+      for (const size of [60, 100, 1_000, 5_000]) {
+        const pairs = Array.from({ length: size }, (_, i) => [`{m}${round}:${size}:${i}`, "x"])
+          .flat();
+        const context = `round ${round}, ${size} pairs, ${shards} shards`;
+        assertEquals(
+          await client.ask("MSET", ...pairs.map((word) => word.replace("{m}", "m"))),
+          "OK",
+        );
+        assertEquals(await client.ask("MSETNX", ...pairs), 1, context);
+      }
+      assertEquals(await client.ask("RESTORE", `set:${round}`, "0", dumped), "OK");
+      assertEquals(await client.line(`SCARD set:${round}`), 2_000);
+    }
+    // What could never be held is refused as before.
+    const keys = await client.line("DBSIZE");
+    const huge = Array.from({ length: 20 }, (_, i) => [`{huge}${i}`, "x".repeat(MiB)]).flat();
+    assertEquals(await client.ask("MSET", ...huge), OOM);
+    assertEquals(await client.line("DBSIZE"), keys);
+  }
+});
+
+Deno.test("what a full arena has evicted and taken fits a replica as large, and a start", async () => {
+  const dir = await Deno.realPath(await Deno.makeTempDir());
+  const settings: Settings = {
+    "arena-size": "32mb",
+    "maxmemory-policy": "allkeys-lru",
+    appendonly: "yes",
+    "auto-aof-rewrite-percentage": "0",
+  };
+  let digest: Plain;
+  try {
+    {
+      await using primary = await TestServer.start(settings, { dir });
+      await using replica = await TestServer.start({
+        "arena-size": "32mb",
+        replicaof: `127.0.0.1 ${primary.port}`,
+      });
+      await linkUp(primary, replica);
+      await churn(primary, 120_000, 60_000);
+      await inStep(primary, replica);
+      assertEquals(await primary.info("sync_full"), "1");
+      digest = await primary.ask("DEBUG", "DIGEST");
+      assertEquals(await replica.ask("DEBUG", "DIGEST"), digest, "on the replica");
+    }
+    await using restarted = await TestServer.start(settings, { dir });
+    assertEquals(await restarted.ask("DEBUG", "DIGEST"), digest, "behind a start");
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+});
+
+Deno.test("a database that is emptied while its arena is full gives its table back", async () => {
+  await using server = await TestServer.start({ "arena-size": "16mb" });
+  const client = await server.connect();
+  const refused = await fill(client, "k", 400_000, { value: "v" });
+  assertGreater(refused.length, 0);
+  const keys = Number(await client.line("DBSIZE"));
+  // In the order of SCAN one page of the table after another is emptied, the first while nothing is free yet.
+  const found: string[] = [];
+  for (let cursor = "";;) {
+    const [next, names] = await client.line(`SCAN ${cursor || 0} COUNT 10000`) as [
+      string,
+      string[],
+    ];
+    for (const name of names) found.push(name);
+    if ((cursor = next) === "0") break;
+  }
+  while (found.length > 0) await client.ask("DEL", ...found.splice(0, 1_000));
+  assertEquals(await client.line("DBSIZE"), 0);
+  await until(`what ${keys} keys took is given back`, () => usedBytes(server) < 10_000);
+  const dataset = Number(await server.info("used_memory_dataset"));
+  assert(dataset >= 0, `${dataset} bytes`);
 });
 
 Deno.test("holes that deletes have left hold large values, whatever the policy", async () => {
