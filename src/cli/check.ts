@@ -39,8 +39,8 @@ export async function check(request: CheckRequest, say: (line: string) => void):
       say(`  ${report.fault}`);
       const lost = report.bytes - report.soundBytes;
       const { canBeCut, followedBy } = report;
-      if (request.fix && canBeCut && followedBy === null) await fix(report, say);
-      else isWell = false;
+      const isMended = request.fix && canBeCut && followedBy === null && await fix(report, say);
+      if (!isMended) isWell = false;
       if (!canBeCut) say("  cutting it would not mend it: an image counts as a whole");
       else if (followedBy !== null) say(`  it is not cut: ${followedBy} follows it`);
       else if (!request.fix) say(`  --fix cuts off the last ${lost} bytes and keeps a copy`);
@@ -60,14 +60,18 @@ async function checkImage(path: string): Promise<FileReport> {
   }
 }
 
-async function fix(report: FileReport, say: (line: string) => void): Promise<void> {
+/** Cuts a file and looks at what is left; whether that is sound. */
+async function fix(report: FileReport, say: (line: string) => void): Promise<boolean> {
+  const { path, soundBytes } = report;
   try {
-    const locks = await locksOf(report.path);
-    const copy = await cutFile(DISK, report.path, report.soundBytes, locks);
-    say(`  cut to ${report.soundBytes} bytes; as it was: ${copy}`);
+    const copy = await cutFile(DISK, path, soundBytes, await locksOf(path));
+    say(`  cut to ${soundBytes} bytes; as it was: ${copy}`);
   } catch (error) {
-    throw error instanceof LoadError ? error : saveError(report.path, error);
+    throw error instanceof LoadError ? error : saveError(path, error);
   }
+  const [left] = await checkAof(DISK, path);
+  if (left.fault !== null) say(`  what is left is not sound: ${left.fault}`);
+  return left.fault === null;
 }
 
 /**

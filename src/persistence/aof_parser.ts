@@ -40,6 +40,14 @@ const HASH = 35;
 const MULTI = "MULTI";
 const EXEC = "EXEC";
 
+/** Where a part of a file lies. */
+export interface AofPlace {
+  /** The first byte of it. */
+  readonly partOffset: number;
+  /** The byte behind it. */
+  readonly byteOffset: number;
+}
+
 /** Bytes that are no append-only file. */
 export class AofDamage extends Error {
   /** The error's name. */
@@ -57,7 +65,7 @@ export class AofDamage extends Error {
 }
 
 /** See the module's text. */
-export class AofParser {
+export class AofParser implements AofPlace {
   /** Arguments are ranges of it. */
   buf: Uint8Array<ArrayBuffer> = new Uint8Array(65_536);
   /** A view of `buf`. */
@@ -70,13 +78,15 @@ export class AofParser {
   stops: Int32Array = new Int32Array(16);
   /** The annotation, without `#` and line end. */
   annotation = "";
+  /** Byte of the file at which the last part that `next` gave begins. */
+  partOffset = 0;
   /** Whether the latest command lies between MULTI and EXEC, these two included. */
   isInUnit = false;
   /** Commands read, MULTI and EXEC included. */
   commands = 0;
   /** Commands in the whole part of the file. */
   wholeCommands = 0;
-  /** Bytes of the file up to the end of the last whole command, unit or annotation. */
+  /** Bytes of the file up to the end of the last whole command, unit or annotation that was accepted. */
   wholeBytes: number;
 
   /** Byte of the file at `buf[0]`. */
@@ -216,6 +226,7 @@ export class AofParser {
     this.isInUnit = this.#unitOpen || isMulti;
     if (isMulti) this.#unitOpen = true;
     if (isExec) this.#unitOpen = false;
+    this.partOffset = this.byteOffset;
     this.#at = at;
     this.commands++;
     this.#countWhole();
@@ -255,9 +266,14 @@ export class AofParser {
       throw new AofDamage(this.byteOffset, "an annotation has no end");
     }
     this.annotation = latin1(buf, start, stop > start && buf[stop - 1] === CR ? stop - 1 : stop);
+    this.partOffset = this.byteOffset;
     this.#at = stop + 1;
-    this.#countWhole();
     return AOF_ANNOTATION;
+  }
+
+  /** The annotation that `next` gave is understood, which only its reader can tell: it counts as whole. */
+  acceptAnnotation(): void {
+    this.#countWhole();
   }
 
   #value = 0;

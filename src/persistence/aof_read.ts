@@ -14,7 +14,7 @@
 
 import { LF } from "../base/ascii.ts";
 import type { Gate } from "../base/gate.ts";
-import { AOF_COMMAND, AOF_MORE, AofDamage, AofParser } from "./aof_parser.ts";
+import { AOF_COMMAND, AOF_MORE, AofDamage, AofParser, type AofPlace } from "./aof_parser.ts";
 import { sealedEnd } from "./aof_seals.ts";
 import { LoadCancelled, READ_BYTES } from "./rdb_load.ts";
 import { readAt, type StorageFile } from "./storage.ts";
@@ -31,8 +31,11 @@ const STAR = 42;
 export interface AofSink {
   /** A command: `parser` describes it. Throws for one that cannot be. */
   command(parser: AofParser): void;
-  /** An annotation, without `#` and line end, and the byte of the file behind it. */
-  annotation(text: string, byteOffset: number): void;
+  /**
+   * An annotation, without `#` and line end, and where it lies. Throws `AofDamage`, naming its first byte,
+   * for one that is not understood; that does not count as whole then.
+   */
+  annotation(text: string, place: AofPlace): void;
 }
 
 /** How an increment is read. */
@@ -91,7 +94,9 @@ export async function readIncrement(
   } catch (error) {
     if (!(error instanceof AofDamage)) throw error;
     error.wholeBytes = parser.wholeBytes;
-    if (!await endsTornInZeros(file, parser.wholeBytes, stop)) throw error;
+    // What is there as a whole and was refused is not torn.
+    const isRefused = error.byteOffset < parser.byteOffset;
+    if (isRefused || !await endsTornInZeros(file, parser.wholeBytes, stop)) throw error;
   }
   options.onBytes(size - done);
   return {
@@ -153,9 +158,14 @@ async function takeIn(parser: AofParser, sink: AofSink, options: AofReadOptions)
       do {
         for (let i = 0; i < STEP_COMMANDS && hasMore; i++) {
           const found = parser.next();
-          if (found === AOF_COMMAND) sink.command(parser);
-          else if (found === AOF_MORE) hasMore = false;
-          else sink.annotation(parser.annotation, parser.byteOffset);
+          if (found === AOF_COMMAND) {
+            sink.command(parser);
+          } else if (found === AOF_MORE) {
+            hasMore = false;
+          } else {
+            sink.annotation(parser.annotation, parser);
+            parser.acceptAnnotation();
+          }
         }
       } while (hasMore && !gate.isDue);
     } finally {

@@ -9,7 +9,7 @@ import { Gate } from "../base/gate.ts";
 import { latin1 } from "../base/ascii.ts";
 import { parseAnnotation } from "./aof_annotation.ts";
 import { ManifestError } from "./aof_manifest.ts";
-import { AofDamage, type AofParser } from "./aof_parser.ts";
+import { AofDamage, type AofParser, type AofPlace } from "./aof_parser.ts";
 import { type AofReadResult, type AofSink, readIncrement } from "./aof_read.ts";
 import { readManifest } from "./aof_set.ts";
 import { checkRdb, type CheckReport } from "./check_rdb.ts";
@@ -58,9 +58,9 @@ class CountingSink implements AofSink {
     if (this.offset >= 0) this.offset++;
   }
 
-  annotation(text: string, byteOffset: number): void {
+  annotation(text: string, { partOffset }: AofPlace): void {
     const said = parseAnnotation(text);
-    if (said.kind === "bad") throw new AofDamage(byteOffset, `not understood: #${text}`);
+    if (said.kind === "bad") throw new AofDamage(partOffset, `not understood: #${text}`);
     if (said.kind === "skip" && this.offset >= 0) this.offset += said.frames;
     if (said.kind === "noHistory") this.offset = -1;
     if (said.kind !== "history") return;

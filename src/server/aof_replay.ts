@@ -11,7 +11,7 @@ import { latin1 } from "../base/ascii.ts";
 import { RequestQueue } from "../commands/request_queue.ts";
 import type { CommandTable } from "../commands/registry.ts";
 import { parseAnnotation } from "../persistence/aof_annotation.ts";
-import type { AofParser } from "../persistence/aof_parser.ts";
+import { AofDamage, type AofParser, type AofPlace } from "../persistence/aof_parser.ts";
 import type { AofSink } from "../persistence/aof_read.ts";
 import type { HistoryFacts, SaveFacts } from "../persistence/save_facts.ts";
 import { Applier, type FrameArguments, type FramePlace } from "../shard/applier.ts";
@@ -144,7 +144,7 @@ export class Replay implements AofSink {
   }
 
   /** See `AofSink`. */
-  annotation(text: string, byteOffset: number): void {
+  annotation(text: string, { partOffset, byteOffset }: AofPlace): void {
     const said = parseAnnotation(text);
     switch (said.kind) {
       case "history":
@@ -177,7 +177,7 @@ export class Replay implements AofSink {
           : parseUpstreamPositions(said.positions)?.positions[0] ?? null;
         break;
       case "bad":
-        throw new ReplayError(`before byte ${byteOffset}: not understood: #${said.text}`);
+        throw new AofDamage(partOffset, `not understood: #${said.text}`);
       case "other":
         break;
     }

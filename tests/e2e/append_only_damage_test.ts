@@ -144,6 +144,8 @@ Deno.test("damage before the end stops the start, names file, byte and command, 
     cases.push([(b) => b[length] = 54, length + 9, "a word does not end where its length says"]);
     const zeros = text.indexOf("value 5");
     cases.push([(b) => b.fill(0, zeros + 7, zeros + 40), zeros + 7, "a word does not end"]);
+    const place = text.indexOf("#shoal upstream");
+    cases.push([(b) => b[place + 9] = 88, place, "not understood: #shoal upXtream=none"]);
     for (const [change, byte, why] of cases) {
       const damaged = sound.slice();
       change(damaged);

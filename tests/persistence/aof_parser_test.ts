@@ -19,7 +19,10 @@ function read(...pieces: readonly string[]): { parts: string[]; parser: AofParse
     parser.buf.set(bytes, at);
     parser.took(bytes.length);
     for (let found = parser.next(); found !== AOF_MORE; found = parser.next()) {
-      if (found === AOF_ANNOTATION) parts.push(`#${parser.annotation}`);
+      if (found === AOF_ANNOTATION) {
+        parts.push(`#${parser.annotation}`);
+        parser.acceptAnnotation();
+      }
       if (found !== AOF_COMMAND) continue;
       const words = Array.from(
         { length: parser.argc },

@@ -3,7 +3,7 @@ import { ascii, latin1 } from "../../src/base/ascii.ts";
 import { KEY_COMMANDS } from "../../src/commands/keys.ts";
 import { CommandTable } from "../../src/commands/registry.ts";
 import { upstreamAnnotation } from "../../src/persistence/aof_annotation.ts";
-import { AOF_COMMAND, AofParser } from "../../src/persistence/aof_parser.ts";
+import { AOF_COMMAND, AofParser, type AofPlace } from "../../src/persistence/aof_parser.ts";
 import { Backlog } from "../../src/replication/backlog.ts";
 import { Replay } from "../../src/server/aof_replay.ts";
 import { ReplayTail, SKIPPED_MAX } from "../../src/server/replay_tail.ts";
@@ -20,12 +20,17 @@ const COMMANDS: number = UNIT_BYTES_MAX / KEY_BYTES + 1;
 /** The history of a file that tells one. */
 const HISTORY = "a".repeat(40);
 
+/** Where an annotation lies that ends before byte `byteOffset`. */
+function before(byteOffset: number): AofPlace {
+  return { partOffset: 0, byteOffset };
+}
+
 /** A replay that keeps a tail, in database `db`, of a file whose first frame is 100 of `HISTORY`. */
 function startReplay({ node }: TestNode, db: number): { replay: Replay; tail: ReplayTail } {
   const host = { node, table: new CommandTable(KEY_COMMANDS), nowMs: Date.now };
   const tail = new ReplayTail((firstOffset) => new Backlog({ limitBytes: 2 ** 24, firstOffset }));
   const replay = new Replay(host, { shard: 0, shards: 1, db, lenient: false }, null, tail);
-  replay.annotation(`shoal history=${HISTORY} offset=100 sequence=500`, 1);
+  replay.annotation(`shoal history=${HISTORY} offset=100 sequence=500`, before(1));
   return { replay, tail };
 }
 
@@ -55,12 +60,12 @@ for (const whose of ["primary", "replica"]) {
 
     replay.beginFile();
     replay.beginSlice();
-    if (whose === "replica") replay.annotation(told, 1);
+    if (whose === "replica") replay.annotation(told, before(1));
     replay.command(words);
     for (let i = 0; i < COMMANDS; i++) replay.command(command);
     assertEquals(words.next(), AOF_COMMAND);
     replay.command(words);
-    if (whose === "replica") replay.annotation(told, 2);
+    if (whose === "replica") replay.annotation(told, before(2));
     replay.endSlice();
     replay.endFile();
 
@@ -110,12 +115,12 @@ Deno.test("the tail has the frames that were read, however they were written", a
 Deno.test("frames that are not in a file keep their numbers, and up to so many their places in the tail", async () => {
   await using node = TestNode.start();
   const { replay, tail } = startReplay(node, 3);
-  replay.annotation(`shoal skip=${SKIPPED_MAX}`, 2);
+  replay.annotation(`shoal skip=${SKIPPED_MAX}`, before(2));
   let offset = 100 + SKIPPED_MAX;
   assertEquals(replay.history, { id: HISTORY, offset });
   assertEquals(replay.sequence, 500 + SKIPPED_MAX);
   assertEquals(tail.upTo(offset)?.oldestOffset, 100);
-  replay.annotation(`shoal skip=${SKIPPED_MAX + 1}`, 3);
+  replay.annotation(`shoal skip=${SKIPPED_MAX + 1}`, before(3));
   offset += SKIPPED_MAX + 1;
   assertEquals(replay.history, { id: HISTORY, offset });
   assertEquals(tail.upTo(offset)?.oldestOffset, offset, "those before are given up");
