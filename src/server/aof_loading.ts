@@ -155,7 +155,9 @@ export class AofLoading {
 
   async #loadSet(set: AofSet, place: FramePlace): Promise<LoadedSet> {
     const { base, increments } = set.manifest;
-    const loaded = base === null ? NO_BASE : await this.#loadBase(set.pathOf(base), place);
+    const loaded = base === null
+      ? NO_BASE
+      : await this.#loadBase(set.pathOf(base), place, increments.length === 0);
     const { facts } = loaded;
     if (facts !== null && facts.shards !== place.shards) {
       throw new LoadError(
@@ -171,7 +173,7 @@ export class AofLoading {
     let { torn } = loaded;
     for (const part of increments) {
       const path = set.pathOf(part);
-      const result = await this.#replay(path, 0, replay);
+      const result = await this.#replay(path, 0, replay, part === increments.at(-1));
       if (torn !== null && result.bytes > 0) throw tornInTheMiddle(torn, path);
       if (result.wholeBytes < result.bytes) torn = { path, result };
       wholeBytes.push(
@@ -206,12 +208,12 @@ export class AofLoading {
     });
   }
 
-  async #loadBase(path: string, place: FramePlace): Promise<LoadedBase> {
+  async #loadBase(path: string, place: FramePlace, isLast: boolean): Promise<LoadedBase> {
     const image = await this.#isImage(path) ? await this.#loadImage(path) : null;
     // Redis 4 to 6 wrote commands behind the image; without a preamble there are commands alone.
     const from = image?.bytes ?? 0;
     const replay = new Replay(this.#host, place, null);
-    const result = await this.#replay(path, from, replay);
+    const result = await this.#replay(path, from, replay, isLast);
     this.commands += replay.frames;
     return {
       bytes: result.wholeBytes,
@@ -264,7 +266,12 @@ export class AofLoading {
     }
   }
 
-  async #replay(path: string, from: number, replay: Replay): Promise<AofReadResult> {
+  async #replay(
+    path: string,
+    from: number,
+    replay: Replay,
+    isLast: boolean,
+  ): Promise<AofReadResult> {
     const { storage, gate } = this.#host;
     try {
       using file = await storage.open(path);
@@ -279,14 +286,24 @@ export class AofLoading {
       replay.endFile();
       return result;
     } catch (error) {
-      if (error instanceof AofDamage || error instanceof ReplayError) {
-        throw new LoadError(`cannot load ${path}: ${error.message}: shoal check-aof ${path}`, {
-          cause: error,
-        });
-      }
-      throw loadError(path, error);
+      const why = refusal(path, error, isLast);
+      throw why === null ? loadError(path, error) : new LoadError(why, { cause: error });
     }
   }
+}
+
+/** Why a file is not loaded, and what helps; null for what has nothing to do with its commands. */
+function refusal(path: string, error: unknown, isLast: boolean): string | null {
+  if (error instanceof AofDamage) {
+    return `cannot load ${path}: ${error.message}: shoal check-aof ${path}`;
+  }
+  if (!(error instanceof ReplayError)) return null;
+  const { message, byteOffset, isOfSettings } = error;
+  if (isOfSettings) return `cannot load ${path}: ${message}`;
+  // With files behind it that are whole, one that is cut would lead to data that never was.
+  const orElse = isLast ? `keep a copy and cut it to ${byteOffset} bytes` : "load a backup";
+  return `cannot load ${path}: ${message}: have the server that wrote the file rewrite it ` +
+    `(BGREWRITEAOF), or ${orElse}`;
 }
 
 /** A file is written to when the one before it is synced: behind a torn one none can have anything. */

@@ -14,7 +14,12 @@ import { parseAnnotation } from "../persistence/aof_annotation.ts";
 import { AofDamage, type AofParser, type AofPlace } from "../persistence/aof_parser.ts";
 import type { AofSink } from "../persistence/aof_read.ts";
 import type { HistoryFacts, SaveFacts } from "../persistence/save_facts.ts";
-import { Applier, type FrameArguments, type FramePlace } from "../shard/applier.ts";
+import {
+  Applier,
+  type ApplyFailure,
+  type FrameArguments,
+  type FramePlace,
+} from "../shard/applier.ts";
 import { HELD_BACK, HeldUnit, NOT_HELD } from "../shard/held_unit.ts";
 import type { Node } from "../shard/node.ts";
 import type { Position } from "../shard/upstream.ts";
@@ -37,10 +42,24 @@ export interface ReplayHost {
 /** What is held while files are read: their size bounds it, and what was written is read back. */
 const NO_LIMIT = Infinity;
 
-/** A command that a file should not have, or that failed. */
+/** A command that a file should not have, or that failed, although its bytes are whole. */
 export class ReplayError extends Error {
   /** The error's name. */
   override readonly name = "ReplayError";
+  /** The byte of the file at which the command begins, or the unit that it is part of. */
+  readonly byteOffset: number;
+  /** Whether a setting that the message names allows too little, and nothing is wrong with the file. */
+  readonly isOfSettings: boolean;
+
+  /** At `byteOffset`. */
+  constructor(byteOffset: number, { name, detail, isOfSettings = false }: ApplyFailure) {
+    const why = name === "ForeignCommand"
+      ? `${JSON.stringify(detail)} is no write that this server knows`
+      : `a command failed: ${detail}`;
+    super(`byte ${byteOffset}: ${why}`);
+    this.byteOffset = byteOffset;
+    this.isOfSettings = isOfSettings;
+  }
 }
 
 /** Where a base stands in its upstream's shard: as long as no increment tells, that is the place. */
@@ -65,8 +84,12 @@ export class Replay implements AofSink {
   readonly #applier: Applier;
   readonly #place: FramePlace;
   readonly #unit = new HeldUnit(NO_LIMIT);
-  /** A replica's commands since the last annotation of this file. */
+  /** A replica's commands since the last annotation of this file, */
   readonly #held = new RequestQueue();
+  /** and the byte at which each begins. */
+  readonly #heldAt: number[] = [];
+  /** The byte at which the command that is run begins, or its unit. */
+  #runsAt = 0;
   readonly #tail: ReplayTail | null;
   /** Commands to come whose keys were looked for. */
   #ahead = 0;
@@ -119,18 +142,20 @@ export class Replay implements AofSink {
     if (--this.#ahead < 0) {
       this.#ahead = this.#applier.lookAhead(this.#place, buf, view, parser, at, end);
     }
-    if (!this.isReplicas) return this.#run(parser.byteOffset, buf, view, parser);
+    if (!this.isReplicas) return this.#run(parser.partOffset, buf, view, parser);
     this.#held.push(buf, starts, stops, argc, NO_LIMIT);
+    this.#heldAt.push(parser.partOffset);
   }
 
   #run(byte: number, buf: Uint8Array, view: DataView, frame: FrameArguments): void {
     const unit = this.#unit;
+    if (!unit.isOpen) this.#runsAt = byte;
     const taken = unit.take(buf, frame);
     this.frames++;
     this.sequence++;
     this.#offset++;
     if (taken === HELD_BACK) return;
-    if (typeof taken === "string") throw new ReplayError(`before byte ${byte}: ${taken}`);
+    if (typeof taken === "string") throw new AofDamage(byte, taken);
     const failure = taken === NOT_HELD
       ? this.#applier.apply(this.#place, buf, frame, view)
       : this.#applier.applyUnit(this.#place, unit.frames);
@@ -140,7 +165,7 @@ export class Replay implements AofSink {
     }
     if (taken !== NOT_HELD) unit.close();
     if (failure === null) return;
-    throw new ReplayError(`before byte ${byte}: ${failure.name}: ${failure.detail}`);
+    throw new ReplayError(this.#runsAt, failure);
   }
 
   /** See `AofSink`. */
@@ -148,7 +173,7 @@ export class Replay implements AofSink {
     const said = parseAnnotation(text);
     switch (said.kind) {
       case "history":
-        this.#runHeld(byteOffset);
+        this.#runHeld();
         this.#historyId = said.id;
         this.#offset = said.offset;
         this.#tail?.begin(said.offset);
@@ -157,19 +182,19 @@ export class Replay implements AofSink {
         this.#place.db = 0;
         break;
       case "skip":
-        this.#runHeld(byteOffset);
+        this.#runHeld();
         this.#offset += said.frames;
         this.sequence += said.frames;
         this.#tail?.skip(said.frames, this.#place.db);
         break;
       case "noHistory":
-        this.#runHeld(byteOffset);
+        this.#runHeld();
         this.#historyId = null;
         this.sequence = said.sequence;
         this.#place.db = 0;
         break;
       case "upstream":
-        this.#runHeld(byteOffset);
+        this.#runHeld();
         this.isReplicas = said.positions !== null;
         this.placedBytes = byteOffset;
         this.position = said.positions === null
@@ -183,18 +208,23 @@ export class Replay implements AofSink {
     }
   }
 
-  #runHeld(byte: number): void {
+  #runHeld(): void {
     const held = this.#held;
     held.rewind();
-    while (held.next()) this.#run(byte, held.buf, held.view, held);
-    held.clear();
+    for (let i = 0; held.next(); i++) this.#run(this.#heldAt[i], held.buf, held.view, held);
+    this.#clearHeld();
+  }
+
+  #clearHeld(): void {
+    this.#held.clear();
+    this.#heldAt.length = 0;
   }
 
   /**
    * The file has come to its end: what is incomplete there does not count. A unit that is, must be one
    * that was being written: with words that are no commands, its EXEC is not missing but damaged.
    *
-   * @throws {ReplayError} for that.
+   * @throws {AofDamage} for that.
    */
   endFile(): void {
     const { isOpen, frames } = this.#unit;
@@ -206,10 +236,11 @@ export class Replay implements AofSink {
         if (this.#host.table.find(buf, starts[0], stops[0]) !== null) continue;
         const found = latin1(buf, starts[0], Math.min(stops[0], starts[0] + 64));
         if (NO_WRITES.has(found.toUpperCase())) continue;
-        throw new ReplayError(`a unit without EXEC has ${JSON.stringify(found)}, no command`);
+        const why = `a unit without EXEC has ${JSON.stringify(found)}, no command`;
+        throw new AofDamage(this.#runsAt, why);
       }
     }
     this.#unit.close();
-    this.#held.clear();
+    this.#clearHeld();
   }
 }

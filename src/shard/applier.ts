@@ -83,6 +83,8 @@ export interface ApplyFailure {
   readonly name: "ForeignCommand" | "ApplyFailed";
   /** What was found. */
   readonly detail: string;
+  /** Whether a setting that `detail` names allows too little here. */
+  readonly isOfSettings?: boolean;
 }
 
 /** Where one upstream shard's frames stand. */
@@ -135,7 +137,11 @@ function makeRoom(keys: Keyspace, bytes: number): boolean {
 }
 
 /** A command that had no memory: passing it over would be silent loss. */
-const NO_MEMORY: ApplyFailure = { name: "ApplyFailed", detail: "no memory: raise arena-size" };
+const NO_MEMORY: ApplyFailure = {
+  name: "ApplyFailed",
+  detail: "no memory: raise arena-size",
+  isOfSettings: true,
+};
 
 /** See the module's text. */
 export class Applier {
@@ -339,7 +345,8 @@ export class Applier {
     const db = parseInteger(buf, frame.starts[1], frame.stops[1]);
     const { databases } = target.shards[0].keys;
     if (!(db >= 0 && db < databases)) {
-      return { name: "ApplyFailed", detail: `SELECT ${db} with ${databases} databases` };
+      const detail = `SELECT ${db} with ${databases} databases: raise databases`;
+      return { name: "ApplyFailed", detail, isOfSettings: true };
     }
     place.db = db;
     return null;
@@ -475,7 +482,8 @@ export class Applier {
   #swap(target: ShardsPort, place: FramePlace, one: number, other: number): ApplyFailure | null {
     const { databases } = target.shards[0].keys;
     if (!(one >= 0 && one < databases && other >= 0 && other < databases)) {
-      return { name: "ApplyFailed", detail: `SWAPDB ${one} ${other} with ${databases} databases` };
+      const detail = `SWAPDB ${one} ${other} with ${databases} databases: raise databases`;
+      return { name: "ApplyFailed", detail, isOfSettings: true };
     }
     if (one === other) return null; // or keys would be taken out twice
     for (const [index, shard] of target.shards.entries()) {

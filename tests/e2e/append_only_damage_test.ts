@@ -2,7 +2,9 @@
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { ascii, latin1 } from "../../src/base/ascii.ts";
+import { formatUpstreamPositions } from "../../src/server/upstream_facts.ts";
 import { withDir } from "../persistence/support.ts";
+import { multibulk } from "../resp/support.ts";
 import { Client } from "../support/client.ts";
 import { PROJECT } from "../support/import_graph.ts";
 import { Program } from "../support/program.ts";
@@ -11,6 +13,11 @@ import { TestServer } from "../support/server.ts";
 
 const APPEND_ONLY = { appendonly: "yes" };
 const INCREMENT = "appendonlydir/appendonly.aof.1.incr.aof";
+/** A place in an upstream, as a file says it. */
+const PLACE = formatUpstreamPositions({
+  shards: 1,
+  positions: [{ history: "a".repeat(40), offset: 7, db: 0 }],
+});
 
 /** A data directory with ten keys, and the path of its increment. */
 async function makeData(dir: string): Promise<string> {
@@ -121,9 +128,11 @@ Deno.test("a transaction whose EXEC is damaged is not cut off with all that foll
     const exec = latin1(bytes).indexOf("EXEC");
     bytes[exec] = 70;
     Deno.writeFileSync(path, bytes);
+    const unit = latin1(bytes).indexOf("*1\r\n$5\r\nMULTI");
     assertStringIncludes(
       await refusal(dir),
-      `cannot load ${path}: a unit without EXEC has "FXEC", no command: shoal check-aof ${path}`,
+      `cannot load ${path}: byte ${unit}: a unit without EXEC has "FXEC", no command: ` +
+        `shoal check-aof ${path}`,
     );
     bytes[exec] = 69;
     Deno.writeFileSync(path, bytes);
@@ -154,17 +163,61 @@ Deno.test("damage before the end stops the start, names file, byte and command, 
       assertStringIncludes(line, `cannot load ${path}: byte ${byte}: ${why}`);
       assertStringIncludes(line, `: shoal check-aof ${path}`);
     }
-    // A command that is none, and one that cannot be.
-    const name = text.indexOf("SET", text.indexOf("key:6"));
-    const damaged = sound.slice();
-    damaged[name] = 88;
-    Deno.writeFileSync(path, damaged);
-    const end = text.indexOf("*3", name);
-    assertEquals(
+  });
+});
+
+Deno.test("a command that is none of ours, or fails, stops the start with its byte and what helps", async () => {
+  await withDir(async (dir) => {
+    const path = await makeData(dir);
+    const text = latin1(Deno.readFileSync(path));
+    const begins = text.indexOf("*3", text.indexOf("key:6"));
+    const helps = "have the server that wrote the file rewrite it (BGREWRITEAOF), or " +
+      `keep a copy and cut it to ${begins} bytes`;
+    const unknown = '"XET" is no write that this server knows';
+    const behind = text.slice(begins);
+    const inserted = (...commands: string[][]) =>
+      text.slice(0, begins) + commands.map((words) => multibulk(...words)).join("") + behind;
+    const cases: [file: string, line: string][] = [
+      [text.slice(0, begins) + behind.replace("SET", "XET"), `${unknown}: ${helps}`],
+      [inserted(["MULTI"], ["SET", "a", "1"], ["XET", "a"], ["EXEC"]), `${unknown}: ${helps}`],
+      [
+        inserted(["LPUSH", "key:1", "a"]),
+        "a command failed: lpush: -WRONGTYPE Operation against a key holding the wrong kind of " +
+        `value: ${helps}`,
+      ],
+      [
+        inserted(["SELECT", "16"]),
+        "a command failed: SELECT 16 with 16 databases: raise databases",
+      ],
+    ];
+    for (const [file, line] of cases) {
+      Deno.writeFileSync(path, ascii(file));
+      assertEquals(await refusal(dir), `cannot load ${path}: byte ${begins}: ${line}`);
+    }
+    // Nothing to cut where others are behind it.
+    Deno.writeFileSync(path, ascii(cases[0][0]));
+    const next = "appendonly.aof.2.incr.aof";
+    Deno.writeFileSync(`${dir}/appendonlydir/${next}`, ascii(multibulk("SELECT", "0")));
+    const manifest = `${dir}/appendonlydir/appendonly.aof.manifest`;
+    Deno.writeTextFileSync(manifest, `file ${next} seq 2 type i\n`, { append: true });
+    assertMatch(await refusal(dir), /rewrite it \(BGREWRITEAOF\), or load a backup$/);
+  });
+});
+
+Deno.test("in a replica's file the command that stops the start has its byte, too", async () => {
+  await withDir(async (dir) => {
+    const path = await makeData(dir);
+    const text = latin1(Deno.readFileSync(path)).replace("upstream=none", `upstream=${PLACE}`);
+    const command = multibulk("SET", "key:x", "y");
+    const unknown = multibulk("XET", "key:x", "y");
+    const begins = text.length + command.length;
+    const place = `#shoal upstream=${PLACE}\r\n`;
+    Deno.writeFileSync(path, ascii(text + command + unknown + command + place));
+    assertStringIncludes(
       await refusal(dir),
-      `cannot load ${path}: before byte ${end}: ForeignCommand: XET: shoal check-aof ${path}`,
+      `byte ${begins}: "XET" is no write that this server knows: have the server that wrote the ` +
+        `file rewrite it (BGREWRITEAOF), or keep a copy and cut it to ${begins} bytes`,
     );
-    Deno.writeFileSync(path, sound);
   });
 });
 
