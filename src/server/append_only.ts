@@ -531,7 +531,7 @@ export class AppendOnly implements Durability {
    * afterwards, unless the disk fails.
    */
   async settle(): Promise<void> {
-    // One that runs may fail because the data was replaced under it.
+    // One that runs may be of the data that was there before it was replaced.
     await this.#rewriting;
     while ((this.#files ?? []).some(({ log }) => log.isBroken || log.isUnlisted)) {
       await this.#rewrite();

@@ -282,12 +282,23 @@ export class ShardFiles implements FrameLog {
    * @throws {SaveError} or what the storage throws; what counted before counts still.
    */
   async rewrite(first: AofPart | null): Promise<void> {
-    if (first !== null) return await this.#rewriteInto(first, null, false);
+    if (first !== null) {
+      await this.#rewriteInto(first, null, false);
+      return;
+    }
+    // What is begun behind a replacement needs no listed increment, so no other can get in its way.
+    while (!await this.#rewriteIntoNext());
+  }
+
+  /** Rewrites into an increment of its own; false when the data was replaced before that was begun. */
+  async #rewriteIntoNext(): Promise<boolean> {
     const { set, log } = this;
     const isListed = !log.isSuspended && !log.isBroken;
     const { part, handles } = await set.createIncrement();
     try {
-      await this.#rewriteInto(part, handles, isListed);
+      if (await this.#rewriteInto(part, handles, isListed)) return true;
+      closeHandles(handles);
+      return false;
     } catch (error) {
       const isBegun = log.path === set.pathOf(part);
       if (isBegun && !isListed) log.abandonLast();
@@ -298,22 +309,27 @@ export class ShardFiles implements FrameLog {
     }
   }
 
+  /**
+   * Rewrites, frames going to `part` from then on. False, and nothing was begun, when that is listed behind
+   * files that have not all frames up to it: the data was replaced meanwhile.
+   */
   async #rewriteInto(
     part: AofPart,
     handles: IncrementHandles | null,
     isListed: boolean,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const { set, log, shard } = this;
     await this.#host.storage.syncDirectory(set.dir);
     if (isListed) await set.listIncrement(part);
     await shard.freezeLock.acquire();
     // From here to the file that is being written, all is one turn.
-    const isReplaced = isListed && log.isSuspended;
-    if (this.#givenUp !== null || isReplaced) {
+    if (this.#givenUp !== null) {
       shard.freezeLock.release();
-      throw new SaveError(
-        `the rewrite was not begun: ${this.#givenUp ?? "the data was replaced meanwhile"}`,
-      );
+      throw new SaveError(`the rewrite was not begun: ${this.#givenUp}`);
+    }
+    if (isListed && log.isSuspended) {
+      shard.freezeLock.release();
+      return false;
     }
     const { breaks } = log;
     if (this.hasNew) this.sayPlace();
@@ -340,6 +356,7 @@ export class ShardFiles implements FrameLog {
       if (log.isBroken && log.breaks === breaks) log.mended();
       this.#olderBytes = written.bytes;
       this.rewrittenBytes = this.bytes;
+      return true;
     } finally {
       this.#job = null;
     }

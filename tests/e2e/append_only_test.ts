@@ -421,6 +421,47 @@ Deno.test("data that a failing rewrite leaves nowhere is not written to", async 
   });
 });
 
+for (const by of ["DEBUG RELOAD", "an upstream's snapshot"]) {
+  Deno.test(`a rewrite that has just begun when ${by} replaces the data goes on with the new data`, async () => {
+    await using upstream = await TestServer.start();
+    await upstream.ask("SET", "of", "the upstream");
+    await withStorage(async (storage, dir) => {
+      const settings = { appendonly: "yes", save: "", shards: "1" };
+      const isOwn = by === "DEBUG RELOAD";
+      {
+        await using server = await start(dir, storage, settings);
+        assertEquals(await server.ask("SET", "of", "its own"), "OK");
+        const { appendOnly } = server.server.persistence;
+        const listed = Promise.withResolvers<void>();
+        storage.delay = (operation, path) =>
+          operation === "rename" && path.endsWith(".manifest") ? listed.promise : null;
+        assertEquals(appendOnly.startRewrite(), true);
+        if (isOwn) {
+          assertEquals(await server.ask("DEBUG", "RELOAD"), "OK");
+        } else {
+          await server.ask("REPLICAOF", "127.0.0.1", `${upstream.port}`);
+          await until("it is shipped", async () => {
+            return await server.ask("GET", "of") === "the upstream";
+          });
+          await server.ask("REPLICAOF", "NO", "ONE");
+        }
+        listed.resolve();
+        await until("it is rewritten", async () => {
+          assertEquals(await server.ask("SET", "k", "v"), "OK");
+          return appendOnly.rewrites > 0;
+        });
+        assertEquals(await server.info("aof_last_bgrewrite_status"), "ok");
+        assertEquals(await server.info("aof_rewrite_scheduled"), "0");
+      }
+      await using server = await start(dir, storage, settings);
+      assertEquals(
+        await server.ask("MGET", "of", "k"),
+        [isOwn ? "its own" : "the upstream", "v"],
+      );
+    });
+  });
+}
+
 Deno.test("a rewrite that fails while the file before it is synced can be made again", async () => {
   await withStorage(async (storage, dir) => {
     const settings = { appendonly: "yes", save: "" };
