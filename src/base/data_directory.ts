@@ -1,12 +1,19 @@
 /**
  * The start check of the data directory: there, a directory, writable, and with no way out of it
- * that the permissions do not name. Deno checks a path by its name, so a symbolic link inside a
+ * that the permissions do not name. One that is full is taken: what is in it can be read. Deno checks a path by its name, so a symbolic link inside a
  * granted directory would be followed out of it; a link whose target is not granted itself stops
  * the start. Links made later by someone else who can write there are not watched for.
  *
  * @module
  */
-import { type Access, allowFlag, explainFailure, isGranted, remedy } from "./permissions.ts";
+import {
+  type Access,
+  allowFlag,
+  explainFailure,
+  isDiskFull,
+  isGranted,
+  remedy,
+} from "./permissions.ts";
 
 /** A data directory that cannot be used; the message is one line that says why. */
 export class DataDirectoryError extends Error {
@@ -16,16 +23,16 @@ export class DataDirectoryError extends Error {
 
 /**
  * Makes the directory where it is missing, checks it and gives its absolute path, to be used
- * instead of `dir` from then on.
+ * instead of `dir` from then on. `full` is told, in one line, when there is no room to write in it.
  *
  * @throws {DataDirectoryError} when it cannot be used.
  */
-export function checkDataDirectory(dir: string): string {
+export function checkDataDirectory(dir: string, full: (why: string) => void = () => {}): string {
   const info = inspect(dir) ?? make(dir);
   const path = info.isSymlink ? followed(dir) : absolute(dir);
   if (!info.isSymlink && !info.isDirectory) fail(dir, "it is not a directory");
   refuseLinksOut(dir, path);
-  probe(dir, path);
+  probe(dir, path, full);
   return path;
 }
 
@@ -109,13 +116,25 @@ function flags(path: string): string {
   return `name that directory, or ${remedy(allowFlag({ to: "read and write", path }))}`;
 }
 
-function probe(dir: string, path: string): void {
+function probe(dir: string, path: string, full: (why: string) => void): void {
   const file = `${path}/.shoal-probe-${crypto.randomUUID()}`;
   try {
     Deno.writeFileSync(file, new Uint8Array(1), { createNew: true });
     Deno.removeSync(file);
   } catch (error) {
-    fail(dir, explainFailure(error, wanted(dir, "write")), error);
+    const why = explainFailure(error, wanted(dir, "write"));
+    if (!isDiskFull(error)) fail(dir, why, error);
+    removeQuietly(file);
+    full(why);
+  }
+}
+
+/** There may have been room for the name alone. */
+function removeQuietly(file: string): void {
+  try {
+    Deno.removeSync(file);
+  } catch {
+    // Then it is not there, or in nobody's way.
   }
 }
 

@@ -25,6 +25,12 @@ export function isRefused(error: unknown): boolean {
   return error instanceof Deno.errors.NotCapable;
 }
 
+/** Whether there is no room to write, or none that this user may take: it may come back. */
+export function isDiskFull(error: unknown): boolean {
+  if (!(error instanceof Error && "code" in error)) return false;
+  return error.code === "ENOSPC" || error.code === "EDQUOT";
+}
+
 /** Refused ports of one host from which on the flag names the host alone. */
 const PORTS_NAMED_MAX = 8;
 

@@ -6,6 +6,7 @@
  */
 
 import { latin1 } from "../base/ascii.ts";
+import { explainFailure, isDiskFull } from "../base/permissions.ts";
 import { LoadError, loadError } from "./load_error.ts";
 import { type Storage, type StorageFile, writeAll } from "./storage.ts";
 
@@ -15,13 +16,17 @@ const PID_BYTES = 32;
 /** See the module's text. */
 export class DataLock {
   readonly #file: StorageFile;
+  readonly #pid: number;
+  #isSigned = false;
 
-  private constructor(file: StorageFile) {
+  private constructor(file: StorageFile, pid: number) {
     this.#file = file;
+    this.#pid = pid;
   }
 
   /**
-   * Locks the file at `path`, which is made if it is not there, for process `pid`.
+   * Locks the file at `path`, which is made if it is not there, for process `pid`. On a full disk a file that
+   * is there is locked all the same, and may not say by whom.
    *
    * @throws {LoadError} when another process has it, or it cannot be written.
    */
@@ -30,7 +35,8 @@ export class DataLock {
     try {
       file = await openOrCreate(storage, path);
     } catch (error) {
-      throw loadError(path, error);
+      if (!isDiskFull(error)) throw loadError(path, error);
+      throw new LoadError(explainFailure(error, { to: "write", path }), { cause: error });
     }
     try {
       // A file system without locks has none to offer; then nobody has one.
@@ -41,13 +47,29 @@ export class DataLock {
             "stop it, or give this one a dir of its own",
         );
       }
-      await file.truncate(0);
-      await file.seek(0);
-      await writeAll(file, new TextEncoder().encode(`${pid}\n`));
-      return new DataLock(file);
+      const lock = new DataLock(file, pid);
+      await lock.sign();
+      return lock;
     } catch (error) {
       file.close();
       throw loadError(path, error);
+    }
+  }
+
+  /** Says whose the lock is, unless it does. Without room for that it is said another time. */
+  async sign(): Promise<void> {
+    if (this.#isSigned) return;
+    const file = this.#file;
+    const text = new TextEncoder().encode(`${this.#pid}\n`);
+    try {
+      // Over what is there, which needs no room.
+      await file.seek(0);
+      await writeAll(file, text);
+      await file.truncate(text.length);
+      this.#isSigned = true;
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      await file.truncate(0);
     }
   }
 
@@ -74,7 +96,7 @@ export class DataLocks {
   }
 
   /**
-   * Sees to it that the files at `paths` are locked, and no others.
+   * Sees to it that the files at `paths` are locked and say so, and no others.
    *
    * @throws {LoadError} when another process has one of them; then what was locked before is.
    */
@@ -86,8 +108,12 @@ export class DataLocks {
 
   async #take(paths: readonly string[]): Promise<void> {
     for (const path of paths) {
-      if (this.#held.has(path)) continue;
-      this.#held.set(path, await DataLock.take(this.#storage, path, this.#pid));
+      const held = this.#held.get(path);
+      if (held === undefined) {
+        this.#held.set(path, await DataLock.take(this.#storage, path, this.#pid));
+      } else {
+        await held.sign();
+      }
     }
     for (const path of this.#held.keys()) if (!paths.includes(path)) this.#release(path);
   }

@@ -27,6 +27,7 @@ import {
   type SaveTotals,
 } from "../persistence/save_job.ts";
 import type { Latency } from "../observability/latency.ts";
+import type { Log } from "../observability/log.ts";
 import type { Replication } from "../shard/replication.ts";
 import { SnapshotWorkerPool } from "../snapshot/worker_pool.ts";
 import type { CommandTable } from "../commands/registry.ts";
@@ -140,7 +141,7 @@ export class Persistence {
       synced: () => host.replication.synced(),
     });
     this.lastSaveUnixMs = host.clock.nowMs();
-    useDataDirectory(host.config);
+    useDataDirectory(host.config, host.log);
     const unlisten = [
       host.config.onChange(["dir"], (config) => this.#changeDirectory(config)),
       host.config.onChange(["appendOnly"], () => this.#switchAppendOnly()),
@@ -276,7 +277,7 @@ export class Persistence {
     if (this.appendOnly.isOpen || config.appendOnly) {
       return "the append-only file is open in it: CONFIG SET appendonly no";
     }
-    return changeDirectory(config);
+    return changeDirectory(config, this.#host.log);
   }
 
   /** Loads the append-only file; where there is none yet, the snapshot, of which one is made. */
@@ -295,17 +296,27 @@ export class Persistence {
     if (single !== null) sets.push(single);
     if (sets.length === 0) {
       await this.#loading.atStart();
-      return await this.appendOnly.create();
+      return await this.#beginFrames();
     }
     await this.#loading.passOver();
     const loaded = await this.#replay(sets);
     if (single === null) await this.#keepBases(); // a single file is kept aside anyway
     const goesOn = single === null && sets.length === node.shards.length;
     if (goesOn) return await this.appendOnly.resume(loaded);
-    await this.appendOnly.create();
+    await this.#beginFrames();
     if (single === null) return;
     const name = await keepAside(storage, config.dir, config.appendFilename);
     log.notice("a file that was loaded is kept aside", { name });
+  }
+
+  /** Begins an append-only file of what was loaded: without one no write could be kept. */
+  async #beginFrames(): Promise<void> {
+    try {
+      await this.appendOnly.create();
+    } catch (error) {
+      const { message } = saveError(this.appendOnly.dir, error);
+      throw new SaveError(`the append-only file cannot be begun: ${message}`, { cause: error });
+    }
   }
 
   /** Rewrites remove the bases that were loaded; what those have beyond that is kept. */
@@ -653,19 +664,24 @@ export class Persistence {
 }
 
 /**
- * Makes and checks the directory of all data files, and puts its absolute path in the settings.
+ * Makes and checks the directory of all data files, and puts its absolute path in the settings. That it is
+ * full, so that it can only be read for now, is told to `log`, if there is one yet.
  *
  * @throws {DataDirectoryError} when it cannot be used.
  */
-export function useDataDirectory(config: Config): void {
-  const path = checkDataDirectory(config.dir);
+export function useDataDirectory(config: Config, log: Log | null = null): void {
+  const path = checkDataDirectory(config.dir, (reason) => {
+    log?.warning("the data directory is full: what writes to it fails until there is room", {
+      reason,
+    });
+  });
   if (path !== config.dir) config.assign("dir", path);
 }
 
-function changeDirectory(config: Config): string | null {
+function changeDirectory(config: Config, log: Log): string | null {
   try {
     Deno.lstatSync(config.dir);
-    useDataDirectory(config);
+    useDataDirectory(config, log);
     return null;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return "No such file or directory";

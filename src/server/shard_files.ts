@@ -10,6 +10,7 @@
 
 import { ascii } from "../base/ascii.ts";
 import type { Clock } from "../base/clock.ts";
+import { isDiskFull } from "../base/permissions.ts";
 import { REDIS_VERSION } from "../base/version.ts";
 import type { Latency } from "../observability/latency.ts";
 import type { Log } from "../observability/log.ts";
@@ -111,7 +112,7 @@ export class ShardFiles implements FrameLog {
     for (const [i, part] of increments.entries()) {
       await cut(storage, set.pathOf(part), wholeBytes[i]);
     }
-    await set.removeHistory();
+    await removeReplaced(set);
     let part = increments.at(-1);
     let handles: IncrementHandles;
     if (part === undefined) {
@@ -418,6 +419,15 @@ function logHost(host: ShardFilesHost): AofLogHost {
     flushSoon: () => host.flushSoon(),
     tookSync: (ms) => host.latency.note("aof-fsync-always", ms, host.clock.nowMs()),
   };
+}
+
+/** Removes what was replaced, for which a full disk may have to wait: the next rewrite does it, too. */
+async function removeReplaced(set: AofSet): Promise<void> {
+  try {
+    await set.removeHistory();
+  } catch (error) {
+    if (!isDiskFull(error)) throw error;
+  }
 }
 
 /** Cuts off what does not count at the end of a file. */

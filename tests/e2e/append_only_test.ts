@@ -7,6 +7,7 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
+import { latin1 } from "../../src/base/ascii.ts";
 import type { Storage } from "../../src/persistence/storage.ts";
 import { withDir } from "../persistence/support.ts";
 import { Client, plain } from "../support/client.ts";
@@ -189,6 +190,45 @@ for (const policy of ["always", "everysec"] as const) {
       await using server = await start(dir, storage, settings);
       for (const i of acknowledged) assertEquals(await server.ask("GET", `k${i}`), String(i));
       assertEquals(await server.ask("EXISTS", "refused"), 0);
+    });
+  });
+
+  Deno.test(`a start on a full disk serves reads, and writes once there is room (${policy})`, async () => {
+    await withStorage(async (storage, dir) => {
+      const settings = { appendonly: "yes", appendfsync: policy };
+      {
+        await using server = await start(dir, storage, settings);
+        assertEquals(await server.ask("SET", "k", "v"), "OK");
+      }
+      // As a crash leaves it before what was replaced is removed.
+      const manifest = `${dir}/appendonlydir/appendonly.aof.manifest`;
+      const listed = latin1(storage.contentOf(manifest));
+      await storage.remove(manifest);
+      storage.addFile(manifest, `${listed}file appendonly.aof.9.base.rdb seq 9 type h\n`);
+      storage.fault = (operation, path) =>
+        operation === "write" || (operation === "create" && !path.endsWith(".lock"))
+          ? Object.assign(new Error("No space left on device"), { code: "ENOSPC" })
+          : null;
+      {
+        await using server = await start(dir, storage, settings);
+        assertEquals(await server.ask("GET", "k"), "v");
+        await until(
+          "writes are refused",
+          () => server.server.persistence.appendOnly.failure !== null,
+        );
+        assertEquals(
+          await server.ask("SET", "k", "w"),
+          "-MISCONF Errors writing to the AOF file: No space left on device",
+        );
+        assertEquals(await server.ask("SAVE"), "-ERR");
+        storage.fault = () => null;
+        await until("writes are taken", async () => await server.ask("SET", "k", "w") === "OK");
+        await server.ask("BGREWRITEAOF");
+        await until("it is rewritten", async () => await server.info("aof_rewrites") === "1");
+        assertEquals(latin1(storage.contentOf(manifest)).includes(" type h"), false);
+      }
+      await using server = await start(dir, storage, settings);
+      assertEquals(await server.ask("GET", "k"), "w");
     });
   });
 

@@ -19,6 +19,8 @@ export interface ProgramLimits {
   readonly hosts?: readonly string[];
   /** Files, sockets included, that it may have open at once; as many as this process if absent. */
   readonly openFiles?: number;
+  /** Words of a command that runs it, which gets an input (`endInput`). */
+  readonly within?: readonly string[];
 }
 
 /** `main.ts` in a process of its own, with the permissions of `deno task start` for `dir`. */
@@ -38,10 +40,12 @@ export class Program {
       readable = [new URL("src", PROJECT).pathname],
       hosts = ["127.0.0.1"],
       openFiles,
+      within = [],
     } = limits;
-    const [command, ...before] = openFiles === undefined
-      ? [Deno.execPath()]
-      : ["sh", "-c", `ulimit -n ${openFiles}; exec "$0" "$@"`, Deno.execPath()];
+    const limited = openFiles === undefined
+      ? []
+      : ["sh", "-c", `ulimit -n ${openFiles}; exec "$0" "$@"`];
+    const [command, ...before] = [...within, ...limited, Deno.execPath()];
     this.#child = new Deno.Command(command, {
       args: [
         ...before,
@@ -56,7 +60,7 @@ export class Program {
       ],
       env: { NO_COLOR: "1", ...env },
       cwd: dir,
-      stdin: "null",
+      stdin: within.length === 0 ? "null" : "piped",
       stdout: "piped",
       stderr: "piped",
     }).spawn();
@@ -80,6 +84,11 @@ export class Program {
     }
     const [port, base, shards, pid] = found.slice(1).map(Number);
     return { port, base, shards, pid };
+  }
+
+  /** Ends the input of the command that runs it. */
+  async endInput(): Promise<void> {
+    await this.#child.stdin.close();
   }
 
   signal(signal: Deno.Signal): void {
