@@ -110,13 +110,11 @@ export class AofLoading {
     this.#host = host;
   }
 
-  /** How far it is. */
+  /** How far it is; its keys are those that are there, whether of images or of commands. */
   get progress(): LoadProgress {
-    return {
-      loadedBytes: this.#loadedBytes,
-      totalBytes: this.#totalBytes,
-      keys: this.keys,
-    };
+    let keys = 0;
+    for (const shard of this.#host.node.shards) keys += shard.keys.totalSize();
+    return { loadedBytes: this.#loadedBytes, totalBytes: this.#totalBytes, keys };
   }
 
   /** Stops after the present slice; `run` then throws. */
@@ -244,21 +242,17 @@ export class AofLoading {
     };
     const sink = new BaseSink(target);
     sink.nowMs = this.#host.nowMs();
-    const before = this.keys;
     const bytes = await loadRdbFile(storage, path, sink, {
       gate,
       checksum: config.rdbChecksum,
-      onBytes: (bytes) => {
-        this.#loadedBytes += bytes;
-        this.keys = before + sink.loaded;
-      },
+      onBytes: (bytes) => this.#loadedBytes += bytes,
       onWarning: (warning, byte) => {
         this.#host.partlyLoaded.add(path);
         log.warning("not all of a file was loaded", { path, byte, warning });
       },
       cancelled: () => this.#cancelled,
     });
-    this.keys = before + sink.loaded;
+    this.keys += sink.loaded;
     try {
       return { bytes, facts: factsFromAux(sink.facts) };
     } catch (error) {

@@ -344,12 +344,12 @@ export class Persistence {
     try {
       const loaded = await this.#loading.framesAtStart(() => loading.run(sets));
       const seconds = (clock.monotonicMs() - beganMs) / 1000;
-      const { keys, commands } = loading;
-      this.#loading.last = { keys, expired: 0, seconds };
+      const { commands, progress } = loading;
+      this.#loading.last = { keys: loading.keys, expired: 0, seconds };
       log.notice("append-only file loaded", {
-        keys,
+        keys: progress.keys,
         commands,
-        bytes: loading.progress.loadedBytes,
+        bytes: progress.loadedBytes,
         seconds: seconds.toFixed(3),
       });
       return loaded;
