@@ -20,13 +20,17 @@ function testWithRedis(name: string, fn: () => Promise<void>): void {
   Deno.test({ name: INSTALLED ? name : `${name} (LEFT OUT: ${why})`, ignore: !INSTALLED, fn });
 }
 
-/** Runs a redis-server with an append-only file in `dir`, and gives what `work` gives. */
+/**
+ * Runs a redis-server with an append-only file in `dir`, and gives what `work` gives. It is killed then, so
+ * it has to sync what it replies to: with everysec it puts writes off while a sync is under way.
+ */
 async function withRedis<T>(
   dir: string,
   args: readonly string[],
   work: (client: Client) => Promise<T>,
 ): Promise<T> {
-  const redis = (await RedisServer.start(["--appendonly", "yes", "--dir", dir, ...args]))!;
+  const kept = ["--appendonly", "yes", "--appendfsync", "always", "--dir", dir];
+  const redis = (await RedisServer.start([...kept, ...args]))!;
   try {
     using client = await Client.connect(redis.port);
     return await work(client);
