@@ -1,8 +1,9 @@
 /**
  * The start check of the data directory: there, a directory, writable, and with no way out of it
- * that the permissions do not name. One that is full is taken: what is in it can be read. Deno checks a path by its name, so a symbolic link inside a
- * granted directory would be followed out of it; a link whose target is not granted itself stops
- * the start. Links made later by someone else who can write there are not watched for.
+ * that the permissions do not name. One that is full is taken: what is in it can be read. Deno checks
+ * a path by its name, so a symbolic link inside a granted directory would be followed out of it; a
+ * link whose target is not granted itself stops the start. Links made later by someone else who can
+ * write there are not watched for.
  *
  * @module
  */
