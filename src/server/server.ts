@@ -544,6 +544,7 @@ export class Server implements ExecutionObserver {
     let guards = 0;
     if (replication.isFollowing) {
       if (config.replicaReadOnly) guards |= GUARD_READONLY;
+      else replication.noteWritable();
       if (!config.replicaServeStaleData && !replication.isLinkUp) guards |= GUARD_STALE;
     }
     if (this.persistence.refusesWrites) guards |= GUARD_MISCONF;

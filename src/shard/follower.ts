@@ -143,7 +143,8 @@ export class Follower implements UpstreamHost {
     // A v1 upstream names no history, so nothing is known to stand anywhere in it.
     this.#restored = this.version === 1 ? null : restored;
     this.#downSinceMs = host.clock.monotonicMs();
-    this.#wasWritable = restored?.positions.some(({ isMixed }) => isMixed) ?? false;
+    this.#wasWritable = !host.settings.replicaReadOnly ||
+      (restored?.positions.some(({ isMixed }) => isMixed) ?? false);
   }
 
   #noArrivals(shards: number): Arrivals {
@@ -455,7 +456,9 @@ export class Follower implements UpstreamHost {
       this.#positions[member] = arrival.complete.get(member)!;
       this.#feeds.delete(other);
     }
-    if (arrival.members.size === this.#runners.length) this.#wasWritable = false;
+    if (arrival.members.size === this.#runners.length) {
+      this.#wasWritable = !this.#host.settings.replicaReadOnly;
+    }
     const filled = this.#arrivals.adopt(arrival);
     this.#host.replaced(filled);
     this.counterpart(shard)?.beginOrigins({ history, offset: cut, db: 0 });
@@ -650,6 +653,11 @@ export class Follower implements UpstreamHost {
     return !own[shard].origins.isPure(own[shard].writes);
   }
 
+  /** Clients may write here, if only for a moment. */
+  noteWritable(): void {
+    this.#wasWritable = true;
+  }
+
   /** What is claimed as a primary's data, in its own lines, is not there any more. */
   forgetOwn(): void {
     for (const position of [...this.#positions, ...this.#restored?.positions ?? []]) {
@@ -659,7 +667,6 @@ export class Follower implements UpstreamHost {
 
   /** Deadlines and acknowledgements. */
   tick(): void {
-    this.#wasWritable ||= !this.#host.settings.replicaReadOnly;
     for (const runner of this.#runners) runner.tick();
   }
 

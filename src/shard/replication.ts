@@ -558,6 +558,11 @@ export class Replication {
     this.#host.guardsChanged();
   }
 
+  /** Clients may write on this replica, if only for a moment: its data may be its upstream's no more. */
+  noteWritable(): void {
+    this.#follower?.noteWritable();
+  }
+
   /** Where the data stands in the upstream's lines of offsets, for a file; null when nowhere. */
   positions(): UpstreamPositions | null {
     return this.#follower?.positions() ?? null;

@@ -8,7 +8,7 @@ import { follows, inStep, linked, TestNode } from "../support/node.ts";
 import { Acceptor, Peer } from "../support/peer.ts";
 import { Proxy } from "../support/proxy.ts";
 import { assertSame, linkUp } from "../support/replicas.ts";
-import { TestServer } from "../support/server.ts";
+import { type Settings, TestServer } from "../support/server.ts";
 import { until } from "../support/until.ts";
 
 const MiB = 2 ** 20;
@@ -21,6 +21,12 @@ function atOnce(act: () => void): void {
   act();
   const took = performance.now() - began;
   assert(took < AT_ONCE_MS, `it took ${took} ms`);
+}
+
+/** Has one server follow another, and waits until all its links stream. */
+async function followServer(replica: TestServer, primary: TestServer): Promise<void> {
+  assertEquals(await replica.ask("REPLICAOF", "127.0.0.1", `${primary.port}`), "OK");
+  await linkUp(primary, replica);
 }
 
 /** The states that a follower may be in when it is told otherwise. */
@@ -447,6 +453,70 @@ Deno.test("what clients wrote to a writable replica is healed by a snapshot at e
   c.replication.unfollow();
   await follows(b, c);
   assertEquals(c.differsFrom(b), "");
+});
+
+/** Replicas whose own frames do not tell what their upstream's became. */
+const WITHOUT_ORIGINS: [string, Settings][] = [
+  ["of other shards", { shards: "3" }],
+  ["in kevy's words", { shards: "2", "replication-dialect": "kevy" }],
+];
+
+/** Makes a replica writable, writes, and makes it read-only again, all within one turn. */
+async function writeForAMoment(replica: TestServer): Promise<void> {
+  const client = await replica.connect();
+  const written = await client.pipeline(
+    ["CONFIG", "SET", "replica-read-only", "no"],
+    ["SET", "own", "1"],
+    ["DEL", "k"],
+    ["CONFIG", "SET", "replica-read-only", "yes"],
+  );
+  assertEquals([written[0], written[1], written[3]], ["OK", "OK", "OK"]);
+}
+
+for (const [which, settings] of WITHOUT_ORIGINS) {
+  Deno.test(`a moment in which a replica ${which} took writes is not forgotten`, async () => {
+    const dir = await Deno.realPath(await Deno.makeTempDir());
+    await using a = await TestServer.start({ shards: "2" });
+    await using b = await TestServer.start({ shards: "2" });
+    await using replica = await TestServer.start(settings, { dir });
+    await a.ask("SET", "k", "v");
+    for (const each of [b, replica]) {
+      await followServer(each, a);
+      await assertSame(a, each, "before it");
+    }
+    await writeForAMoment(replica);
+    assertEquals(await replica.ask("SAVE"), "OK");
+    await b.ask("REPLICAOF", "NO", "ONE");
+    await followServer(replica, b);
+    await assertSame(b, replica, "behind the promoted one");
+    await replica.stop();
+    // What is in the file was written then.
+    await using again = await TestServer.start(
+      { ...settings, replicaof: `127.0.0.1 ${b.port}` },
+      { dir },
+    );
+    await linkUp(b, again);
+    await assertSame(b, again, "behind the promoted one, from a file");
+    await again.stop();
+    await Deno.remove(dir, { recursive: true });
+  });
+}
+
+Deno.test("what clients wrote to a replica of other shards is forgotten with a snapshot", async () => {
+  await using a = await TestServer.start({ shards: "2" });
+  await using b = await TestServer.start({ shards: "2" });
+  await using replica = await TestServer.start({ shards: "3" });
+  for (const each of [b, replica]) await followServer(each, a);
+  await writeForAMoment(replica);
+  await b.ask("REPLICAOF", "NO", "ONE");
+  await followServer(replica, b);
+  await followServer(a, b);
+  await a.ask("REPLICAOF", "NO", "ONE");
+  const full = await a.info("sync_full");
+  await followServer(replica, a);
+  await assertSame(a, replica, "behind the next one");
+  assertEquals(await a.info("sync_full"), full);
+  assertEquals(await b.info("sync_full"), "2");
 });
 
 Deno.test("in kevy's words not every effect has a number: who was promoted is shipped", async () => {
