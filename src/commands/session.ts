@@ -145,7 +145,7 @@ export class Session {
   transaction: Transaction | null = null;
   /** What it watches (WATCH); null while it never did. */
   watcher: Watcher | null = null;
-  /** Node sequence behind this client's last write, what `WAIT` waits for. */
+  /** Node sequence behind this client's last command that wrote or made frames, what `WAIT` waits for. */
   lastWriteSequence = 0;
   /** Closes the socket at once (limits); set by the connection. */
   disconnect: (reason: string) => void = () => {};

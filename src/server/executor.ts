@@ -340,6 +340,7 @@ export class Executor {
     let outcome = DONE;
     let hasRunTimed = false;
     const { writes } = call;
+    const sequence = this.#sequence.value;
     if (
       command.isSampled && requestBytes < TIMED_REQUEST_BYTES && --this.#untilSample > 0 &&
       this.#samplesCheap
@@ -363,7 +364,10 @@ export class Executor {
     if (hasRunTimed && this.#watcher !== null) this.#show(this.#watcher, command);
     if (memory.slices !== slices) outcome = DONE_LATE;
     if (session.tracker !== null) session.tracker.ran(call, command);
-    if (command.isWrite) session.lastWriteSequence = this.#sequence.value;
+    // What is no write may make frames all the same: PUBLISH, a read that finds a key past its deadline.
+    if (command.isWrite || this.#sequence.value !== sequence) {
+      session.lastWriteSequence = this.#sequence.value;
+    }
     if (reply.errors !== errors) {
       command.failed++;
       this.#observer.errorReplied(reply.buf, reply.lastErrorAt, reply.at);
@@ -576,6 +580,7 @@ export class Executor {
     const { call } = this;
     const { reply, isRunning } = session;
     const { errors, at } = reply;
+    const sequence = this.#sequence.value;
     const command = this.#take(session, request);
     const refusal = this.#refusal(session, command);
     if (refusal === HELD) return false;
@@ -594,7 +599,9 @@ export class Executor {
     } finally {
       session.isRunning = isRunning;
     }
-    if (command.isWrite) session.lastWriteSequence = this.#sequence.value;
+    if (command.isWrite || this.#sequence.value !== sequence) {
+      session.lastWriteSequence = this.#sequence.value;
+    }
     if (reply.errors !== errors) {
       command.failed++;
       this.#observer.errorReplied(reply.buf, reply.lastErrorAt, reply.at);

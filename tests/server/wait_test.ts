@@ -5,7 +5,10 @@ import type { CommandSpec } from "../../src/commands/registry.ts";
 import { REPLY_OFF, Session } from "../../src/commands/session.ts";
 import { ReplyWriter } from "../../src/resp/reply_writer.ts";
 import { Wait } from "../../src/server/wait.ts";
-import { TestServer } from "../support/server.ts";
+import type { Client } from "../support/client.ts";
+import { Proxy } from "../support/proxy.ts";
+import { layoutThrough, linkUp } from "../support/replicas.ts";
+import { TestServer, until } from "../support/server.ts";
 
 function client() {
   const reply = new ReplyWriter();
@@ -95,4 +98,67 @@ Deno.test("a timeout beyond all time is refused, by WAIT and CLIENT PAUSE as by 
     }
   }
   assertEquals(await client.line("SET k v"), "OK", "nothing is paused");
+});
+
+/** Commands that are no writes and make frames, each behind what another client has prepared. */
+const FRAMES_OF_NO_WRITES: [string, string, (client: Client) => Promise<unknown>][] = [
+  ["PUBLISH", "PING", (client) => client.line("PUBLISH c m")],
+  [
+    "a PUBLISH in MULTI",
+    "PING",
+    (client) => client.pipeline(["MULTI"], ["PUBLISH", "c", "m"], ["EXEC"]),
+  ],
+  ["a PFCOUNT that keeps what it found", "PFADD h a b c", (client) => client.line("PFCOUNT h")],
+  [
+    "a GET that finds a key past its deadline",
+    "SET k v PX 1",
+    (client) => until("the deadline is over", async () => await client.line("GET k") === null),
+  ],
+];
+
+/** Runs `test` with a primary whose replica has everything, and behind a proxy stands still from now on. */
+async function behindStall(
+  prepare: string,
+  test: (primary: TestServer, proxy: Proxy) => Promise<void>,
+): Promise<void> {
+  await using primary = await TestServer.start({ "repl-timeout": "60" });
+  await using replica = await TestServer.start({ "repl-timeout": "60" });
+  await using proxy = new Proxy(primary.server.replicationPortBase, 1);
+  using layout = layoutThrough(proxy, primary);
+  await replica.ask("REPLICAOF", "127.0.0.1", `${layout.port}`);
+  await linkUp(primary, replica);
+  await primary.ask("DEBUG", "SET-ACTIVE-EXPIRE", "0");
+  await primary.ask(...prepare.split(" "));
+  assertEquals(await primary.ask("WAIT", "1", "0"), 1);
+  proxy.stall();
+  await test(primary, proxy);
+}
+
+for (const [what, prepare, run] of FRAMES_OF_NO_WRITES) {
+  Deno.test(`WAIT waits for what ${what} has made`, async () => {
+    await behindStall(prepare, async (primary, proxy) => {
+      const client = await primary.connect();
+      assertEquals(await client.line("WAIT 1 0"), 1);
+      await run(client);
+      const reply = client.line("WAIT 1 0");
+      let isOver = false;
+      reply.then(() => isOver = true);
+      await until("it waits, or is over", async () => {
+        return isOver || await primary.info("blocked_clients") === "1";
+      });
+      assertEquals(isOver, false);
+      proxy.resume();
+      assertEquals(await reply, 1);
+    });
+  });
+}
+
+Deno.test("WAIT waits for nothing that others have written, whoever has read it", async () => {
+  await behindStall("PING", async (primary) => {
+    const client = await primary.connect();
+    await primary.ask("SET", "k", "v");
+    assertEquals(await client.line("GET k"), "v");
+    assertEquals(await client.line("WAIT 1 0"), 1);
+    assertEquals(await primary.ask("WAIT", "1", "20"), 0);
+  });
 });

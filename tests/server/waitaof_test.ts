@@ -184,6 +184,18 @@ Deno.test("what others have written since keeps nobody waiting", async () => {
   assertEquals(await waiting, [1, 0]);
 });
 
+Deno.test("a message is on disks as soon as all that was written before it", async () => {
+  await using primary = await TestServer.start({ ...EVERYSEC, shards: "2" });
+  await using replica = await TestServer.start({ ...EVERYSEC, shards: "3" });
+  await follow(primary, replica);
+  const client = await primary.connect();
+  await client.line("PUBLISH c m");
+  assertEquals(await client.line("WAITAOF 1 1 0"), [1, 1]);
+  await client.line("SET k v");
+  await client.line("PUBLISH c m");
+  assertEquals(await client.line("WAITAOF 1 1 0"), [1, 1]);
+});
+
 Deno.test("what WAITAOF has confirmed survives a loss of power", async () => {
   for (let round = 0; round < 3; round++) {
     await using held = await Held.start({ ...EVERYSEC, shards: "2" });

@@ -203,6 +203,11 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     reason: "Redis shows it if something is missing behind it, and it may be a password.",
   },
   {
+    what: "WAIT and WAITAOF wait for what the client's own commands have made",
+    reason:
+      "Redis also waits for what others wrote before its last command, though it may only have read.",
+  },
+  {
     what: "SORT of a small sorted set leaves it packed",
     reason:
       "Redis makes a skip list of it on the way, which OBJECT ENCODING and a score of -0 show.",
