@@ -17,6 +17,7 @@
 
 import { ascii } from "../base/ascii.ts";
 import type { Clock } from "../base/clock.ts";
+import { timerMs } from "../base/timer.ts";
 import { REDIS_VERSION } from "../base/version.ts";
 import type { Call } from "../commands/call.ts";
 import type { Session, SocketWriter } from "../commands/session.ts";
@@ -197,7 +198,7 @@ class Backup {
   async #take(bytes: Uint8Array): Promise<void> {
     const seconds = this.#host.config.replTimeoutSeconds;
     const stalled = () => this.#abort(`the client has not read for ${seconds} s (repl-timeout)`);
-    const timer = setTimeout(stalled, seconds * 1000);
+    const timer = setTimeout(stalled, timerMs(seconds * 1000));
     try {
       await this.#write(bytes);
     } finally {

@@ -7,6 +7,7 @@
 import { addressOf, isLoopback } from "../base/address.ts";
 import { type Clock, UnixTime } from "../base/clock.ts";
 import type { Gate } from "../base/gate.ts";
+import { TIMER_MS_MAX } from "../base/timer.ts";
 import type { Session } from "../commands/session.ts";
 import type { Keyspace } from "../keyspace/keyspace.ts";
 import type { Log } from "../observability/log.ts";
@@ -17,7 +18,6 @@ import { acceptLoop, lacksDescriptor } from "../shard/accept.ts";
 import { ClientConnection, type ConnectionHost, type ListenerLimits } from "./client_connection.ts";
 import type { Config } from "./config.ts";
 import { type Executor, GUARD_PAUSE_ALL, GUARD_PAUSE_WRITE } from "./executor.ts";
-import { TIMER_MS_MAX } from "./wait.ts";
 
 const MAX_CLIENTS = ascii("-ERR max number of clients reached\r\n");
 const PROTECTED = ascii(

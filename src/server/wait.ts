@@ -4,13 +4,11 @@
  * @module
  */
 
+import { TIMER_MS_MAX } from "../base/timer.ts";
 import type { Call } from "../commands/call.ts";
 import type { CommandSpec } from "../commands/registry.ts";
 import type { Session, SocketWriter, Suspension } from "../commands/session.ts";
 import type { ReplyWriter } from "../resp/reply_writer.ts";
-
-/** Longest delay that a timer of the runtime can have, in ms; a longer one would end at once. */
-export const TIMER_MS_MAX: number = 2 ** 31 - 1;
 
 /** How a wait may end other than by its reply. */
 export interface WaitOptions {

@@ -17,6 +17,7 @@
 import type { Clock } from "../base/clock.ts";
 import { unreachable } from "../base/invariant.ts";
 import { explainFailure } from "../base/permissions.ts";
+import { timerMs } from "../base/timer.ts";
 import type { Log } from "../observability/log.ts";
 import { ReplyError, ReplyParser } from "../resp/reply_parser.ts";
 import { ask, authenticate } from "./layout.ts";
@@ -322,7 +323,7 @@ export class Failover {
     const timer = setTimeout(() => {
       isLate = true;
       close();
-    }, Math.max(0, stopMs - this.#host.clock.monotonicMs()));
+    }, timerMs(Math.max(0, stopMs - this.#host.clock.monotonicMs())));
     signal.addEventListener("abort", close);
     try {
       if (signal.aborted) throw signal.reason;

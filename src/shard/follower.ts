@@ -8,6 +8,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Gate } from "../base/gate.ts";
 import { explainFailure } from "../base/permissions.ts";
+import { timerMs } from "../base/timer.ts";
 import type { ShardsPort } from "../commands/call.ts";
 import type { KeyspaceEvents } from "../commands/keyspace_events.ts";
 import { STRING_BYTES_CEILING } from "../commands/limits.ts";
@@ -282,7 +283,7 @@ export class Follower implements UpstreamHost {
       this.#phase = "handshake";
       this.#askingConn = conn;
       if (this.#stopped) return null;
-      timer = setTimeout(() => this.#closeAsking(), timeoutMs);
+      timer = setTimeout(() => this.#closeAsking(), timerMs(timeoutMs));
       const { masterUser, masterAuth } = this.#host.settings;
       const layout = await askLayout(conn, { user: masterUser, password: masterAuth });
       if (layout.node === this.#host.node.id) throw new Error("upstream is this node itself");

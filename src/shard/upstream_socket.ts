@@ -6,6 +6,8 @@
  * @module
  */
 
+import { timerMs } from "../base/timer.ts";
+
 /** How long a peer may take to end its side after we have ended ours, in ms. */
 export const END_GRACE_MS = 1_000;
 
@@ -101,7 +103,7 @@ export async function connectWithin(
   };
   const timer = setTimeout(
     () => end(new Deno.errors.TimedOut(`no connection within ${timeoutMs} ms`)),
-    timeoutMs,
+    timerMs(timeoutMs),
   );
   const aborted = () => end(signal.reason);
   signal.addEventListener("abort", aborted);

@@ -2,12 +2,15 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { ascii } from "../../src/base/ascii.ts";
+import { TIMER_MS_MAX } from "../../src/base/timer.ts";
 import { HISTORY_A, request } from "../replication/support.ts";
 import { NOT_KEPT } from "../support/durability.ts";
 import { FakePrimary, frame } from "../support/fake_primary.ts";
 import { inStep, linked, TestNode } from "../support/node.ts";
 import { Peer } from "../support/peer.ts";
 import { Proxy } from "../support/proxy.ts";
+import { linkUp } from "../support/replicas.ts";
+import { TestServer } from "../support/server.ts";
 import { letHappen, until } from "../support/until.ts";
 
 /** A `repl-timeout` in seconds that does not make a test wait. */
@@ -200,6 +203,35 @@ Deno.test("idle links stay up whatever both sides' timeouts and periods are", as
     assertEquals(primary.replication.stats.partialOk, 0, primary.tail());
     assertEquals(primary.replication.stats.full, 1);
   }));
+});
+
+Deno.test("no repl-timeout is longer than a timer can be, so that it would end at once", async () => {
+  const { setTimeout } = globalThis;
+  let longestMs = 0;
+  // A delay that is too long is one of 1 ms; an answer may still be faster than that.
+  globalThis.setTimeout = ((act: () => void, ms: number) => {
+    longestMs = Math.max(longestMs, ms);
+    return setTimeout(act, ms);
+  }) as typeof setTimeout;
+  try {
+    const settings = { "repl-timeout": "2147483647" };
+    await using primary = await TestServer.start(settings);
+    await using replica = await TestServer.start(settings);
+    await primary.ask("SET", "k", "v");
+    await replica.ask("REPLICAOF", "127.0.0.1", `${primary.port}`);
+    await linkUp(primary, replica);
+    using image = new Peer(await Deno.connect({ hostname: "127.0.0.1", port: primary.port }));
+    await image.send("REPLCONF capa eof\r\nREPLCONF rdb-only 1\r\nSYNC\r\n");
+    for (const line of ["+OK", "+OK"]) assertEquals(await image.line(), line);
+    assertMatch(await image.line() ?? "", /^\$EOF:/);
+    await until("it is sent", () => primary.log.some((line) => line.includes("the image is sent")));
+    assertEquals(await primary.ask("FAILOVER"), "OK");
+    await until("the places are changed", async () => await primary.info("role") === "slave");
+    await linkUp(replica, primary);
+  } finally {
+    globalThis.setTimeout = setTimeout;
+  }
+  assertEquals(longestMs, TIMER_MS_MAX);
 });
 
 // ---- as a replica ------------------------------------------------------------------------------
