@@ -16,7 +16,7 @@
 
 import type { Clock } from "../base/clock.ts";
 import { unreachable } from "../base/invariant.ts";
-import { explainFailure } from "../base/permissions.ts";
+import { explainFailure, reasonOf } from "../base/permissions.ts";
 import { timerMs } from "../base/timer.ts";
 import type { Log } from "../observability/log.ts";
 import { ReplyError, ReplyParser } from "../resp/reply_parser.ts";
@@ -243,10 +243,9 @@ export class Failover {
     try {
       return await this.#askToTakeOver(running, target, isForced);
     } catch (error) {
-      const { host, port } = target;
       const because = running.stop.signal.aborted
         ? running.stop.signal.reason.message
-        : explainFailure(error, { to: "connect", host, port });
+        : reasonOf(error);
       if (running.doubtUntilMs < 0) return { kind: "stays", because };
       return await this.#outcomeInDoubt(running, target, because);
     }
@@ -311,7 +310,9 @@ export class Failover {
   ): Promise<T> {
     const { masterUser, masterAuth } = this.#host.settings;
     const stopMs = this.#host.clock.monotonicMs() + limitMs;
-    const conn = await connectWithin(host, port, limitMs, signal);
+    const conn = await connectWithin(host, port, limitMs, signal).catch((cause) => {
+      throw new Error(explainFailure(cause, { to: "connect", host, port }), { cause });
+    });
     const close = () => {
       try {
         conn.close();

@@ -7,7 +7,7 @@
 
 import type { Clock } from "../base/clock.ts";
 import type { Gate } from "../base/gate.ts";
-import { explainFailure } from "../base/permissions.ts";
+import { explainFailure, reasonOf } from "../base/permissions.ts";
 import { timerMs } from "../base/timer.ts";
 import type { ShardsPort } from "../commands/call.ts";
 import type { KeyspaceEvents } from "../commands/keyspace_events.ts";
@@ -276,6 +276,7 @@ export class Follower implements UpstreamHost {
     const timeoutMs = this.timeoutMs();
     let timer: ReturnType<typeof setTimeout> | undefined;
     let isConnected = false;
+    let isLate = false;
     try {
       this.#phase = "connecting";
       const conn = await connectWithin(hostname, port, timeoutMs, this.stopSignal);
@@ -283,7 +284,10 @@ export class Follower implements UpstreamHost {
       this.#phase = "handshake";
       this.#askingConn = conn;
       if (this.#stopped) return null;
-      timer = setTimeout(() => this.#closeAsking(), timerMs(timeoutMs));
+      timer = setTimeout(() => {
+        isLate = true;
+        this.#closeAsking();
+      }, timerMs(timeoutMs));
       const { masterUser, masterAuth } = this.#host.settings;
       const layout = await askLayout(conn, { user: masterUser, password: masterAuth });
       if (layout.node === this.#host.node.id) throw new Error("upstream is this node itself");
@@ -292,8 +296,10 @@ export class Follower implements UpstreamHost {
       return layout;
     } catch (error) {
       if (this.#stopped) return null;
-      const said = error instanceof Error && error.name === "LayoutError"
-        ? error.message
+      const said = isLate
+        ? `no answer within ${timeoutMs} ms`
+        : isConnected
+        ? reasonOf(error)
         : explainFailure(error, { to: "connect", host: hostname, port });
       this.#lastError = said;
       const what = isConnected ? "upstream does not tell its layout" : "upstream is not reached";

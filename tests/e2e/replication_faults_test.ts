@@ -7,7 +7,7 @@ import { HISTORY_A, request } from "../replication/support.ts";
 import { NOT_KEPT } from "../support/durability.ts";
 import { FakePrimary, frame } from "../support/fake_primary.ts";
 import { inStep, linked, TestNode } from "../support/node.ts";
-import { Peer } from "../support/peer.ts";
+import { Acceptor, Peer } from "../support/peer.ts";
 import { Proxy } from "../support/proxy.ts";
 import { linkUp } from "../support/replicas.ts";
 import { TestServer } from "../support/server.ts";
@@ -226,7 +226,7 @@ Deno.test("no repl-timeout is longer than a timer can be, so that it would end a
     assertMatch(await image.line() ?? "", /^\$EOF:/);
     await until("it is sent", () => primary.log.some((line) => line.includes("the image is sent")));
     assertEquals(await primary.ask("FAILOVER"), "OK");
-    await until("the places are changed", async () => await primary.info("role") === "slave");
+    await until("the places are changed", () => primary.server.replication.isFollowing);
     await linkUp(replica, primary);
   } finally {
     globalThis.setTimeout = setTimeout;
@@ -439,12 +439,27 @@ Deno.test("an upstream that is no shoal server is told so", async () => {
     conn = next;
     const { lastError } = replica.replication.status().upstream!;
     assert(lastError !== "" && !lastError.includes("\n"), lastError);
-    if (!answer.startsWith("H")) assertMatch(lastError, /not a shoal server/);
+    assertMatch(
+      lastError,
+      answer.startsWith("H") ? /^Cannot read the reply: found / : /not a shoal server/,
+    );
   }
   conn.close();
   listener.close();
   const told = replica.log.filter((line) => line.includes("upstream does not tell its layout"));
   assertEquals(told.length, 2, "a line for each reason, not for each attempt");
+});
+
+Deno.test("an upstream that is connected and says nothing is said to do just that", async () => {
+  await using replica = TestNode.start(SHORT);
+  using silent = new Acceptor();
+  replica.follow(silent);
+  await until(
+    "it is told",
+    () => replica.hasLogged("upstream does not tell its layout"),
+    () => replica.tail(),
+  );
+  assertEquals(replica.replication.status().upstream!.lastError, "no answer within 400 ms");
 });
 
 Deno.test("an upstream that is not there is said to be just that", async () => {

@@ -707,6 +707,7 @@ Deno.test("a node does not follow itself, and keeps its data", async () => {
   node.run("SET", "k", "v");
   node.follow(node);
   await until("it is refused", () => node.hasLogged("upstream is this node itself"));
+  assertEquals(node.replication.status().upstream!.lastError, "upstream is this node itself");
   assertEquals(node.replication.isLinkUp, false);
   assertEquals(node.get("k"), "v");
   node.replication.unfollow();
