@@ -101,6 +101,8 @@ export class Follower implements UpstreamHost {
   readonly #host: FollowerHost;
   readonly #log: Log;
   readonly #failures: FailureLog;
+  /** `replicaof-shards` when it was made, since that says the wire, too; 0: ask. */
+  readonly #assumedShards: number;
   #layout: Layout | null = null;
   #runners: UpstreamRunner[] = [];
   #runs: Promise<void>[] = [];
@@ -139,7 +141,8 @@ export class Follower implements UpstreamHost {
     this.gate = host.gate;
     this.clock = host.clock;
     this.applier = new Applier(host.table, host.events, host.monitors);
-    this.version = host.settings.replicaOfShards > 0 ? 1 : 2;
+    this.#assumedShards = host.settings.replicaOfShards;
+    this.version = this.#assumedShards > 0 ? 1 : 2;
     this.#arrivals = this.#noArrivals(0);
     // A v1 upstream names no history, so nothing is known to stand anywhere in it.
     this.#restored = this.version === 1 ? null : restored;
@@ -198,9 +201,9 @@ export class Follower implements UpstreamHost {
   }
 
   async #start(): Promise<void> {
-    const assumed = this.#host.settings.replicaOfShards;
-    if (assumed > 0) {
-      this.#open({ shards: assumed, replicationPortBase: this.port, node: "", history: [] });
+    const shards = this.#assumedShards;
+    if (shards > 0) {
+      this.#open({ shards, replicationPortBase: this.port, node: "", history: [] });
     }
     for (let failures = 0; this.#layout === null && !this.#stopped;) {
       const layout = await this.#ask();

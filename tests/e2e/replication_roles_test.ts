@@ -834,6 +834,19 @@ async function relay(conn: Deno.TcpConn, port: number): Promise<void> {
   }
 }
 
+Deno.test("the wire and the shards to assume are decided together, before a follower starts", async () => {
+  await using primary = TestNode.start({ shards: 2 });
+  await using replica = TestNode.start({ shards: 2 });
+  await follows(replica, primary);
+  replica.replication.suspend();
+  primary.run("SET", "k", "v");
+  replica.config.assign("replicaOfShards", 1);
+  replica.replication.resume();
+  await linked(replica);
+  await inStep(primary, replica);
+  assertEquals(replica.get("k"), "v");
+});
+
 Deno.test("restored positions resume, and counters are not counted twice", async () => {
   await using primary = TestNode.start({ shards: 2 });
   for (let i = 0; i < 50; i++) primary.run("INCR", `n${i}`);
