@@ -44,6 +44,9 @@ export const LINE_BYTES_MAX = 256;
 /** Longest handshake, everything counted: an id, a history and some capabilities take a tenth. */
 export const HANDSHAKE_BYTES_MAX = 4096;
 
+/** Longest password that a handshake can say, in bytes: all else that it may say fits beside it. */
+export const PASSWORD_BYTES_MAX = 3072;
+
 /** Bytes of the image in one snapshot chunk (kevy's limit, and what both sides keep to). */
 export const CHUNK_BYTES_MAX = 65_536;
 

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { isAnnouncedHost } from "../replication/wire.ts";
+import { ascii } from "../base/ascii.ts";
+import { isAnnouncedHost, PASSWORD_BYTES_MAX } from "../replication/wire.ts";
 import type { ReplicationValues } from "./config_values.ts";
 import {
   FROM_0,
@@ -99,7 +100,19 @@ export const REPLICATION_SETTINGS: SettingTable<ReplicationValues> = {
     { alias: "slave-announce-port" },
   ),
   masterUser: replication("masteruser", text(), "", "user name for the upstream", { secret: true }),
-  masterAuth: replication("masterauth", text(), "", "password for the upstream", { secret: true }),
+  masterAuth: replication(
+    "masterauth",
+    text({
+      allowed: `a text of at most ${PASSWORD_BYTES_MAX} bytes (quote it when it has spaces)`,
+      check: (value) =>
+        ascii(value).length <= PASSWORD_BYTES_MAX
+          ? null
+          : `argument must be at most ${PASSWORD_BYTES_MAX} bytes long`,
+    }),
+    "",
+    "password for the upstream",
+    { secret: true },
+  ),
   replBacklogBytes: replication(
     "repl-backlog-size",
     bytes({ min: 1, max: LONG_MAX }),

@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { ascii } from "../../src/base/ascii.ts";
 import { TIMER_MS_MAX } from "../../src/base/timer.ts";
+import { PASSWORD_BYTES_MAX } from "../../src/replication/wire.ts";
 import { HISTORY_A, request } from "../replication/support.ts";
 import { NOT_KEPT } from "../support/durability.ts";
 import { FakePrimary, frame } from "../support/fake_primary.ts";
@@ -495,4 +496,18 @@ Deno.test("a password is asked for, and found wrong, in words", async () => {
   replica.follow(primary);
   await linked(replica);
   assertEquals(replica.get("k"), "v");
+});
+
+Deno.test("a handshake has room for the longest password, beside all else that it may say", async () => {
+  const password = "é".repeat(PASSWORD_BYTES_MAX / 2);
+  await using primary = await TestServer.start({ requirepass: password });
+  await using replica = await TestServer.start({ "replica-announce-ip": "h".repeat(255) });
+  assertEquals(
+    await replica.ask("CONFIG", "SET", "masterauth", `${password}x`),
+    "-ERR CONFIG SET failed (possibly related to argument 'masterauth') - " +
+      `argument must be at most ${PASSWORD_BYTES_MAX} bytes long`,
+  );
+  assertEquals(await replica.ask("CONFIG", "SET", "masterauth", password), "OK");
+  await replica.ask("REPLICAOF", "127.0.0.1", `${primary.port}`);
+  await linkUp(primary, replica);
 });

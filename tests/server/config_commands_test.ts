@@ -127,7 +127,7 @@ Deno.test("CONFIG GET and SET take so many bytes at a time, and not one more", a
   const refused = (bytes: number) =>
     `-ERR CONFIG takes up to ${bytes} bytes of names and values at a time`;
   assertEquals(await client.ask("CONFIG", "GET", pattern, "x"), refused(PATTERN_BYTES_MAX));
-  const name = "masterauth";
+  const name = "masteruser";
   const value = "x".repeat(VALUE_BYTES_MAX - name.length);
   assertEquals(await client.ask("CONFIG", "SET", name, value), "OK");
   assertEquals(await client.ask("CONFIG", "SET", name, value + "x"), refused(VALUE_BYTES_MAX));
