@@ -9,7 +9,7 @@
  */
 
 import type { Int64 } from "../base/int64.ts";
-import type { ReadMemory } from "../memory/arena.ts";
+import { PAYLOAD_BYTES_MAX, type ReadMemory } from "../memory/arena.ts";
 import { CHUNK_BYTES } from "../memory/blob.ts";
 import { Elements } from "./elements.ts";
 import {
@@ -96,6 +96,10 @@ export class ValueBuilder {
   #type = NO_TYPE;
   /** Bytes of the arena that were in use when the value at hand was begun. */
   #usedBefore = 0;
+  /** Bytes of the longest member of the sorted set at hand. */
+  #longestMember = 0;
+  /** Whether it has a score of -0. */
+  #hasMinusZero = false;
 
   /** Builds in `keys`; `refuse` must throw. */
   constructor(
@@ -117,6 +121,8 @@ export class ValueBuilder {
     this.abort();
     if (keyBytes > KEY_BYTES_MAX) this.#refuse("keyTooLong", keyBytes);
     this.#usedBefore = this.keys.arena.usedBytes;
+    this.#longestMember = 0;
+    this.#hasMinusZero = false;
     this.#need(keyBytes);
     this.#kind(type).begin();
     this.#type = type;
@@ -181,6 +187,12 @@ export class ValueBuilder {
     const zsets = this.#zsets;
     this.#checkMember(stop - start);
     this.#need(zsets.growthBytes(1, stop - start));
+    this.#longestMember = Math.max(this.#longestMember, stop - start);
+    if (Object.is(score, -0)) {
+      // A pack has no -0, as in Redis, and whether the value is one shows at its end.
+      this.#hasMinusZero = true;
+      zsets.convert();
+    }
     if (zsets.find(u8, start, stop)) return false;
     zsets.add(score);
     return true;
@@ -400,6 +412,9 @@ export class ValueBuilder {
     try {
       this.#need(ke - ks + (type === TYPE_STRING ? CHUNK_BYTES : 0));
       if (type === TYPE_STRING) this.#strings.end();
+      if (this.#hasMinusZero && keys.arena.spares(PAYLOAD_BYTES_MAX)) {
+        this.#zsets.packIfSmall(this.#longestMember);
+      }
     } catch (error) {
       this.abort();
       throw error;
