@@ -21,6 +21,7 @@ import {
   restoreDump,
   stringDumpBytesMax,
 } from "../snapshot/dump_payload.ts";
+import { MeasuringSink } from "../snapshot/measuring_sink.ts";
 import { int64Argument } from "./arguments.ts";
 import { type Call, integerBytes } from "./call.ts";
 import { isPast } from "./expiry_options.ts";
@@ -174,11 +175,31 @@ function restore(call: Call): void {
       payloadStringMax(call),
     );
   } catch (error) {
-    if (error instanceof RefusedValue) return reply.error(error.reply);
-    throw error;
+    if (!(error instanceof RefusedValue)) throw error;
+    // What is asked for is all that the value takes: no key goes for one that cannot be held.
+    if (error.reply === ERR_OOM) call.keys.arena.refusedBytes = bytesOfPayload(call);
+    return reply.error(error.reply);
   }
   if (outcome === DUMP_BAD_FOOTER) reply.error(ERR_FOOTER);
   else if (outcome !== DUMP_OK) reply.error(ERR_FORMAT);
+}
+
+/** Bytes that the value of a RESTORE takes at most, 0 for one that is damaged. */
+function bytesOfPayload(call: Call): number {
+  const { buf, starts, stops } = call;
+  const sink = new MeasuringSink();
+  const outcome = restoreDump(
+    buf,
+    starts[3],
+    stops[3],
+    buf,
+    starts[1],
+    stops[1],
+    NO_DEADLINE,
+    sink,
+    payloadStringMax(call),
+  );
+  return outcome === DUMP_OK ? sink.bytes : 0;
 }
 
 /** A value that cannot be stored, and the error for it. */

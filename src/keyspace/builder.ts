@@ -94,8 +94,6 @@ export class ValueBuilder {
   readonly #streams: Streams;
   readonly #entry = new EntryDraft();
   #type = NO_TYPE;
-  /** Bytes of the arena that were in use when the value at hand was begun. */
-  #usedBefore = 0;
   /** Bytes of the longest member of the sorted set at hand. */
   #longestMember = 0;
   /** Whether it has a score of -0. */
@@ -120,7 +118,6 @@ export class ValueBuilder {
   begin(type: number, keyBytes: number): void {
     this.abort();
     if (keyBytes > KEY_BYTES_MAX) this.#refuse("keyTooLong", keyBytes);
-    this.#usedBefore = this.keys.arena.usedBytes;
     this.#longestMember = 0;
     this.#hasMinusZero = false;
     this.#need(keyBytes);
@@ -145,13 +142,9 @@ export class ValueBuilder {
     }
   }
 
-  /** What is refused says how much the value has taken by then, and half as much for what may follow. */
   #need(bytes: number): void {
     const need = bytes + ELEMENT_SLACK_BYTES;
-    const { arena } = this.keys;
-    if (arena.hasRoom(need)) return;
-    arena.refusedBytes = need + (arena.usedBytes - this.#usedBefore) * 1.5;
-    this.#refuse("noRoom", need);
+    if (!this.keys.arena.hasRoom(need)) this.#refuse("noRoom", need);
   }
 
   #checkMember(bytes: number): void {

@@ -333,7 +333,8 @@ export class Arena implements ReadMemory {
     const lends = this.lendsReserve;
     const reserve = lends ? this.#reserveSpans >> 2 : this.#reserveSpans;
     const free = lends ? this.#freeSpans : this.#freeSpans - this.#lentSpans;
-    if (free >= reserve + this.#spansFor(bytes)) return true;
+    const needed = lends ? Math.floor(bytes * SPANS_PER_BYTE) : this.#spansFor(bytes);
+    if (free >= reserve + needed) return true;
     // No whole span to spare, yet deletes may have left room in many. Should a size without room
     // come up, it may have a span of the reserve; the others are then served from its lower half.
     return bytes <= SMALL_BYTES && free > reserve >> 1 &&

@@ -104,9 +104,12 @@ export function configCommands(server: Server, stats: StatBaseline): CommandSpec
     const set = () => config.set(pairs, isLocal);
     server.isInOwnWay = false;
     const refused = set();
-    const waits = server.isInOwnWay && call.session.transaction === null;
-    if (waits) void bindAnew(new Wait(call, server), set);
-    else tell(call.reply, refused);
+    if (server.isInOwnWay && call.session.transaction === null) {
+      void bindAnew(new Wait(call, server), set);
+      return;
+    }
+    if (server.isInOwnWay) log.warning("bind: ports of ours are free only behind a transaction");
+    tell(call.reply, refused);
   }
 
   /** Listeners leave their port a moment after they were closed. */
@@ -119,7 +122,10 @@ export function configCommands(server: Server, stats: StatBaseline): CommandSpec
   async function beginFiles(wait: Wait, pairs: Pairs, isLocal: boolean): Promise<void> {
     const { persistence } = server;
     const isPrepared = await persistence.prepareAppendOnly();
-    const refused = isPrepared ? config.set(pairs, isLocal) : NOT_BEGUN;
+    const set = () => config.set(pairs, isLocal);
+    server.isInOwnWay = false;
+    let refused = isPrepared ? set() : NOT_BEGUN;
+    if (server.isInOwnWay) refused = await server.outOfOwnWay(set);
     if (isPrepared && refused !== null) persistence.unprepareAppendOnly();
     wait.end((reply) => tell(reply, refused));
   }

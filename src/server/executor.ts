@@ -83,8 +83,6 @@ const SAMPLE = 64;
 const EXACT_BELOW_MICROSECONDS = 1_000;
 /** Bytes that a write may need beyond its request: a page split, copies of frozen pages. */
 const WRITE_SLACK_BYTES = 1_024;
-/** How often one request is run again since it asked for more room. */
-const RERUNS_MAX = 16;
 
 /**
  * Bytes of replies that one EXEC may have. Its commands all run, whatever they reply, so past this the
@@ -380,27 +378,25 @@ export class Executor {
 
   /**
    * Runs a command again that was refused for more room than every command is promised, and has changed
-   * nothing, when there is that room; and again, since several shards may refuse it, and since what
-   * RESTORE takes shows as it goes. `HELD` when it is to be tried again later.
+   * nothing, when there is that room; and again where another shard then refuses it. `HELD` when it is to be
+   * tried again later.
    */
   #runWithRoom(session: Session, command: Command, replyStart: number, errors: number): number {
     const { call, memory } = this;
     const { reply } = session;
     const { writes } = call;
-    let reruns = 0;
-    do {
+    for (let reruns = 0; reruns < this.#node.shards.length; reruns++) {
       const { arena } = call.keys;
+      if (arena.refusedBytes === 0) break;
       const room = memory.admit(call.keys, arena.refusedBytes);
-      if (room === NO_ROOM) return DONE;
+      if (room === NO_ROOM) break;
       arena.refusedBytes = 0;
       reply.at = replyStart;
       reply.errors = errors;
       if (room === ROOM_LATER) return HELD;
       command.run(call);
-    } while (
-      reply.errors !== errors && call.keys.arena.refusedBytes !== 0 && call.writes === writes &&
-      ++reruns < RERUNS_MAX
-    );
+      if (reply.errors === errors || call.writes !== writes) break;
+    }
     return DONE;
   }
 

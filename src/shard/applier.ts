@@ -114,8 +114,6 @@ function frameOf(word: Uint8Array): FrameArguments & { readonly buf: Uint8Array 
 
 /** Bytes that a frame may need beyond its own. */
 const FRAME_SLACK_BYTES = 1024;
-/** How often one frame is run again since it asked for more room. */
-const RERUNS_MAX = 16;
 /** Bytes that an entry may take that changes its place or name, page splits included. */
 const MOVED_ENTRY_BYTES = 256 * 1024;
 /** Name under which a key is put aside in the middle of a swap; nobody has it. */
@@ -128,10 +126,16 @@ const ASIDE: Uint8Array = crypto.getRandomValues(new Uint8Array(32));
 function makeRoom(keys: Keyspace, bytes: number): boolean {
   const { arena } = keys;
   arena.lendsReserve = false;
+  let isAsked = false;
   while (!arena.promises(bytes)) {
     if (arena.takeBack() || keys.compactFor(bytes)) continue;
-    arena.lendsReserve = true;
-    return arena.promises(bytes);
+    if (isAsked) {
+      arena.lendsReserve = true;
+      return arena.promises(bytes);
+    }
+    // Where it was in vain, much may have been written since: nobody asks again later.
+    keys.forgetVainCompacting();
+    isAsked = true;
   }
   return true;
 }
@@ -416,7 +420,7 @@ export class Applier {
   #runWithRoom(call: Call, command: Command, errors: number): void {
     const reply = this.#reply;
     const { writes } = call;
-    for (let reruns = 0; reruns < RERUNS_MAX; reruns++) {
+    for (let reruns = 0; reruns < this.#target!.shards.length; reruns++) {
       const { arena } = call.keys;
       if (arena.refusedBytes === 0 || !makeRoom(call.keys, arena.refusedBytes)) return;
       arena.refusedBytes = 0;

@@ -223,7 +223,17 @@ async function churn(server: TestServer, count: number, range: number): Promise<
   assertGreater(evictedKeys(server), 1_000);
 }
 
+/** The payload of a list of 20 MB, which takes a fiftieth of that. */
+async function hugePayload(): Promise<Uint8Array> {
+  await using server = await TestServer.start();
+  const client = await server.connect();
+  await client.ask("RPUSH", "huge", ...Array.from({ length: 20 }, () => "x".repeat(MiB)));
+  return await client.run("DUMP", "huge") as Uint8Array;
+}
+
 Deno.test("a full arena evicts for what MSET, MSETNX and RESTORE bring", async () => {
+  const compressed = await hugePayload();
+  assert(compressed.length < MiB / 2, `${compressed.length} bytes`);
   for (const shards of ["1", "2"]) {
     await using server = await TestServer.start({
       shards,
@@ -250,11 +260,15 @@ Deno.test("a full arena evicts for what MSET, MSETNX and RESTORE bring", async (
       assertEquals(await client.ask("RESTORE", `set:${round}`, "0", dumped), "OK");
       assertEquals(await client.line(`SCARD set:${round}`), 2_000);
     }
-    // What could never be held is refused as before.
+    // What could never be held is refused as before, and costs no key but for the bytes of a small request.
     const keys = await client.line("DBSIZE");
     const huge = Array.from({ length: 20 }, (_, i) => [`{huge}${i}`, "x".repeat(MiB)]).flat();
     assertEquals(await client.ask("MSET", ...huge), OOM);
     assertEquals(await client.line("DBSIZE"), keys);
+    const evicted = evictedKeys(server);
+    assertEquals(await client.ask("RESTORE", "huge", "0", compressed), OOM);
+    const more = evictedKeys(server) - evicted;
+    assert(more < Number(keys) / 10, `${more} of ${keys} keys were evicted`);
   }
 });
 
