@@ -68,6 +68,34 @@ Deno.test("a second signal ends a stop that waits", async () => {
   });
 });
 
+Deno.test("a second signal that comes with the first one, as when Ctrl-C is passed on, ends no stop", async () => {
+  await withDir(async (dir) => {
+    const program = new Program(dir, []);
+    const { port } = await program.ready();
+    using client = await Client.connect(port);
+    assertEquals(await client.ask("SET", "k", "v".repeat(1_000_000)), "OK");
+    program.signal("SIGTERM");
+    program.signal("SIGINT");
+    const { code, stderr } = await program.end();
+    assertEquals(code, 0, stderr);
+    assertEquals(filesIn(dir), ["dump.rdb"]);
+  });
+});
+
+Deno.test("each of the signals stops as the setting of its own says", async () => {
+  for (const [signal, files] of [["SIGINT", []], ["SIGTERM", ["dump.rdb"]]] as const) {
+    await withDir(async (dir) => {
+      const program = new Program(dir, ["--shutdown-on-sigint", "nosave"]);
+      const { port } = await program.ready();
+      using client = await Client.connect(port);
+      assertEquals(await client.ask("SET", "k", "v"), "OK");
+      program.signal(signal);
+      const { code, stderr } = await program.end();
+      assertEquals([code, filesIn(dir)], [0, files], stderr);
+    });
+  }
+});
+
 Deno.test("what an operator got wrong is one line on standard error and exit code 1", async () => {
   await withDir(async (dir) => {
     using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });

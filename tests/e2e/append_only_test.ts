@@ -8,6 +8,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { latin1 } from "../../src/base/ascii.ts";
+import type { AofLog } from "../../src/persistence/aof_log.ts";
 import type { Storage } from "../../src/persistence/storage.ts";
 import { withDir } from "../persistence/support.ts";
 import { Client, plain } from "../support/client.ts";
@@ -306,6 +307,23 @@ Deno.test("a stop waits for the rewrite that puts replaced data into the files",
   });
 });
 
+Deno.test("a stop puts replaced data into the files when no rewrite of them has begun", async () => {
+  await withStorage(async (storage, dir) => {
+    const settings = { appendonly: "yes", hz: "1", shards: "2" }; // a tick would begin one
+    {
+      await using server = await start(dir, storage, settings);
+      await server.ask("MSET", "a", "1", "b", "2");
+      assertEquals(await server.ask("DEBUG", "RELOAD"), "OK");
+      for (const key of ["c", "d", "e", "f"]) assertEquals(await server.ask("SET", key, "3"), "OK");
+    }
+    await using server = await start(dir, storage, settings);
+    assertEquals(
+      await server.ask("MGET", "a", "b", "c", "d", "e", "f"),
+      ["1", "2", "3", "3", "3", "3"],
+    );
+  });
+});
+
 Deno.test("a stop while files are being begun leaves files that the next start takes", async () => {
   const random = new Random(testSeed(23));
   for (let round = 0; round < 12; round++) {
@@ -343,7 +361,7 @@ Deno.test("a stop that saves lets an append-only file that is being begun come t
       assertEquals(await server.ask("CONFIG", "SET", "appendonly", "yes"), "OK");
       await until("it is being begun", () => server.server.persistence.appendOnly.isRewriting);
       const stopped = server.server.stop({ save: true, force: false, now: true });
-      await isOpen(stopped);
+      assert(await isOpen(stopped));
       disk.resolve();
       assertEquals(await stopped, true);
     }
@@ -705,6 +723,93 @@ Deno.test("a file that has grown is rewritten by itself", async () => {
   await until("it is rewritten", async () => await server.info("aof_rewrites") === "1");
   // What came while it was being rewritten is in the new file.
   assert(Number(await server.info("aof_current_size")) < 100_000);
+});
+
+/** Settings under which a file is rewritten when it has doubled, but for `percentage`; ticks come seldom. */
+function growing(percentage: string): Settings {
+  return {
+    appendonly: "yes",
+    hz: "1",
+    rdbcompression: "no",
+    "auto-aof-rewrite-min-size": "10kb",
+    "auto-aof-rewrite-percentage": percentage,
+  };
+}
+
+async function writeKilobytes(server: TestServer, count: number): Promise<void> {
+  const value = "x".repeat(1_000);
+  for (let i = 0; i < count; i++) await server.ask("SET", `k${i}`, value);
+}
+
+/** Whether the next tick begins a rewrite. */
+function isRewrittenNext({ server }: TestServer): boolean {
+  const { appendOnly } = server.persistence;
+  appendOnly.tick();
+  return appendOnly.isRewriting;
+}
+
+/** Whether a tick has begun a rewrite, or this one does. */
+async function isRewritten(server: TestServer): Promise<boolean> {
+  return isRewrittenNext(server) || await server.info("aof_rewrites") !== "0";
+}
+
+Deno.test("growth is measured from the last rewrite, and behind a restart from what was loaded", async () => {
+  await withDir(async (dir) => {
+    {
+      await using server = await TestServer.start(growing("0"), { dir });
+      await writeKilobytes(server, 30);
+      assertMatch(String(await server.ask("BGREWRITEAOF")), /started/);
+      await until("it is rewritten", async () => await server.info("aof_rewrites") === "1");
+      assert(Number(await server.info("aof_base_size")) > 30_000);
+      await server.ask("CONFIG", "SET", "auto-aof-rewrite-percentage", "100");
+      assertEquals(isRewrittenNext(server), false, "it has not grown");
+      await writeKilobytes(server, 20);
+      assertEquals(isRewrittenNext(server), false, "it has not doubled");
+    }
+    await using server = await TestServer.start(growing("100"), { dir });
+    assert(Number(await server.info("aof_base_size")) > 50_000);
+    await writeKilobytes(server, 40);
+    assertEquals(isRewrittenNext(server), false, "it has not doubled since it was loaded");
+    await writeKilobytes(server, 20);
+    await until("it is rewritten, as it has doubled", () => isRewritten(server));
+  });
+});
+
+Deno.test("with auto-aof-rewrite-percentage 0 no size has a file rewritten", async () => {
+  await using server = await TestServer.start(growing("0"));
+  await writeKilobytes(server, 30);
+  const size = async () => Number(await server.info("aof_current_size"));
+  await until("it is written", async () => await size() > 30_000);
+  assertEquals([isRewrittenNext(server), await server.info("aof_rewrites")], [false, "0"]);
+  await server.ask("CONFIG", "SET", "auto-aof-rewrite-percentage", "100");
+  await until("it is rewritten", () => isRewritten(server));
+});
+
+Deno.test("no-appendfsync-on-rewrite spares the disk while a snapshot or a rewrite is written", async () => {
+  await withStorage(async (storage, dir) => {
+    await using server = await start(dir, storage, {
+      appendonly: "yes",
+      "no-appendfsync-on-rewrite": "yes",
+    });
+    const { node } = server.server;
+    const { log } = node.shards[0].kept.log as unknown as { log: AofLog };
+    await until("the files are begun", () => !log.sparesDisk);
+    for (const command of ["BGSAVE", "BGREWRITEAOF"]) {
+      const disk = Promise.withResolvers<void>();
+      storage.delay = (operation) => operation === "rename" ? disk.promise : null;
+      try {
+        await server.ask(command);
+        await until(`${command} spares it`, () => log.sparesDisk);
+        await server.ask("CONFIG", "SET", "no-appendfsync-on-rewrite", "no");
+        await until("the setting is another", () => !log.sparesDisk);
+        await server.ask("CONFIG", "SET", "no-appendfsync-on-rewrite", "yes");
+        await until("the setting is as before", () => log.sparesDisk);
+      } finally {
+        disk.resolve();
+      }
+      await until(`${command} is over`, () => !log.sparesDisk);
+    }
+  });
 });
 
 Deno.test("clients hear -LOADING while the append-only file is loaded", async () => {

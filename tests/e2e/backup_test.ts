@@ -190,6 +190,26 @@ Deno.test("SYNC is refused to who has not said what it takes, who listens, and i
   assert(String(await client.line("SYNC")).startsWith(refusal));
 });
 
+Deno.test("a replica sends an image while it has its primary, and none without", async () => {
+  await using primary = await TestServer.start();
+  await using replica = await TestServer.start({ replicaof: `127.0.0.1 ${primary.port}` });
+  const { replication } = replica.server;
+  await until("the link is up", () => replication.isLinkUp);
+  const first = await RawSocket.connect(replica.port);
+  await first.write(ASK);
+  const mark = HEAD.exec(await first.read(10 + 47))?.[1];
+  assert(mark !== undefined);
+  await first.readThrough(mark);
+  first.close();
+  await primary.stop();
+  await until("the link is down", () => !replication.isLinkUp);
+  const second = await RawSocket.connect(replica.port);
+  await second.write(ASK);
+  await second.read(10);
+  assertEquals(await second.read(13), "-NOMASTERLINK");
+  second.close();
+});
+
 Deno.test("one image at a time; behind it the connection goes on", async () => {
   await using server = await TestServer.start({ "repl-timeout": "60" });
   await fillMuch(server);

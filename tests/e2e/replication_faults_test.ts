@@ -478,6 +478,22 @@ Deno.test("an upstream that is not there is said to be just that", async () => {
   assertMatch(replica.replication.status().upstream!.lastError, /refused/);
 });
 
+Deno.test("who is refused again and again comes ever more seldom", async () => {
+  await using replica = TestNode.start();
+  using primary = new FakePrimary();
+  replica.follow(primary);
+  let firstMs = 0;
+  for (let attempt = 1; attempt <= 5; attempt++) {
+    const { peer } = await primary.next();
+    if (attempt === 1) firstMs = performance.now();
+    await peer.send("-ERR NotReady later\r\n");
+    peer.close();
+  }
+  // Half of 100, 200, 400 and 800 ms at least, by chance.
+  const tookMs = performance.now() - firstMs;
+  assert(tookMs > 740, `five attempts within ${tookMs} ms`);
+});
+
 Deno.test("a password is asked for, and found wrong, in words", async () => {
   await using primary = TestNode.start({ requirePass: "secret" });
   primary.run("SET", "k", "v");

@@ -405,6 +405,27 @@ Deno.test("with everysec, what is written is synced when a second has passed", a
   await log.close();
 });
 
+Deno.test("with everysec, nothing is synced while the disk is spared, and all of it afterwards", async () => {
+  const { storage, log, clock } = await open("everysec");
+  let syncs = 0;
+  storage.delay = (operation) => {
+    if (operation === "sync") syncs++;
+    return null;
+  };
+  log.sparesDisk = true;
+  for (let second = 1; second <= 3; second++) {
+    append(log, "one");
+    await until(() => log.writtenFrames === second);
+    clock.nowMs += 1_000;
+    log.tick();
+  }
+  assertEquals([syncs, log.syncedFrames], [0, 0]);
+  log.sparesDisk = false;
+  log.tick();
+  await until(() => log.syncedFrames === 3);
+  await log.close();
+});
+
 Deno.test("what is synced is told in the host's mark, as of the write that the sync covers", async () => {
   const { log, clock, told, sequence, endSync } = openTold("everysec");
   /** A frame of this log; some of others came before it. */

@@ -143,6 +143,38 @@ Deno.test("a crash anywhere in the renaming of a save's files loads the old or t
   });
 });
 
+Deno.test("a loss of power anywhere in a save leaves all of the old data or all of the new", async () => {
+  await withDir(async (dir) => {
+    const workers = new SharedPool();
+    const keys = Array.from({ length: 12 }, (_, i) => `k${i}`);
+    for (let seed = 1; seed <= 2; seed++) {
+      for (let at = 1, isOver = false; !isOver; at++) {
+        const storage = new PowerStorage(new Random(testSeed(82) + seed * 1_000 + at));
+        storage.addDirectory(dir);
+        const node = await DataNode.open(dir, { shards: 3 }, storage, workers);
+        for (const key of keys) node.set(key, "old");
+        await save(node);
+        for (const key of keys) node.set(key, "new");
+        storage.powerLossAt = storage.operations + at;
+        const isSaved = await node.persistence.save();
+        isOver = storage.operations < storage.powerLossAt;
+        await node.close();
+        storage.powerLossAt = Infinity;
+        await using again = await DataNode.open(
+          dir,
+          { shards: 3 },
+          storage.afterPowerLoss(),
+          workers,
+        );
+        const values = Array.from(again.content().values(), ({ value }) => latin1(value));
+        const expected = isSaved || values[0] === "new" ? "new" : "old";
+        assertEquals(values, keys.map(() => expected), `seed ${seed}, operation ${at}`);
+      }
+    }
+    workers.end();
+  });
+});
+
 Deno.test("what an unfinished save left is removed, but not what another process is writing", async () => {
   await withDir(async (dir) => {
     {

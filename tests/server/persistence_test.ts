@@ -173,14 +173,16 @@ Deno.test("a load of more than a little has a worker to touch its memory, a smal
 });
 
 Deno.test("what a client writes during a save is not counted as saved", async () => {
-  await using server = await TestServer.start();
+  const { storage, asked, release } = heldDisk();
+  await using server = await TestServer.start({ shards: "2" }, { storage });
   await write(server, 50);
+  await server.ask("BGSAVE");
+  await asked;
   const client = await server.connect();
-  const writes = Array.from({ length: 7 }, (_, i) => ["SET", `later:${i}`, "v"]);
-  await client.pipeline(["BGSAVE"], ...writes);
+  await client.pipeline(...Array.from({ length: 7 }, (_, i) => ["SET", `later:${i}`, "v"]));
+  release();
   await notSaving(server);
-  const dirty = server.server.node.dirty();
-  assert(dirty <= 7, `${dirty} changes`);
+  assertEquals(await server.info("rdb_changes_since_last_save"), "7");
 });
 
 Deno.test("DEBUG RELOAD gives the same data, deadlines and databases, and a new history", async () => {
@@ -385,6 +387,18 @@ Deno.test("CONFIG SET dir takes only a directory that is there", async () => {
     assertEquals(filesIn(dir), ["dump.rdb"]);
     assertEquals(filesIn(server.dir), []);
   });
+});
+
+Deno.test("no save is made in a directory that another server has by now", async () => {
+  await using one = await TestServer.start();
+  await using two = await TestServer.start({ "enable-protected-configs": "yes" });
+  await one.ask("SET", "k", "one");
+  assertEquals(await one.ask("SAVE"), "OK");
+  const saved = Deno.readFileSync(`${one.dir}/dump.rdb`);
+  assertEquals(await two.ask("CONFIG", "SET", "dir", one.dir), "OK");
+  assertMatch(String(await two.ask("SAVE")), /^-ERR/);
+  assert(two.log.some((line) => line.includes("not saved") && line.includes(one.dir)));
+  assertEquals(Deno.readFileSync(`${one.dir}/dump.rdb`), saved);
 });
 
 /** Settings with the ports that a server had, so that it comes back where it was. */

@@ -5,6 +5,8 @@ import { TestServer, until } from "../support/server.ts";
 
 /** Settings of a primary and of a replica that follow each other's news quickly. */
 const FAST = { "repl-ping-replica-period": "1" } as const;
+/** Those of a primary that does not give up a replica which says nothing. */
+const PATIENT = { ...FAST, "repl-timeout": "60" } as const;
 
 /** Starts a replica and waits until every link streams. */
 async function follow(primary: TestServer, shards = "1"): Promise<TestServer> {
@@ -129,6 +131,30 @@ Deno.test("WAIT counts the replicas that have the client's writes", async () => 
   assertEquals(await client.line("WAIT 2 0"), 2);
 });
 
+/** A replica of an empty server that shakes hands and never says what it has. */
+async function stuckReplica({ server }: TestServer): Promise<Client> {
+  const stuck = await Client.connect(server.replicationPortBase);
+  const history = server.node.shards[0].lineage.id;
+  await stuck.send("REPLICATE", "FROM", "0", "ID", "stuck", "HISTORY", history);
+  assertMatch(plain(await stuck.read()) as string, /^ACK 0 /);
+  return stuck;
+}
+
+Deno.test("WAIT waits for what was written at the end of a wait, and in a transaction", async () => {
+  await using primary = await TestServer.start(PATIENT);
+  using _stuck = await stuckReplica(primary);
+  const [writes, waits] = [await primary.connect(), await primary.connect()];
+  // It counts for who has written nothing.
+  for (const client of [writes, waits]) assertEquals(await client.line("WAIT 1 5000"), 1);
+  await waits.send("BLMOVE", "from", "to", "LEFT", "LEFT", "0");
+  await until("the client waits", async () => await primary.info("blocked_clients") === "1");
+  await primary.ask("RPUSH", "from", "item");
+  assertEquals(plain(await waits.read()), "item");
+  assertEquals(await waits.line("WAIT 1 20"), 0);
+  await writes.pipeline(["MULTI"], ["SET", "k", "v"], ["EXEC"]);
+  assertEquals(await writes.line("WAIT 1 20"), 0);
+});
+
 /** Waits until a primary's replicas have confirmed every frame of every shard. */
 async function allAcked({ server }: TestServer): Promise<void> {
   const { shards } = server.node;
@@ -205,12 +231,8 @@ Deno.test("min-replicas-max-lag 0 turns min-replicas-to-write off", async () => 
 });
 
 Deno.test("SHUTDOWN waits for replicas, and can be called off meanwhile", async () => {
-  await using primary = await TestServer.start({ ...FAST, "shutdown-timeout": "30" });
-  // A replica that shakes hands and never says what it has.
-  using stuck = await Client.connect(primary.server.replicationPortBase);
-  const history = primary.server.node.shards[0].lineage.id;
-  await stuck.send("REPLICATE", "FROM", "0", "ID", "stuck", "HISTORY", history);
-  assertMatch(plain(await stuck.read()) as string, /^ACK 0 /);
+  await using primary = await TestServer.start({ ...PATIENT, "shutdown-timeout": "30" });
+  using _stuck = await stuckReplica(primary);
   const client = await primary.connect();
   const other = await primary.connect();
   assertEquals(await client.line("SHUTDOWN ABORT"), "-ERR No shutdown in progress.");
@@ -225,6 +247,17 @@ Deno.test("SHUTDOWN waits for replicas, and can be called off meanwhile", async 
   assertEquals(await primary.info("shutdown_in_milliseconds"), undefined);
   assertEquals(plain(await client.read()), "-ERR Errors trying to SHUTDOWN. Check logs.");
   assertEquals(await client.line("SET k w"), "OK");
+});
+
+Deno.test("SHUTDOWN NOW waits for no replica", async () => {
+  await using primary = await TestServer.start({ ...PATIENT, "shutdown-timeout": "600" });
+  using _stuck = await stuckReplica(primary); // if it was waited for: until it leaves with this test
+  await primary.ask("SET", "k", "v");
+  const client = await primary.connect();
+  await client.send("SHUTDOWN", "NOSAVE", "NOW");
+  let isStopped = false;
+  void primary.server.stopped.then(() => isStopped = true);
+  await until("it has stopped", () => isStopped, 5_000);
 });
 
 Deno.test("SHUTDOWN waits for a replica that is being shipped a snapshot", async () => {

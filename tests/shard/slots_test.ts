@@ -91,7 +91,9 @@ Deno.test("the backlog keeps what a replica that left still needs, within its li
   const { backlog } = { backlog: primary.node.shards[0].openBacklog() };
   const peer = await caughtUp(primary, "r");
   peer.close();
-  await until("it is remembered", () => backlog.keepFrom === 0);
+  await until("it is remembered", () => primary.replication.status().slots.length === 1);
+  primary.replication.tick();
+  assertEquals(backlog.keepFrom, 0);
   const value = "x".repeat(1000);
   for (let i = 0; i < 50; i++) primary.run("SET", `k${i}`, value);
   // More than half of the limit: kept for the one that is away.
@@ -179,15 +181,43 @@ Deno.test("with an append-only file frames are kept from the first replica on, a
   assertEquals(primary.replication.status().backlog.active, true);
 });
 
-Deno.test("a live replica keeps the backlog however long nothing happens", async () => {
+Deno.test("a backlog is kept, however long nothing happens, for who follows or may come back, and on a replica", async () => {
   await using primary = TestNode.start({ replBacklogTtlSeconds: 0.1, reconnectWindowMs: 10 });
-  await using replica = TestNode.start();
+  await using replica = TestNode.start({ replBacklogTtlSeconds: 0.1, reconnectWindowMs: 10 });
+  await using left = TestNode.start({ replBacklogTtlSeconds: 0.1, reconnectWindowMs: 60_000 });
   replica.follow(primary);
   await linked(replica);
+  (await caughtUp(left, "r")).close();
+  await until("it has left", () => left.replication.status().slots.length === 1);
   const begun = performance.now();
   await until("the time is over", () => performance.now() > begun + 400);
-  assert(primary.node.shards[0].backlog !== null);
+  for (const node of [primary, replica, left]) {
+    assert(node.node.shards[0].backlog !== null, node.tail());
+  }
   assert(replica.replication.isLinkUp);
+});
+
+Deno.test("a v1 replica does not go on over what was written while there was no backlog", async () => {
+  await using primary = TestNode.start({ ...FORGETS_SOON, replicationDialect: "kevy" });
+  const [shard] = primary.node.shards;
+  shard.openBacklog();
+  primary.run("SET", "k", "v");
+  const claim = async (from: number): Promise<Peer> => {
+    const peer = await Peer.connect(primary.base);
+    await peer.send(request("REPLICATE", "FROM", String(from), "ID", "kevy-replica-0"));
+    assertEquals(await peer.line(), `+ACK ${from}`);
+    return peer;
+  };
+  {
+    using peer = await claim(0);
+    assertEquals(await peer.array(), { offset: "0", args: ["SET", "k", "v"] });
+  }
+  await until("it is dropped", () => shard.backlog === null, () => primary.tail());
+  primary.run("SET", "k", "later");
+  using peer = await claim(1);
+  primary.run("SET", "k", "last");
+  assertEquals(await peer.array(), { offset: "1", args: ["FLUSHALL"] });
+  assertEquals(await peer.word(), "+SNAPSHOT");
 });
 
 Deno.test("a full-sync loop is slowed down and told with its reason", async () => {
@@ -213,6 +243,50 @@ Deno.test("a full-sync loop is slowed down and told with its reason", async () =
     "replica=loops",
     "ship 3 in a row (noHistory, noHistory, noHistory)",
   ));
+});
+
+/** The one link of a replica that has all there is, as the ticks see it. */
+async function seenCaughtUp({ replication }: TestNode): Promise<void> {
+  const isCaughtUp = () => [...replication.primaries[0].links()].every((link) => link.caughtUp);
+  await until("it has caught up", isCaughtUp);
+  replication.tick();
+}
+
+Deno.test("snapshots are no loop when the replica confirms each of them", async () => {
+  await using primary = TestNode.start({ replPingReplicaPeriodSeconds: 0.05 });
+  const [{ slots }] = primary.replication.primaries;
+  for (let i = 0; i < 3; i++) {
+    using peer = await Peer.connect(primary.base);
+    await peer.send(request("REPLICATE", "FROM", "0", "ID", "r", "HISTORY", "?"));
+    await peer.word();
+    assertEquals(await peer.word(), "+SNAPSHOT");
+    const { cut } = await peer.image();
+    await peer.send(request("REPLCONF", "ACK", String(cut)));
+    await seenCaughtUp(primary);
+    peer.close();
+    await until("it has left", () => slots.size === 1);
+  }
+  assertEquals(primary.replication.stats.full, 3);
+  assert(!primary.hasLogged("shipped again and again"), primary.tail());
+});
+
+Deno.test("a v1 replica that leaves soon behind a snapshot has to wait for the next", async () => {
+  await using primary = TestNode.start({ replicationDialect: "kevy" });
+  primary.run("SET", "k", "v");
+  for (const leastMs of [0, 900]) {
+    using peer = await Peer.connect(primary.base);
+    const asked = performance.now();
+    await peer.send(request("REPLICATE", "FROM", "0", "ID", "kevy-replica-0"));
+    assertEquals(await peer.line(), "+ACK 0");
+    assertEquals((await peer.array())?.args, ["FLUSHALL"]);
+    const waitedMs = performance.now() - asked;
+    assert(waitedMs >= leastMs, `${waitedMs} ms`);
+    assertEquals(await peer.word(), "+SNAPSHOT");
+    await peer.image();
+    await seenCaughtUp(primary);
+    peer.close();
+    await until("it has left", () => primary.replication.primaries[0].linkCount === 0);
+  }
 });
 
 Deno.test("WAIT counts replicas that confirmed, and is told when enough have", async () => {
@@ -259,6 +333,28 @@ Deno.test("WAIT counts replicas that confirmed, and is told when enough have", a
   proxy.cut(0);
   await until("it is noticed", () => replication.countReplicas(0) === 1);
   assertEquals(replication.countReplicas(sequence), 1);
+});
+
+Deno.test("a replica has nothing on its disk before it has said so of every shard", async () => {
+  await using primary = TestNode.start({ shards: 2 });
+  const { replication } = primary;
+  const confirm = async (shard: number): Promise<Peer> => {
+    const { id } = primary.node.shards[shard].lineage;
+    const peer = await Peer.connect(primary.base + shard);
+    await peer.send(request("REPLICATE", "FROM", "0", "ID", "r", "HISTORY", id));
+    await peer.word();
+    await peer.send(request("REPLCONF", "ACK", "0"));
+    await peer.send(request("REPLCONF", "FACK", "0"));
+    await until("it is heard", () => {
+      const [link] = replication.primaries[shard].links();
+      return link !== undefined && link.syncedSequence >= 0;
+    });
+    return peer;
+  };
+  using _first = await confirm(0);
+  assertEquals(replication.countSyncedReplicas(0), 0);
+  using _second = await confirm(1);
+  assertEquals(replication.countSyncedReplicas(0), 1);
 });
 
 Deno.test("a replica is good while all its links stream and are heard of in time", async () => {
