@@ -1,4 +1,5 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import { text } from "../../src/base/ascii.ts";
 import { GENERIC } from "../support/generic_commands.ts";
 import { Shell } from "../support/shell.ts";
 import { ReplyParser } from "../../src/resp/reply_parser.ts";
@@ -57,6 +58,8 @@ Deno.test("MEMORY STATS adds up, in RESP2 and RESP3", () => {
     for (let i = 0; i < 1_000; i++) shell.run("SET", `key:${i}`, "value");
     shell.session.db = 2;
     shell.run("SET", "a", "1");
+    shell.run("SET", "large", "x".repeat(1_000_000));
+    shell.run("DEL", "large");
     const parser = new ReplyParser();
     parser.push(Uint8Array.from(shell.run("MEMORY", "STATS"), (c) => c.charCodeAt(0)));
     const reply = parser.next();
@@ -75,6 +78,11 @@ Deno.test("MEMORY STATS adds up, in RESP2 and RESP3", () => {
     );
     assert(fields.has("db.0") && fields.has("db.2") && !fields.has("db.1"));
     assertEquals(typeof fields.get("dataset.percentage"), resp3 ? "number" : "object");
+    const peak = Number(fields.get("peak.allocated"));
+    assert(peak > used + 1_000_000, `${peak} bytes at most, ${used} now`);
+    const percentage = fields.get("peak.percentage");
+    const shown = percentage instanceof Uint8Array ? text(percentage) : percentage;
+    assertAlmostEquals(Number(shown), used / peak * 100);
   }
 });
 

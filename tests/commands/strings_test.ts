@@ -145,6 +145,7 @@ Deno.test("SET with a deadline that has passed deletes", () => {
   ]);
   assertEquals(shell.keys[0].size(0), 0);
   assertEquals(shell.keys[0].dirty, 4);
+  assertEquals(shell.keys[0].expiredKeys, 4, "each as though it had been there for a moment");
 });
 
 Deno.test("the frames of an upstream are not judged by the local clock or the local limits", () => {

@@ -2,6 +2,8 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { Redis } from "ioredis";
+import { BlockedClients } from "../../src/server/blocked_clients.ts";
+import { WAITED_KEY_BYTES, WAITER_BYTES } from "../../src/server/waited_keys.ts";
 import { type Client, type Plain, plain } from "../support/client.ts";
 import { encodeRequest } from "../support/redis.ts";
 import { Random, testSeed } from "../support/random.ts";
@@ -446,6 +448,34 @@ Deno.test("who waits for too many keys is refused", async () => {
   assertEquals(refused, "-ERR too many clients wait for too many keys");
   assertEquals(server.server.blocked.keyCount, 0);
   assertEquals(await client.ask("BLPOP", ...keys.slice(0, 1_000), "0.01"), null);
+});
+
+Deno.test("the waits of all clients count together, each key once, for as long as they last", async () => {
+  await using server = await TestServer.start();
+  const { executor } = server.server;
+  // As the server has it, with room for ten keys that one client waits for.
+  const bytesMax = 10 * (WAITED_KEY_BYTES + WAITER_BYTES + 20);
+  const blocked = new BlockedClients(server.server, bytesMax);
+  executor.waiting = executor.call.blocking = blocked;
+  const keys = (prefix: string, count: number) =>
+    Array.from({ length: count }, (_, i) => `${prefix}${i}`).join(" ");
+  const asks = async (line: string) => (await say(server, line))[0];
+  const refused = "-ERR too many clients wait for too many keys";
+  // What is over takes no room, however it ended.
+  for (let i = 0; i < 20; i++) assertEquals(await asks(`BLPOP ${keys("k", 8)} 0.001`), null);
+  for (let i = 0; i < 20; i++) {
+    const [popped] = await waiters(server, `BLPOP ${keys("k", 8)} 0`);
+    await say(server, `RPUSH k${i % 8} x`);
+    assertEquals(await popped, [`k${i % 8}`, "x"]);
+  }
+  const one = await server.connect();
+  await one.send("BLPOP", ...keys("k", 6).split(" "), "0");
+  await until("one waits", () => blocked.keyCount === 6);
+  assertEquals(await asks(`BLPOP ${keys("other", 6)} 0.001`), refused);
+  assertEquals(await asks(`BLPOP ${keys("other", 2)} 0.001`), null);
+  one.close();
+  await until("it has left", () => blocked.keyCount === 0);
+  assertEquals(await asks(`BLPOP ${keys("other", 6)} 0.001`), null);
 });
 
 Deno.test("ioredis waits, and is served", async () => {

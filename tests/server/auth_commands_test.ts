@@ -1,4 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
+import { text } from "../../src/base/ascii.ts";
 import { plain } from "../support/client.ts";
 import { TestServer } from "../support/server.ts";
 
@@ -59,6 +60,45 @@ Deno.test("a password that is set, changed and taken away at run time works at o
   assertEquals(await third.line("PING"), NOAUTH);
   assertEquals(await early.ask("CONFIG", "SET", "requirepass", ""), "OK");
   assertEquals(await third.line("PING"), "PONG", "nobody has to authenticate now");
+});
+
+/** Has a connection from another machine come; what it was sent until it was closed. */
+async function comesFromAfar({ server }: TestServer): Promise<string> {
+  const said: string[] = [];
+  const closed = Promise.withResolvers<void>();
+  const conn = {
+    remoteAddr: { transport: "tcp", hostname: "10.1.2.3", port: 4711 },
+    localAddr: { transport: "tcp", hostname: "10.1.2.4", port: server.port },
+    read: () => Promise.resolve(null),
+    write: (bytes: Uint8Array) => Promise.resolve(said.push(text(bytes)) && bytes.length),
+    close: () => closed.resolve(),
+  };
+  const conns = [conn];
+  const listener = {
+    accept() {
+      const next = conns.pop();
+      if (next === undefined) throw new Deno.errors.BadResource("the listener is closed");
+      return Promise.resolve(next);
+    },
+  };
+  await server.clients.accept(listener as unknown as Deno.Listener);
+  await closed.promise;
+  return said.join("");
+}
+
+Deno.test("protected mode refuses who comes from another machine, while there is no password", async () => {
+  await using server = await TestServer.start();
+  const { clients } = server.server;
+  assertEquals(await server.ask("PING"), "PONG", "who comes from this machine is served");
+  assertMatch(await comesFromAfar(server), /^-DENIED .*protected mode/);
+  assertEquals([clients.refused, clients.accepted], [1, 1]);
+  const told = server.log.find((line) => line.includes("client refused"));
+  assertMatch(told ?? "nothing", /peer="?10\.1\.2\.3:4711"? reason=protected-mode/);
+  await server.ask("CONFIG", "SET", "requirepass", "s3cret");
+  assertEquals(await comesFromAfar(server), "");
+  await server.ask("CONFIG", "SET", "requirepass", "", "protected-mode", "no");
+  assertEquals(await comesFromAfar(server), "");
+  assertEquals([clients.refused, clients.accepted], [1, 3]);
 });
 
 Deno.test("a refused CONFIG SET takes no password away", async () => {

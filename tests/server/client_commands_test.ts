@@ -1,7 +1,10 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { ASKED_ARGS_MAX } from "../../src/commands/registry.ts";
+import { DISK } from "../../src/persistence/disk.ts";
+import type { Storage } from "../../src/persistence/storage.ts";
 import { CLIENT_NAME_BYTES_MAX } from "../../src/server/client_names.ts";
 import { LISTED_ARGS_MAX } from "../../src/server/commands_client.ts";
+import { GUARD_PAUSE_ALL } from "../../src/server/executor.ts";
 import { TestServer, until } from "../support/server.ts";
 
 /** The fields of one line of CLIENT LIST. */
@@ -92,6 +95,19 @@ Deno.test("CLIENT KILL closes whom its conditions name", async () => {
   assertEquals(await killer.line(`CLIENT KILL LADDR 127.0.0.1:${server.port} USER default`), 1);
   assertEquals(await victims[2].readToEnd(), []);
   assertEquals(await killer.line("PING"), "PONG");
+});
+
+Deno.test("CLIENT KILL MAXAGE closes who is as old as that, in whole seconds, too", async () => {
+  await using server = await TestServer.start();
+  await server.ask("PING");
+  const [old, young] = [await server.connect(), await server.connect()];
+  const id = Number(await old.line("CLIENT ID"));
+  await young.line("PING");
+  // Of CLIENT LIST's age 1000, for as long as half a second.
+  Object.assign(server.server.clients.session(id)!, { createdMs: Date.now() - 1_000_500 });
+  assertEquals(await server.ask("CLIENT", "KILL", "MAXAGE", "1000"), 1);
+  assertEquals(await old.readToEnd(), []);
+  assertEquals(await young.line("PING"), "PONG");
 });
 
 Deno.test("who is killed is gone for the command behind", async () => {
@@ -191,6 +207,21 @@ Deno.test("a pause of writes holds them until UNPAUSE, and reads go on", async (
   assertEquals(await other.line("GET k"), "v");
 });
 
+Deno.test("a pause is made neither shorter nor weaker by another, and ends as a whole", async () => {
+  await using server = await TestServer.start();
+  const client = await server.connect();
+  const { executor } = server.server;
+  await client.line("CLIENT PAUSE 100000 WRITE");
+  await client.line("CLIENT PAUSE 1 WRITE");
+  assert(Number(await server.info("paused_timeout_milliseconds")) > 10_000);
+  assertEquals(executor.guards & GUARD_PAUSE_ALL, 0);
+  await client.line("CLIENT PAUSE 100000 ALL");
+  await client.line("CLIENT PAUSE 100000 WRITE");
+  assertEquals(executor.guards & GUARD_PAUSE_ALL, GUARD_PAUSE_ALL);
+  await client.line("CLIENT UNPAUSE");
+  assertEquals(await server.info("paused_actions"), "none");
+});
+
 Deno.test("a pause of everything ends by itself", async () => {
   await using server = await TestServer.start();
   const client = await server.connect();
@@ -274,6 +305,29 @@ Deno.test("CLIENT UNBLOCK ends a wait as if its time were up, or with an error",
     assertEquals(await other.line(`CLIENT UNBLOCK ${id}`), 0);
   }
   assertEquals(await client.line("PING"), "PONG");
+});
+
+Deno.test("CLIENT UNBLOCK ends no wait for a SAVE, which would go on", async () => {
+  const saves = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
+  const rename = async (from: string, to: string) => {
+    saves.resolve();
+    await released.promise;
+    await DISK.rename(from, to);
+  };
+  const storage: Storage = Object.create(DISK, { rename: { value: rename } });
+  await using server = await TestServer.start({}, { storage });
+  const client = await server.connect();
+  const id = String(await client.line("CLIENT ID"));
+  await client.send("SAVE");
+  await saves.promise;
+  try {
+    assertEquals(await server.ask("CLIENT", "UNBLOCK", id), 0);
+    assertEquals(await server.ask("CLIENT", "UNBLOCK", id, "ERROR"), 0);
+  } finally {
+    released.resolve();
+  }
+  assertEquals(await client.read(), "OK");
 });
 
 Deno.test("a client that waits can be killed, and can leave", async () => {

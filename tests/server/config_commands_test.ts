@@ -1,5 +1,10 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { SYSTEM_CLOCK } from "../../src/base/clock.ts";
+import { SLOW_SYNC_MS } from "../../src/persistence/aof_log.ts";
 import { PATTERN_BYTES_MAX, VALUE_BYTES_MAX } from "../../src/server/commands_config.ts";
+import { withDir } from "../persistence/support.ts";
+import { PowerStorage } from "../support/power_storage.ts";
+import { Random } from "../support/random.ts";
 import { TestServer, until } from "../support/server.ts";
 
 Deno.test("CONFIG GET takes several globs and answers a map", async () => {
@@ -31,6 +36,32 @@ Deno.test("CONFIG SET changes all settings that it names or none", async () => {
     await client.line("CONFIG SET shards 2") as string,
     /^-ERR CONFIG SET failed .*'shards'\) - can't set immutable config$/,
   );
+});
+
+Deno.test("CONFIG SET slowlog-max-len holds for what is logged from then on, and what was", async () => {
+  await using server = await TestServer.start({ "slowlog-log-slower-than": "0" });
+  for (let i = 0; i < 5; i++) await server.ask("PING");
+  await server.ask("CONFIG", "SET", "slowlog-max-len", "2");
+  await server.ask("PING");
+  assertEquals(await server.ask("SLOWLOG", "LEN"), 2);
+});
+
+Deno.test("CONFIG SET repl-backlog-size holds for a backlog that there is", async () => {
+  await using server = await TestServer.start({ "repl-backlog-size": "1mb" });
+  server.server.node.shards[0].openBacklog();
+  const held = async () => Number(await server.info("repl_backlog_histlen"));
+  const write = async () => {
+    for (let i = 0; i < 40; i++) await server.ask("SET", "k", "v".repeat(100_000));
+  };
+  await write();
+  const small = await held();
+  assert(small < 2_000_000, `${small} bytes`);
+  await server.ask("CONFIG", "SET", "repl-backlog-size", "8mb");
+  await write();
+  assert(await held() > 4_000_000, `${await held()} bytes`);
+  await server.ask("CONFIG", "SET", "repl-backlog-size", "1mb");
+  await server.ask("SET", "k", "v".repeat(100_000));
+  assert(await held() < 2_000_000, `${await held()} bytes`);
 });
 
 Deno.test("CONFIG REWRITE writes into the config file, and needs one", async () => {
@@ -87,7 +118,38 @@ Deno.test("CONFIG RESETSTAT sets the counters of saves and rewrites to zero", as
   assertEquals(await server.info("rdb_saves"), "0");
   assertEquals(await server.info("aof_rewrites"), "0");
   assertEquals(await server.info("aof_rewrites_consecutive_failures"), "0");
-  assertEquals(await server.info("aof_delayed_fsync"), "0");
+});
+
+Deno.test("a sync of the append-only file that takes long is counted, until CONFIG RESETSTAT", async () => {
+  const { monotonicMs } = SYSTEM_CLOCK;
+  try {
+    await withDir(async (dir) => {
+      const storage = new PowerStorage(new Random(1));
+      storage.addDirectory(dir);
+      const settings = { appendonly: "yes", appendfsync: "everysec" };
+      await using server = await TestServer.start(settings, { dir, storage });
+      const synced = Promise.withResolvers<void>();
+      storage.delay = (operation) => operation === "sync" ? synced.promise : null;
+      const delayed = () => server.info("aof_delayed_fsync");
+      await server.ask("SET", "k", "v");
+      assertEquals(await delayed(), "0");
+      let aheadMs = 0;
+      SYSTEM_CLOCK.monotonicMs = () => monotonicMs() + aheadMs;
+      try {
+        await until("one is late", async () => {
+          aheadMs += SLOW_SYNC_MS / 2;
+          return await delayed() !== "0";
+        });
+      } finally {
+        synced.resolve();
+      }
+      assertEquals(await server.ask("WAITAOF", "1", "0", "0"), [1, 0]);
+      assertEquals(await server.ask("CONFIG", "RESETSTAT"), "OK");
+      assertEquals(await delayed(), "0");
+    });
+  } finally {
+    SYSTEM_CLOCK.monotonicMs = monotonicMs;
+  }
 });
 
 Deno.test("a command's failures and refusals are counted apart from its runs", async () => {

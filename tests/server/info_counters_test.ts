@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { linkUp } from "../support/replicas.ts";
+import { linkUp, quietReplica } from "../support/replicas.ts";
 import { TestServer, until } from "../support/server.ts";
 
 async function numberOf(server: TestServer, field: string): Promise<number> {
@@ -105,4 +105,46 @@ Deno.test("a resume that was asked for and refused counts as sync_partial_err, a
   await replica.ask("REPLICAOF", "127.0.0.1", `${primary.port}`);
   await linkUp(primary, replica);
   assertEquals(await counts(), [2, 0, 1]);
+  assertEquals(await primary.info("sync_full_reasons"), "noHistory=1,otherHistory=1");
+  await primary.ask("CONFIG", "RESETSTAT");
+  assertEquals(await counts(), [0, 0, 0]);
+  assertEquals(await primary.info("sync_full_reasons"), "");
+});
+
+Deno.test("what is no command, or has too few words, counts as rejected, until CONFIG RESETSTAT", async () => {
+  await using server = await TestServer.start();
+  await server.ask("SET", "k", "v");
+  await server.ask("INCR", "k"); // runs, and fails
+  assertEquals(await numberOf(server, "rejected_commands"), 0);
+  await server.ask("NOSUCHCOMMAND");
+  assertEquals(await numberOf(server, "rejected_commands"), 1);
+  await server.ask("GET");
+  assertEquals(await numberOf(server, "rejected_commands"), 2);
+  await server.ask("CONFIG", "RESETSTAT");
+  assertEquals(await numberOf(server, "rejected_commands"), 0);
+});
+
+Deno.test("keys that are evicted are counted, and not as expired, until CONFIG RESETSTAT", async () => {
+  await using server = await TestServer.start({
+    maxmemory: "1mb",
+    "maxmemory-policy": "allkeys-random",
+  });
+  const client = await server.connect();
+  for (let i = 0; i < 20; i++) await client.ask("SET", `k${i}`, "v".repeat(100_000));
+  assert(await numberOf(server, "evicted_keys") > 0);
+  assertEquals(await numberOf(server, "expired_keys"), 0);
+  await server.ask("CONFIG", "SET", "maxmemory", "0");
+  await server.ask("CONFIG", "RESETSTAT");
+  assertEquals(await numberOf(server, "evicted_keys"), 0);
+});
+
+Deno.test("what waits for replicas that do not read is told as theirs", async () => {
+  await using server = await TestServer.start();
+  using _replica = await quietReplica(server);
+  await until("it was told all", async () => await numberOf(server, "mem_clients_slaves") === 0);
+  const value = "v".repeat(1_000_000);
+  await until("more is written than the sockets take", async () => {
+    await server.ask("SET", "k", value);
+    return await numberOf(server, "mem_clients_slaves") > 0;
+  });
 });

@@ -1,4 +1,4 @@
-import { assert } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { LOG_FLOOD_BURST_LINES } from "../../src/observability/log_flood.ts";
 import { RawSocket } from "../support/raw_socket.ts";
 import { TestServer, until } from "../support/server.ts";
@@ -19,4 +19,23 @@ Deno.test("a bad request is shown as it was sent", async () => {
   await until("it is told", () => server.log.some((line) => line.includes("last bytes")));
   const shown = JSON.stringify('set "abc\r\n').replaceAll("\\", "\\\\").replaceAll('"', '\\"');
   assert(server.log.join("\n").includes(`last bytes ${shown}`), server.log.join("\n"));
+});
+
+Deno.test("CONFIG SET loglevel holds at once, up and down", async () => {
+  await using server = await TestServer.start();
+  const comesAndGoes = async () => {
+    const client = await server.connect();
+    assertEquals(await client.ask("PING"), "PONG");
+    client.close();
+  };
+  const connects = () => server.log.filter((line) => line.includes("client connected")).length;
+  await server.ask("PING");
+  await comesAndGoes();
+  assertEquals(connects(), 0);
+  await server.ask("CONFIG", "SET", "loglevel", "verbose");
+  await comesAndGoes();
+  assertEquals(connects(), 1);
+  await server.ask("CONFIG", "SET", "loglevel", "notice");
+  await comesAndGoes();
+  assertEquals(connects(), 1);
 });

@@ -4,6 +4,7 @@ import type { Storage } from "../../src/persistence/storage.ts";
 import { RETRY_MS } from "../../src/server/persistence.ts";
 import { filesIn, withDir } from "../persistence/support.ts";
 import { type Client, plain } from "../support/client.ts";
+import { linkUp } from "../support/replicas.ts";
 import { type Settings, TestServer, until } from "../support/server.ts";
 
 /** Sets `count` keys. */
@@ -41,6 +42,29 @@ Deno.test("a save point saves when its changes and its seconds have both come", 
   later(server, 301);
   assertEquals(persistence.isSaving, true);
   await notSaving(server);
+});
+
+Deno.test("what expires, fields included, and what a snapshot brings are changes for save points", async () => {
+  await using primary = await TestServer.start();
+  const client = await primary.connect();
+  await client.pipeline(
+    ["DEBUG", "SET-ACTIVE-EXPIRE", "0"],
+    ["SET", "k", "v", "PX", "1"],
+    ["HSET", "h", "f", "1", "g", "2", "stays", "3"],
+    ["HPEXPIRE", "h", "1", "FIELDS", "2", "f", "g"],
+  );
+  const changes = async (server: TestServer) =>
+    Number(await server.info("rdb_changes_since_last_save"));
+  const before = await changes(primary);
+  await client.ask("DEBUG", "SET-ACTIVE-EXPIRE", "1");
+  const [{ keys }] = primary.server.node.shards;
+  await until("they are gone", () => keys.expiredKeys === 1 && keys.expiredFields === 2);
+  assertEquals(await changes(primary), before + 3);
+  await write(primary, 20);
+  await using replica = await TestServer.start({ replicaof: `127.0.0.1 ${primary.port}` });
+  await linkUp(primary, replica);
+  assertEquals(await replica.ask("DBSIZE"), 21);
+  assert(await changes(replica) >= 21);
 });
 
 Deno.test("data that are gone altogether are saved soon, once, where save points are set", async () => {
@@ -137,13 +161,11 @@ Deno.test("while a failed save has writes refused, saves are tried until one wor
   }
 });
 
-Deno.test("SAVE, BGSAVE and LASTSAVE", async () => {
+Deno.test("SAVE and BGSAVE", async () => {
   await using server = await TestServer.start({ shards: "2" });
-  const { persistence } = server.server;
   await write(server, 20);
   assertEquals(await server.ask("SAVE"), "OK");
   assertEquals(filesIn(server.dir), ["dump-0.rdb", "dump-1.rdb"]);
-  assertEquals(await server.ask("LASTSAVE"), Math.floor(persistence.lastSaveUnixMs / 1000));
   const client = await server.connect();
   assertEquals(await client.pipeline(["BGSAVE"], ["BGSAVE"], ["SAVE"]), [
     "Background saving started",

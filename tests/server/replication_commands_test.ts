@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { Client, plain } from "../support/client.ts";
+import { type Client, plain } from "../support/client.ts";
 import { FakePrimary } from "../support/fake_primary.ts";
+import { linkUp, quietReplica } from "../support/replicas.ts";
 import { TestServer, until } from "../support/server.ts";
 
 /** Settings of a primary and of a replica that follow each other's news quickly. */
@@ -86,6 +87,28 @@ Deno.test("ROLE and INFO tell of a primary and its replica", async () => {
   assertEquals(hello[hello.indexOf("role") + 1], "replica");
 });
 
+Deno.test("a replica is online once all its links stream, and ROLE names no other", async () => {
+  await using primary = await TestServer.start({ shards: "2", "repl-timeout": "60" });
+  await primary.ask("DEBUG", "POPULATE", "20000", "key", "1000"); // more than the sockets take
+  const state = async () => /state=(\w+)/.exec(await primary.info("slave0") ?? "")?.[1];
+  const named = async () => (await primary.ask("ROLE") as unknown[][])[2].length;
+  using _half = await quietReplica(primary);
+  await until(
+    "a link streams",
+    async () => (await primary.info("shard0_link0"))?.includes("state=streaming") === true,
+  );
+  assertEquals([await state(), await named()], ["wait_bgsave", 0]);
+  {
+    using _shipped = await quietReplica(primary, { shard: 1, isNew: true });
+    await until("it is shipped a snapshot", async () => await state() === "send_bulk");
+    assertEquals(await named(), 0);
+  }
+  await until("that link has gone", async () => await state() === "wait_bgsave");
+  using _other = await quietReplica(primary, { shard: 1 });
+  await until("both links stream", async () => await state() === "online");
+  assertEquals(await named(), 1);
+});
+
 Deno.test("REPLICAOF follows, says when it does already, and NO ONE keeps the data", async () => {
   await using primary = await TestServer.start(FAST);
   await using other = await TestServer.start(FAST);
@@ -131,18 +154,9 @@ Deno.test("WAIT counts the replicas that have the client's writes", async () => 
   assertEquals(await client.line("WAIT 2 0"), 2);
 });
 
-/** A replica of an empty server that shakes hands and never says what it has. */
-async function stuckReplica({ server }: TestServer): Promise<Client> {
-  const stuck = await Client.connect(server.replicationPortBase);
-  const history = server.node.shards[0].lineage.id;
-  await stuck.send("REPLICATE", "FROM", "0", "ID", "stuck", "HISTORY", history);
-  assertMatch(plain(await stuck.read()) as string, /^ACK 0 /);
-  return stuck;
-}
-
 Deno.test("WAIT waits for what was written at the end of a wait, and in a transaction", async () => {
   await using primary = await TestServer.start(PATIENT);
-  using _stuck = await stuckReplica(primary);
+  using _stuck = await quietReplica(primary);
   const [writes, waits] = [await primary.connect(), await primary.connect()];
   // It counts for who has written nothing.
   for (const client of [writes, waits]) assertEquals(await client.line("WAIT 1 5000"), 1);
@@ -219,6 +233,19 @@ Deno.test("min-replicas-to-write goes by the replicas there are, at once", async
   }
 });
 
+Deno.test("min-replicas-to-write is a rule for primaries, not for replicas that take writes", async () => {
+  await using primary = await TestServer.start();
+  await using replica = await TestServer.start({
+    replicaof: `127.0.0.1 ${primary.port}`,
+    "replica-read-only": "no",
+    "min-replicas-to-write": "1",
+  });
+  await linkUp(primary, replica);
+  assertEquals(await replica.ask("SET", "k", "v"), "OK");
+  await replica.ask("REPLICAOF", "NO", "ONE");
+  assertMatch(String(await replica.ask("SET", "k", "w")), /^-NOREPLICAS /);
+});
+
 Deno.test("min-replicas-max-lag 0 turns min-replicas-to-write off", async () => {
   await using primary = await TestServer.start({ "min-replicas-to-write": "1" });
   const refused = "-NOREPLICAS Not enough good replicas to write.";
@@ -232,7 +259,7 @@ Deno.test("min-replicas-max-lag 0 turns min-replicas-to-write off", async () => 
 
 Deno.test("SHUTDOWN waits for replicas, and can be called off meanwhile", async () => {
   await using primary = await TestServer.start({ ...PATIENT, "shutdown-timeout": "30" });
-  using _stuck = await stuckReplica(primary);
+  using _stuck = await quietReplica(primary);
   const client = await primary.connect();
   const other = await primary.connect();
   assertEquals(await client.line("SHUTDOWN ABORT"), "-ERR No shutdown in progress.");
@@ -251,7 +278,7 @@ Deno.test("SHUTDOWN waits for replicas, and can be called off meanwhile", async 
 
 Deno.test("SHUTDOWN NOW waits for no replica", async () => {
   await using primary = await TestServer.start({ ...PATIENT, "shutdown-timeout": "600" });
-  using _stuck = await stuckReplica(primary); // if it was waited for: until it leaves with this test
+  using _stuck = await quietReplica(primary); // if it was waited for: until it leaves with this test
   await primary.ask("SET", "k", "v");
   const client = await primary.connect();
   await client.send("SHUTDOWN", "NOSAVE", "NOW");

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { ascii, latin1 } from "../../src/base/ascii.ts";
 import { WATCH_OVERHEAD_BYTES } from "../../src/keyspace/watches.ts";
+import type { Plain } from "../support/client.ts";
 import { RedisServer } from "../support/redis.ts";
 import { TestServer, until } from "../support/server.ts";
 
@@ -418,17 +419,21 @@ Deno.test("a watched key that expires stops EXEC, removed or not; one that had e
   await using server = await TestServer.start();
   const client = await server.connect();
   await client.line("DEBUG SET-ACTIVE-EXPIRE 0");
+  const set = ["SET", "a", "1", "PX", "20"];
+  const deadline = ["PEXPIRETIME", "a"];
+  const isOver = async (deadlineMs: Plain) =>
+    await until("its time is over", () => Date.now() > Number(deadlineMs) + 1);
   for (const touches of [false, true]) {
-    await client.line("SET a 1 PX 20");
-    await client.line("WATCH a");
-    await new Promise((resolve) => setTimeout(resolve, 30));
+    // In one write: nothing comes between a key and who watches it.
+    const [, watched, deadlineMs] = await client.pipeline(set, ["WATCH", "a"], deadline);
+    assertEquals(watched, "OK");
+    await isOver(deadlineMs);
     if (touches) assertEquals(await server.ask("GET", "a"), null);
     await client.line("MULTI");
     assertEquals(await client.line("EXEC"), null);
   }
   for (const touches of [false, true]) {
-    await client.line("SET a 1 PX 20");
-    await new Promise((resolve) => setTimeout(resolve, 30));
+    await isOver((await client.pipeline(set, deadline))[1]);
     await client.line("WATCH a");
     if (touches) assertEquals(await server.ask("GET", "a"), null);
     await client.line("MULTI");

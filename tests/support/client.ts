@@ -1,4 +1,4 @@
-import { ascii, text } from "../../src/base/ascii.ts";
+import { ascii, latin1, text } from "../../src/base/ascii.ts";
 import {
   PushReply,
   type Reply,
@@ -7,6 +7,7 @@ import {
   VerbatimReply,
 } from "../../src/resp/reply_parser.ts";
 import { encodeRequest } from "./redis.ts";
+import { comes } from "./until.ts";
 
 /** An argument: text is sent as UTF-8. */
 export type Word = string | Uint8Array;
@@ -31,11 +32,27 @@ export function plain(reply: Reply): Plain {
   return reply;
 }
 
+/** Words and bytes of each that an error shows. */
+const SHOWN_WORDS_MAX = 8;
+const SHOWN_BYTES_MAX = 64;
+
+/** The beginning of a command. */
+function brief(words: readonly Word[]): string {
+  const shown = words.slice(0, SHOWN_WORDS_MAX).map((word) => {
+    const bytes = typeof word === "string" ? word : latin1(word, 0, Math.min(word.length, 100));
+    const isCut = bytes.length > SHOWN_BYTES_MAX;
+    return JSON.stringify(isCut ? bytes.slice(0, SHOWN_BYTES_MAX) + "..." : bytes);
+  });
+  return shown.join(" ") + (words.length > SHOWN_WORDS_MAX ? " ..." : "");
+}
+
 /** A RESP client on a real socket. `close` it, or take it from `TestServer.connect`, which does. */
 export class Client {
   readonly #conn: Deno.TcpConn;
   readonly #parser = new ReplyParser();
   readonly #chunk = new Uint8Array(65_536);
+  /** What was sent last: the words of a command, or bytes. */
+  #sent: readonly Word[] = [];
   #closed = false;
 
   private constructor(conn: Deno.TcpConn) {
@@ -70,12 +87,16 @@ export class Client {
 
   /** Sends a command without waiting for its reply. */
   send(...words: Word[]): Promise<void> {
-    return this.sendRaw(encodeRequest(words));
+    return this.#write(encodeRequest(words), words);
   }
 
   /** Sends bytes as they are. */
-  async sendRaw(bytes: Uint8Array | string): Promise<void> {
-    const raw = typeof bytes === "string" ? ascii(bytes) : bytes;
+  sendRaw(bytes: Uint8Array | string): Promise<void> {
+    return this.#write(typeof bytes === "string" ? ascii(bytes) : bytes, [bytes]);
+  }
+
+  async #write(raw: Uint8Array, sent: readonly Word[]): Promise<void> {
+    this.#sent = sent;
     for (let at = 0; at < raw.length;) at += await this.#conn.write(raw.subarray(at));
   }
 
@@ -88,21 +109,27 @@ export class Client {
       all.set(part, at);
       at += part.length;
     }
-    await this.sendRaw(all);
+    await this.#write(all, commands.at(-1) ?? []);
     const replies: Plain[] = [];
     for (let i = 0; i < commands.length; i++) replies.push(plain(await this.read()));
     return replies;
   }
 
-  /** The next reply; throws when the server closes the connection instead. */
+  /** The next reply; throws when the server closes the connection instead, or says nothing. */
   async read(): Promise<Reply> {
     while (true) {
       const reply = this.#parser.next();
       if (reply !== undefined) return reply;
-      const n = await this.#conn.read(this.#chunk);
+      const n = await this.#more("a reply");
       if (n === null) throw new Error("the server closed the connection instead of a reply");
       this.#parser.push(this.#chunk.subarray(0, n));
     }
+  }
+
+  /** Reads into the chunk; null at the end of the stream. */
+  #more(awaited: string): Promise<number | null> {
+    const coming = this.#conn.read(this.#chunk);
+    return comes(coming, () => `${awaited}; sent last: ${brief(this.#sent) || "nothing"}`);
   }
 
   /** The replies that come before the server closes the connection, made plain. */
@@ -116,7 +143,7 @@ export class Client {
       }
       let n: number | null;
       try {
-        n = await this.#conn.read(this.#chunk);
+        n = await this.#more("the connection's end");
       } catch (error) {
         if (!(error instanceof Deno.errors.ConnectionReset)) throw error;
         n = null;

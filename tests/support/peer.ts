@@ -4,7 +4,7 @@
  */
 
 import { ascii, latin1 } from "../../src/base/ascii.ts";
-import { PATIENCE_MS } from "./until.ts";
+import { PATIENCE_MS, SILENCE_MS } from "./until.ts";
 
 /** One connection. Dispose of it, or `close` it. */
 export class Peer implements Disposable {
@@ -154,12 +154,14 @@ export class Peer implements Disposable {
   }
 }
 
+type Timer = ReturnType<typeof setTimeout>;
+
 /** Accepts connections for as long as a test wants them, and closes what it accepted. */
 export class Acceptor implements Disposable {
   readonly port: number;
   readonly peers: Peer[] = [];
   readonly #listener: Deno.TcpListener;
-  readonly #waiting: ((peer: Peer) => void)[] = [];
+  readonly #waiting: { readonly taken: (peer: Peer) => void; readonly timer: Timer }[] = [];
   #taken = 0;
   #closed = false;
 
@@ -184,20 +186,27 @@ export class Acceptor implements Disposable {
       const waiting = this.#waiting.shift();
       if (waiting === undefined) continue;
       this.#taken++;
-      waiting(peer);
+      clearTimeout(waiting.timer);
+      waiting.taken(peer);
     }
   }
 
-  /** The next connection that nobody took. */
+  /** The next connection that nobody took; fails when nobody comes for long, and never once disposed of. */
   next(): Promise<Peer> {
     if (this.#taken < this.peers.length) return Promise.resolve(this.peers[this.#taken++]);
-    return new Promise((resolve) => this.#waiting.push(resolve));
+    return new Promise((taken, failed) => {
+      const timer = setTimeout(() => {
+        failed(new Error(`waited ${SILENCE_MS} ms in vain for a connection to port ${this.port}`));
+      }, SILENCE_MS);
+      this.#waiting.push({ taken, timer });
+    });
   }
 
   [Symbol.dispose](): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#listener.close();
+    for (const { timer } of this.#waiting) clearTimeout(timer);
     for (const peer of this.peers) peer.close();
   }
 }

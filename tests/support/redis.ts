@@ -1,4 +1,5 @@
 import { ascii, latin1 } from "../../src/base/ascii.ts";
+import { comes } from "./until.ts";
 
 type Word = string | Uint8Array;
 
@@ -114,7 +115,7 @@ export class RawConnection {
         this.#held = this.#held.slice(stop);
         return reply;
       }
-      const n = await this.#conn.read(chunk);
+      const n = await comes(this.#conn.read(chunk), () => `a reply to ${words[0]}`);
       if (n === null) throw new Error(`connection closed instead of a reply to ${words[0]}`);
       const joined = new Uint8Array(this.#held.length + n);
       joined.set(this.#held);

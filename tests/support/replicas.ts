@@ -3,7 +3,9 @@
 import { assertEquals } from "@std/assert";
 import type { Client, Plain } from "./client.ts";
 import { LayoutPort } from "./layout.ts";
+import { Peer } from "./peer.ts";
 import type { Proxy } from "./proxy.ts";
+import { encodeRequest } from "./redis.ts";
 import { type TestServer, until } from "./server.ts";
 
 /** A client port that sends replicas of a server through a proxy of its replication ports. */
@@ -14,6 +16,26 @@ export function layoutThrough(proxy: Proxy, { server }: TestServer): LayoutPort 
     histories: server.node.shards.map((shard) => shard.lineage.id),
     password: server.config.requirePass,
   }));
+}
+
+/**
+ * A replica of one shard of a server that shakes hands, reads the answer and nothing behind it, and never
+ * says what it has. It goes on from where the shard is, or begins anew where it knows no history.
+ */
+export async function quietReplica(
+  { server }: TestServer,
+  options: { shard?: number; isNew?: boolean } = {},
+): Promise<Peer> {
+  const { shard = 0, isNew = false } = options;
+  const { lineage, nextOffset } = server.node.shards[shard];
+  const peer = await Peer.connect(server.replicationPortBase + shard);
+  const from = isNew
+    ? ["0", "ID", "quiet", "HISTORY", "?"]
+    : [String(nextOffset), "ID", "quiet", "HISTORY", lineage.id];
+  await peer.send(encodeRequest(["REPLICATE", "FROM", ...from]));
+  const answer = await peer.word();
+  if (!answer?.startsWith("+ACK ")) throw new Error(`the primary said ${answer}`);
+  return peer;
 }
 
 /** Waits until all links of a replica stream. */

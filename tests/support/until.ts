@@ -1,6 +1,25 @@
 /** How long a test waits for what must come, in ms: far more than it takes, also on a busy machine. */
 export const PATIENCE_MS = 15_000;
 
+/** Longest silence that a test waits through, in ms: longer than any wait that a test asks for. */
+export const SILENCE_MS = 60_000;
+
+/**
+ * Resolves as `coming` does. When nothing has come for a minute it fails with what `waitedFor` says, instead
+ * of a test that never ends.
+ */
+export async function comes<T>(coming: Promise<T>, waitedFor: () => string): Promise<T> {
+  const silence = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    silence.reject(new Error(`waited ${SILENCE_MS} ms in vain for ${waitedFor()}`));
+  }, SILENCE_MS);
+  try {
+    return await Promise.race([coming, silence.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /**
  * Waits until `condition` holds, looking every few milliseconds. Fails with `what`, and with what
  * `explain` adds, when it does not come.
