@@ -17,7 +17,7 @@
 
 import type { Gate } from "../base/gate.ts";
 import { latin1 } from "../base/ascii.ts";
-import { REPLY_ON, Session } from "../commands/session.ts";
+import { REPLY_ON, Session, type Suspension } from "../commands/session.ts";
 import { ReplyWriter } from "../resp/reply_writer.ts";
 import {
   NEED_MORE,
@@ -617,7 +617,11 @@ export class ClientConnection {
         const n = await Promise.race([this.#earlyRead, woken]);
         if (n === undefined) return !this.#closed;
         this.#earlyRead = null;
-        if (n === null) return false;
+        if (n === null) {
+          if (!isDoneAtOnce(suspension)) return false;
+          await woken;
+          return !this.#closed;
+        }
         this.#took(n);
         session.pendingBytes += n;
       }
@@ -636,6 +640,14 @@ export class ClientConnection {
       this.session.wroteBytes += n;
     }
   }
+}
+
+/**
+ * Whether a client that has ended its side waits for what Redis does at once, such as SAVE: it still gets the
+ * reply, and what it has sent behind that is run.
+ */
+function isDoneAtOnce(suspension: Suspension | null): boolean {
+  return suspension !== null && !suspension.unblockable && (suspension.lent ?? null) === null;
 }
 
 /** Why a client that asked for it is disconnected. */

@@ -320,3 +320,24 @@ Deno.test("a long request behind a command that waits is read on", async () => {
 function text(bytes: Uint8Array): string {
   return latin1(bytes, 0, bytes.length);
 }
+
+Deno.test("who ends its side behind what Redis does at once gets its reply, and what it sent behind is run", async () => {
+  await using server = await TestServer.start();
+  for (const line of ["SAVE", "DEBUG RELOAD", "DEBUG POPULATE 1000", "CONFIG SET appendonly yes"]) {
+    await server.ask("DEL", "behind");
+    using client = await RawSocket.connect(server.port);
+    await client.write(batch(line.split(" "), ["SET", "behind", "1"]));
+    await client.closeWrite();
+    assertEquals(await client.readToEnd(), "+OK\r\n+OK\r\n", line);
+    assertEquals(await server.ask("GET", "behind"), "1", line);
+  }
+});
+
+Deno.test("who ends its side while it waits for others is gone", async () => {
+  await using server = await TestServer.start();
+  using client = await RawSocket.connect(server.port);
+  await client.write(batch(["BLPOP", "none", "0"], ["SET", "behind", "1"]));
+  await client.closeWrite();
+  assertEquals(await client.readToEnd(), "");
+  assertEquals(await server.ask("EXISTS", "behind"), 0);
+});
