@@ -22,6 +22,7 @@ import {
   stringDumpBytesMax,
 } from "../snapshot/dump_payload.ts";
 import { MeasuringSink } from "../snapshot/measuring_sink.ts";
+import type { SnapshotSink } from "../snapshot/sink.ts";
 import { int64Argument } from "./arguments.ts";
 import { type Call, integerBytes } from "./call.ts";
 import { isPast } from "./expiry_options.ts";
@@ -156,24 +157,13 @@ function readDeadline(call: Call, isAbsolute: boolean): number {
 function restore(call: Call): void {
   const options = readOptions(call);
   if (options === null) return;
-  const { buf, starts, stops, reply } = call;
+  const { reply } = call;
   if (!options.replaces && call.write(1) !== 0) return reply.error(ERR_BUSY_KEY);
   const deadline = readDeadline(call, options.isAbsolute);
   if (Number.isNaN(deadline) || !call.keyFits(1)) return;
-  const sink = new RestoreSink(call, deadline, options);
   let outcome: number;
   try {
-    outcome = restoreDump(
-      buf,
-      starts[3],
-      stops[3],
-      buf,
-      starts[1],
-      stops[1],
-      deadline,
-      sink,
-      payloadStringMax(call),
-    );
+    outcome = decodePayload(call, deadline, new RestoreSink(call, deadline, options));
   } catch (error) {
     if (!(error instanceof RefusedValue)) throw error;
     // What is asked for is all that the value takes: no key goes for one that cannot be held.
@@ -184,22 +174,17 @@ function restore(call: Call): void {
   else if (outcome !== DUMP_OK) reply.error(ERR_FORMAT);
 }
 
+/** Gives the value of a RESTORE, under its key, to `sink`; how that went. */
+function decodePayload(call: Call, deadline: number, sink: SnapshotSink): number {
+  const { buf, starts, stops } = call;
+  const longest = payloadStringMax(call);
+  return restoreDump(buf, starts[3], stops[3], buf, starts[1], stops[1], deadline, sink, longest);
+}
+
 /** Bytes that the value of a RESTORE takes at most, 0 for one that is damaged. */
 function bytesOfPayload(call: Call): number {
-  const { buf, starts, stops } = call;
   const sink = new MeasuringSink();
-  const outcome = restoreDump(
-    buf,
-    starts[3],
-    stops[3],
-    buf,
-    starts[1],
-    stops[1],
-    NO_DEADLINE,
-    sink,
-    payloadStringMax(call),
-  );
-  return outcome === DUMP_OK ? sink.bytes : 0;
+  return decodePayload(call, NO_DEADLINE, sink) === DUMP_OK ? sink.bytes : 0;
 }
 
 /** A value that cannot be stored, and the error for it. */
