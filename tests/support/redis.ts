@@ -9,17 +9,21 @@ export class RedisServer {
   readonly version: string;
   readonly #process: Deno.ChildProcess;
   readonly #log: Promise<void>;
+  /** Where its files are without a `--dir`, its own and nobody else's. */
+  readonly #dir: string;
 
   private constructor(
     port: number,
     version: string,
     process: Deno.ChildProcess,
     log: Promise<void>,
+    dir: string,
   ) {
     this.port = port;
     this.version = version;
     this.#process = process;
     this.#log = log;
+    this.#dir = dir;
   }
 
   /** Version of the redis-server on PATH, or null. */
@@ -52,11 +56,11 @@ export class RedisServer {
     version: string,
     args: readonly string[],
   ): Promise<RedisServer | null> {
+    const dir = await Deno.makeTempDir();
     const process = new Deno.Command("redis-server", {
       args: `--port ${port} --bind 127.0.0.1 --appendonly no --enable-debug-command yes`
         .split(" ").concat("--save", "", ...args),
-      // Without a `--dir` its files are where it was started.
-      cwd: Deno.env.get("TMPDIR") ?? ".",
+      cwd: dir,
       stdout: "piped",
       stderr: "null",
     }).spawn();
@@ -66,6 +70,7 @@ export class RedisServer {
       const { value, done } = await lines.read();
       if (done) {
         await process.status;
+        await Deno.remove(dir, { recursive: true });
         return null; // another process was quicker to take the port
       }
       log += value;
@@ -73,7 +78,7 @@ export class RedisServer {
     const drained = (async () => {
       while (!(await lines.read()).done);
     })();
-    return new RedisServer(port, version, process, drained);
+    return new RedisServer(port, version, process, drained, dir);
   }
 
   /** A connection to it. */
@@ -85,6 +90,7 @@ export class RedisServer {
     this.#process.kill("SIGKILL");
     await this.#process.status;
     await this.#log;
+    await Deno.remove(this.#dir, { recursive: true });
   }
 }
 
