@@ -35,6 +35,8 @@ export interface AofManifest {
 /** A manifest that names no file. */
 export const EMPTY_MANIFEST: AofManifest = { base: null, increments: [], history: [] };
 
+/** What `baseName` gives for an image. */
+const RDB_BASE = /\.[1-9]\d*\.base\.rdb$/;
 /** Longest line, as in Redis. */
 const LINE_CHARS_MAX = 1024;
 
@@ -52,6 +54,11 @@ export function manifestName(name: string): string {
 /** The name of base file number `sequence`; `isRdb` tells its format. */
 export function baseName(name: string, sequence: number, isRdb: boolean): string {
   return `${name}.${sequence}.base.${isRdb ? "rdb" : "aof"}`;
+}
+
+/** Whether the name of a base says that it is an RDB image. */
+export function isRdbBaseName(name: string): boolean {
+  return RDB_BASE.test(name);
 }
 
 /** The name of increment number `sequence`. */

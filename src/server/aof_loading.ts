@@ -12,6 +12,7 @@
 import type { Gate } from "../base/gate.ts";
 import { latin1 } from "../base/ascii.ts";
 import type { Log } from "../observability/log.ts";
+import { isRdbBaseName } from "../persistence/aof_manifest.ts";
 import { AofDamage } from "../persistence/aof_parser.ts";
 import { type AofReadResult, readIncrement } from "../persistence/aof_read.ts";
 import type { AofSet } from "../persistence/aof_set.ts";
@@ -212,6 +213,8 @@ export class AofLoading {
     const from = image?.bytes ?? 0;
     const replay = new Replay(this.#host, place, null);
     const result = await this.#replay(path, from, replay, isLast);
+    const isWhole = replay.frames > 0 && result.wholeBytes === result.bytes;
+    if (image === null && isRdbBaseName(path) && !isWhole) throw noImage(path);
     this.commands += replay.frames;
     return {
       bytes: result.wholeBytes,
@@ -284,6 +287,14 @@ export class AofLoading {
       throw why === null ? loadError(path, error) : new LoadError(why, { cause: error });
     }
   }
+}
+
+/**
+ * A base is synced before it gets its name, so none is torn. Redis names one `.rdb` that has commands alone
+ * when `aof-use-rdb-preamble` is set while it is written.
+ */
+function noImage(path: string): LoadError {
+  return new LoadError(`cannot load ${path}: it is no RDB image: load a backup of it`);
 }
 
 /** Why a file is not loaded, and what helps; null for what has nothing to do with its commands. */

@@ -243,6 +243,26 @@ Deno.test("a file that is torn although another follows it stops the start", asy
   });
 });
 
+Deno.test("a base that should be an image and is none stops the start", async () => {
+  await withDir(async (dir) => {
+    await makeData(dir);
+    const base = `${dir}/appendonlydir/appendonly.aof.1.base.rdb`;
+    const image = Deno.readFileSync(base);
+    const set = "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n";
+    for (
+      const text of ["", "\0".repeat(image.length), "REDI", "#\n#\n", set.slice(0, -3), set + "\0"]
+    ) {
+      Deno.writeFileSync(base, ascii(text));
+      const line = await refusal(dir);
+      if (text === "REDI") assertStringIncludes(line, `cannot load ${base}: byte 0: `);
+      else assertEquals(line, `cannot load ${base}: it is no RDB image: load a backup of it`);
+    }
+    Deno.writeFileSync(base, image);
+    await using server = await TestServer.start(APPEND_ONLY, { dir });
+    assertEquals(await server.ask("DBSIZE"), 10);
+  });
+});
+
 Deno.test("files without the manifest that lists them stop the start", async () => {
   await withDir(async (dir) => {
     await makeData(dir);

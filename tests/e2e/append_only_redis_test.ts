@@ -108,6 +108,30 @@ for (const preamble of ["yes", "no"]) {
 }
 
 testWithRedis(
+  "commands that redis-server writes under the name of an image start here",
+  async () => {
+    await withDir(async (dir) => {
+      const args = ["--aof-use-rdb-preamble", "no"];
+      const digest = await withRedis(dir, args, async (client) => {
+        for (let i = 0; i < 20; i++) await client.ask("SET", `key:${i}`, "value");
+        await client.ask("CONFIG", "SET", "rdb-key-save-delay", "20000");
+        await client.ask("BGREWRITEAOF");
+        // Its name is made when it is written, and its bytes as was set when that began.
+        await client.ask("CONFIG", "SET", "aof-use-rdb-preamble", "yes");
+        await until("it is rewritten", async () => {
+          const info = String(await client.ask("INFO", "persistence"));
+          return /aof_rewrite_in_progress:0\r\n/.test(info) && /aof_base_size:[1-9]/.test(info);
+        });
+        return String(await client.ask("DEBUG", "DIGEST"));
+      });
+      const base = filesIn(`${dir}/appendonlydir`).find((name) => name.endsWith(".base.rdb"));
+      assertEquals(latin1(Deno.readFileSync(`${dir}/appendonlydir/${base}`)).slice(0, 2), "*2");
+      assertEquals(await digestOf(dir, {}), digest);
+    });
+  },
+);
+
+testWithRedis(
   "redis-server goes on with a file that shoal went on with, and shoal with that",
   async () => {
     await withDir(async (dir) => {
