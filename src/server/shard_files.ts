@@ -333,6 +333,8 @@ export class ShardFiles implements FrameLog {
       return false;
     }
     const { breaks } = log;
+    // Even while the disk fails: the next file goes on where this one ends.
+    if (this.#skipped > 0) this.#saySkipped();
     if (this.hasNew) this.sayPlace();
     const base = this.#job = this.#freeze();
     if (handles === null) {

@@ -551,6 +551,30 @@ Deno.test("a rewrite that fails while the file before it is synced can be made a
   });
 });
 
+Deno.test("a rewrite that fails on a full disk leaves files that join, messages between them included", async () => {
+  await withStorage(async (storage, dir) => {
+    const settings = { appendonly: "yes", save: "" };
+    {
+      await using server = await start(dir, storage, settings);
+      assertEquals(await server.ask("SET", "k", "v"), "OK");
+      storage.fault = (operation, path) =>
+        operation === "write" && !path.includes(".manifest") ? new Error("full") : null;
+      const { appendOnly } = server.server.persistence;
+      await server.ask("SET", "k", "w");
+      await until("it is full", () => appendOnly.failure !== null);
+      for (let i = 0; i < 3; i++) assertEquals(await server.ask("PUBLISH", "channel", "m"), 0);
+      appendOnly.startRewrite();
+      await until("it has failed", () => appendOnly.lastRewriteFailed);
+      storage.fault = () => null;
+      await until("writes are taken", async () => await server.ask("SET", "k", "x") === "OK");
+      const manifest = latin1(storage.contentOf(`${dir}/appendonlydir/appendonly.aof.manifest`));
+      assertEquals(manifest.match(/ type i$/gm)!.length, 2);
+    }
+    await using server = await start(dir, storage, settings);
+    assertEquals(await server.ask("GET", "k"), "x");
+  });
+});
+
 Deno.test("CONFIG SET appendonly begins files of what there is, and ends them, whatever the order", async () => {
   await withDir(async (dir) => {
     let digest;
