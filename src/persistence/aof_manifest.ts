@@ -36,7 +36,7 @@ export interface AofManifest {
 export const EMPTY_MANIFEST: AofManifest = { base: null, increments: [], history: [] };
 
 /** What `baseName` gives for an image. */
-const RDB_BASE = /\.[1-9]\d*\.base\.rdb$/;
+const RDB_BASE = /\.([1-9]\d{0,14})\.base\.rdb$/;
 /** Longest line, as in Redis. */
 const LINE_CHARS_MAX = 1024;
 
@@ -56,9 +56,10 @@ export function baseName(name: string, sequence: number, isRdb: boolean): string
   return `${name}.${sequence}.base.${isRdb ? "rdb" : "aof"}`;
 }
 
-/** Whether the name of a base says that it is an RDB image. */
-export function isRdbBaseName(name: string): boolean {
-  return RDB_BASE.test(name);
+/** The number of the base that has this name, if that says that it is an RDB image; else null. */
+export function rdbBaseSequence(name: string): number | null {
+  const found = RDB_BASE.exec(name);
+  return found === null ? null : Number(found[1]);
 }
 
 /** The name of increment number `sequence`. */

@@ -26,6 +26,7 @@ import {
   manifestName,
   nextSequences,
   parseManifest,
+  rdbBaseSequence,
 } from "./aof_manifest.ts";
 import { isTempFileName } from "./file_names.ts";
 import type { IncrementHandles } from "./increment_file.ts";
@@ -194,7 +195,10 @@ export class AofSet {
     await this.#replaceManifest({ ...this.manifest, history: [] });
   }
 
-  /** Removes what is left over from rewrites that did not come to their end; how many files. */
+  /**
+   * Removes what is left over from rewrites that did not come to their end; how many files. A base stays where
+   * none is listed: it may be what the list lacks.
+   */
   async removeLeftovers(): Promise<number> {
     const { base, increments } = this.manifest;
     const listed = new Set([...(base === null ? [] : [base]), ...increments].map((p) => p.name));
@@ -204,6 +208,11 @@ export class AofSet {
       const isOurs = isTempFileName(name) || name === tempManifest ||
         (name.startsWith(this.name) && LEFTOVER.test(name.slice(this.name.length)));
       if (!isOurs || listed.has(name)) continue;
+      const sequence = base === null ? rdbBaseSequence(name) : null;
+      if (sequence !== null) {
+        this.#next.base = Math.max(this.#next.base, sequence + 1); // nor is it written over
+        continue;
+      }
       if (await removeQuietly(this.#storage, `${this.dir}/${name}`)) removed++;
     }
     return removed;

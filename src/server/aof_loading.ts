@@ -12,7 +12,7 @@
 import type { Gate } from "../base/gate.ts";
 import { latin1 } from "../base/ascii.ts";
 import type { Log } from "../observability/log.ts";
-import { isRdbBaseName } from "../persistence/aof_manifest.ts";
+import { rdbBaseSequence } from "../persistence/aof_manifest.ts";
 import { AofDamage } from "../persistence/aof_parser.ts";
 import { type AofReadResult, readIncrement } from "../persistence/aof_read.ts";
 import type { AofSet } from "../persistence/aof_set.ts";
@@ -25,7 +25,7 @@ import type { Storage } from "../persistence/storage.ts";
 import type { Backlog } from "../replication/backlog.ts";
 import type { FramePlace } from "../shard/applier.ts";
 import type { Position } from "../shard/upstream.ts";
-import { Replay, ReplayError, type ReplayHost } from "./aof_replay.ts";
+import { MissingFrames, Replay, ReplayError, type ReplayHost } from "./aof_replay.ts";
 import { ReplayTail } from "./replay_tail.ts";
 
 /** First bytes of an RDB image. */
@@ -167,7 +167,7 @@ export class AofLoading {
     const { shards } = this.#host.node;
     const isOwn = place.shards === shards.length;
     const tail = new ReplayTail((offset) => shards[place.shard].newBacklog(offset));
-    const replay = new Replay(this.#host, place, facts, isOwn ? tail : null);
+    const replay = new Replay(this.#host, place, facts, isOwn ? tail : null, base === null);
     const wholeBytes: number[] = [];
     let { torn } = loaded;
     for (const part of increments) {
@@ -214,7 +214,7 @@ export class AofLoading {
     const replay = new Replay(this.#host, place, null);
     const result = await this.#replay(path, from, replay, isLast);
     const isWhole = replay.frames > 0 && result.wholeBytes === result.bytes;
-    if (image === null && isRdbBaseName(path) && !isWhole) throw noImage(path);
+    if (image === null && rdbBaseSequence(path) !== null && !isWhole) throw noImage(path);
     this.commands += replay.frames;
     return {
       bytes: result.wholeBytes,
@@ -301,6 +301,9 @@ function noImage(path: string): LoadError {
 function refusal(path: string, error: unknown, isLast: boolean): string | null {
   if (error instanceof AofDamage) {
     return `cannot load ${path}: ${error.message}: shoal check-aof ${path}`;
+  }
+  if (error instanceof MissingFrames) {
+    return `cannot load ${path}: ${error.message}: a file is missing in the manifest`;
   }
   if (!(error instanceof ReplayError)) return null;
   const { message, byteOffset, isOfSettings } = error;

@@ -62,6 +62,17 @@ export class ReplayError extends Error {
   }
 }
 
+/** Frames that no file has, although a later one goes on behind them. */
+export class MissingFrames extends Error {
+  /** The error's name. */
+  override readonly name = "MissingFrames";
+
+  /** From frame number `from` up to, and not including, `upTo`. */
+  constructor(from: number, upTo: number) {
+    super(`writes ${from} to ${upTo - 1} are missing before it`);
+  }
+}
+
 /** Where a base stands in its upstream's shard: as long as no increment tells, that is the place. */
 function positionIn({ upstream }: SaveFacts, { shard, shards }: FramePlace): Position | null {
   const told = upstream === null ? null : parseUpstreamPositions(upstream);
@@ -95,13 +106,23 @@ export class Replay implements AofSink {
   #ahead = 0;
   #historyId: string | null;
   #offset: number;
+  /** Whether nothing has come before: no base, and nothing of an increment. */
+  #isBare: boolean;
+  /** Whether nothing of this file has come that counts. */
+  #isFileNew = true;
+  /** Whether the file before had commands that do not count: it ended before them. */
+  #hasDropped = false;
 
-  /** Goes on behind a base that says `facts`; null when it says nothing. `tail` gets what is run. */
+  /**
+   * Goes on behind a base that says `facts`; null when it says nothing, `isBare` when there is none. `tail`
+   * gets what is run.
+   */
   constructor(
     host: ReplayHost,
     place: FramePlace,
     facts: SaveFacts | null,
     tail: ReplayTail | null = null,
+    isBare = false,
   ) {
     this.#host = host;
     this.#place = place;
@@ -111,6 +132,7 @@ export class Replay implements AofSink {
     this.isReplicas = this.position !== null;
     this.#historyId = facts?.history?.id ?? null;
     this.#offset = facts?.history?.offset ?? 0;
+    this.#isBare = isBare;
     this.#tail = tail;
     tail?.begin(this.#offset);
   }
@@ -134,6 +156,7 @@ export class Replay implements AofSink {
   beginFile(): void {
     this.#place.db = 0;
     this.placedBytes = 0;
+    this.#isFileNew = !this.#hasDropped;
   }
 
   /** See `AofSink`. */
@@ -142,6 +165,7 @@ export class Replay implements AofSink {
     if (--this.#ahead < 0) {
       this.#ahead = this.#applier.lookAhead(this.#place, buf, view, parser, at, end);
     }
+    this.#isBare = this.#isFileNew = false;
     if (!this.isReplicas) return this.#run(parser.partOffset, buf, view, parser);
     this.#held.push(buf, starts, stops, argc, NO_LIMIT);
     this.#heldAt.push(parser.partOffset);
@@ -174,6 +198,7 @@ export class Replay implements AofSink {
     switch (said.kind) {
       case "history":
         this.#runHeld();
+        this.#checkJoins(said);
         this.#historyId = said.id;
         this.#offset = said.offset;
         this.#tail?.begin(said.offset);
@@ -189,6 +214,7 @@ export class Replay implements AofSink {
         break;
       case "noHistory":
         this.#runHeld();
+        this.#isBare = this.#isFileNew = false;
         this.#historyId = null;
         this.sequence = said.sequence;
         this.#place.db = 0;
@@ -206,6 +232,17 @@ export class Replay implements AofSink {
       case "other":
         break;
     }
+  }
+
+  /**
+   * A file that goes on in the history in force does so where the one before it ended, and ours never begin
+   * without a base. What begins another history tells nothing: a start appends it to a file that may be empty
+   * yet, behind frames that are in none (keys that expired meanwhile).
+   */
+  #checkJoins({ id, offset }: HistoryFacts): void {
+    const isOf = this.#isFileNew && (this.#isBare || id === this.#historyId);
+    this.#isBare = this.#isFileNew = false;
+    if (isOf && offset > this.#offset) throw new MissingFrames(this.#offset, offset);
   }
 
   #runHeld(): void {
@@ -240,6 +277,7 @@ export class Replay implements AofSink {
         throw new AofDamage(this.#runsAt, why);
       }
     }
+    this.#hasDropped = isOpen || this.#heldAt.length > 0;
     this.#unit.close();
     this.#clearHeld();
   }

@@ -2,14 +2,15 @@
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { ascii, latin1 } from "../../src/base/ascii.ts";
+import { historyAnnotation, upstreamAnnotation } from "../../src/persistence/aof_annotation.ts";
 import { formatUpstreamPositions } from "../../src/server/upstream_facts.ts";
-import { withDir } from "../persistence/support.ts";
+import { filesIn, withDir } from "../persistence/support.ts";
 import { multibulk } from "../resp/support.ts";
 import { Client } from "../support/client.ts";
 import { PROJECT } from "../support/import_graph.ts";
 import { Program } from "../support/program.ts";
 import { killedWithFilling } from "../support/killed_with_filling.ts";
-import { TestServer } from "../support/server.ts";
+import { TestServer, until } from "../support/server.ts";
 
 const APPEND_ONLY = { appendonly: "yes" };
 const INCREMENT = "appendonlydir/appendonly.aof.1.incr.aof";
@@ -260,6 +261,80 @@ Deno.test("a base that should be an image and is none stops the start", async ()
     Deno.writeFileSync(base, image);
     await using server = await TestServer.start(APPEND_ONLY, { dir });
     assertEquals(await server.ask("DBSIZE"), 10);
+  });
+});
+
+/** The line of the manifest for an increment. */
+function incrementLine(sequence: number): string {
+  return `file appendonly.aof.${sequence}.incr.aof seq ${sequence} type i\n`;
+}
+
+Deno.test("a manifest that lacks a file stops the start", async () => {
+  await withDir(async (dir) => {
+    await makeData(dir);
+    const made = `${dir}/appendonlydir`;
+    {
+      await using server = await TestServer.start(APPEND_ONLY, { dir });
+      await server.ask("BGREWRITEAOF");
+      await until("it is rewritten", async () => await server.info("aof_rewrites") === "1");
+      await server.ask("SET", "key:x", "v");
+    }
+    // As while a rewrite is under way: an increment goes on where the one before it ends.
+    const [second, third] = [2, 3].map((n) => `${made}/appendonly.aof.${n}.incr.aof`);
+    const text = latin1(Deno.readFileSync(second));
+    const [, id, digits] = /^#shoal history=(\S+) offset=(\d+) /.exec(text)!;
+    const begin = Number(digits);
+    const end = begin + text.match(/^\*/gm)!.length;
+    const goOnFrom = (offset: number) =>
+      Deno.writeTextFileSync(
+        third,
+        historyAnnotation(id, offset, offset) + upstreamAnnotation(null) +
+          multibulk("SELECT", "0") + multibulk("SET", "key:y", "v"),
+      );
+    const base = "file appendonly.aof.2.base.rdb seq 2 type b\n";
+    const list = (...lines: string[]) =>
+      Deno.writeTextFileSync(`${made}/appendonly.aof.manifest`, lines.join(""));
+    const missing = (path: string, from: number, upTo: number) =>
+      `cannot load ${path}: writes ${from} to ${upTo - 1} are missing before it: ` +
+      "a file is missing in the manifest";
+
+    goOnFrom(end);
+    list(incrementLine(2), incrementLine(3));
+    assertEquals(await refusal(dir), missing(second, 0, begin));
+    list(incrementLine(3));
+    assertEquals(await refusal(dir), missing(third, 0, end));
+    list(base, incrementLine(3));
+    assertEquals(await refusal(dir), missing(third, begin, end));
+    list(base, incrementLine(2), incrementLine(3));
+    goOnFrom(end + 2);
+    assertEquals(await refusal(dir), missing(third, end, end + 2));
+    goOnFrom(end);
+    await using server = await TestServer.start(APPEND_ONLY, { dir });
+    assertEquals(await server.ask("DBSIZE"), 12);
+  });
+});
+
+Deno.test("a base that is there stays where the manifest lists none", async () => {
+  await withDir(async (dir) => {
+    const increment = await makeData(dir);
+    const base = "appendonly.aof.1.base.rdb";
+    const unlisted = "appendonly.aof.7.incr.aof";
+    const made = `${dir}/appendonlydir`;
+    Deno.writeTextFileSync(`${made}/appendonly.aof.manifest`, incrementLine(1));
+    // Commands that nothing is said of: of redis-server, which may have written no base yet.
+    Deno.writeFileSync(increment, ascii(multibulk("SET", "k", "v")));
+    const image = Deno.readFileSync(`${made}/${base}`);
+    for (let start = 0; start < 2; start++) {
+      Deno.writeFileSync(`${made}/${unlisted}`, new Uint8Array());
+      await using server = await TestServer.start(APPEND_ONLY, { dir });
+      assertEquals(await server.ask("DBSIZE"), 1);
+      await until("what is left over is removed", () => !filesIn(made).includes(unlisted));
+      if (start > 0) {
+        await server.ask("BGREWRITEAOF");
+        await until("it is rewritten", async () => await server.info("aof_rewrites") === "1");
+      }
+      assertEquals(Deno.readFileSync(`${made}/${base}`), image);
+    }
   });
 });
 
