@@ -6,8 +6,8 @@
  */
 
 import { latin1 } from "../base/ascii.ts";
-import { explainFailure, isDiskFull } from "../base/permissions.ts";
-import { LoadError, loadError } from "./load_error.ts";
+import { explainFailure, isDiskFull, isRefused } from "../base/permissions.ts";
+import { isSystemError, LoadError, loadError } from "./load_error.ts";
 import { type Storage, type StorageFile, writeAll } from "./storage.ts";
 
 /** Bytes that are read of another's process id. */
@@ -35,8 +35,7 @@ export class DataLock {
     try {
       file = await openOrCreate(storage, path);
     } catch (error) {
-      if (!isDiskFull(error)) throw loadError(path, error);
-      throw new LoadError(explainFailure(error, { to: "write", path }), { cause: error });
+      throw lockError(path, error);
     }
     try {
       // A file system without locks has none to offer; then nobody has one.
@@ -52,7 +51,7 @@ export class DataLock {
       return lock;
     } catch (error) {
       file.close();
-      throw loadError(path, error);
+      throw lockError(path, error);
     }
   }
 
@@ -128,6 +127,12 @@ export class DataLocks {
     await this.#taking;
     for (const path of this.#held.keys()) this.#release(path);
   }
+}
+
+/** A lock's file is read to tell whose it is: what fails is writing. Deno's refusals say which of the two. */
+function lockError(path: string, error: unknown): unknown {
+  if (isRefused(error) || !isSystemError(error)) return loadError(path, error);
+  return new LoadError(explainFailure(error, { to: "write", path }), { cause: error });
 }
 
 async function openOrCreate(storage: Storage, path: string): Promise<StorageFile> {

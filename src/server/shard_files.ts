@@ -26,7 +26,7 @@ import { AofSet } from "../persistence/aof_set.ts";
 import { snapshotFileName } from "../persistence/file_names.ts";
 import { closeHandles, type IncrementHandles } from "../persistence/increment_file.ts";
 import { RdbFile } from "../persistence/rdb_file.ts";
-import { SaveError } from "../persistence/save_error.ts";
+import { SaveError, saveError } from "../persistence/save_error.ts";
 import { factsAsAux, newSaveId } from "../persistence/save_facts.ts";
 import { removeQuietly, type Storage } from "../persistence/storage.ts";
 import type { FrameLog } from "../shard/commit.ts";
@@ -432,10 +432,18 @@ async function removeReplaced(set: AofSet): Promise<void> {
   }
 }
 
-/** Cuts off what does not count at the end of a file. */
+/**
+ * Cuts off what does not count at the end of a file, which has to be one that can be written.
+ *
+ * @throws {SaveError} naming the file.
+ */
 async function cut(storage: Storage, path: string, bytes: number): Promise<void> {
-  using file = await storage.append(path);
-  if (await file.size() <= bytes) return;
-  await file.truncate(bytes);
-  await file.sync();
+  try {
+    using file = await storage.append(path);
+    if (await file.size() <= bytes) return;
+    await file.truncate(bytes);
+    await file.sync();
+  } catch (error) {
+    throw saveError(path, error);
+  }
 }

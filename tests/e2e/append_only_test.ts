@@ -575,6 +575,22 @@ Deno.test("a rewrite that fails on a full disk leaves files that join, messages 
   });
 });
 
+Deno.test("a start that cannot write to an increment names it", async () => {
+  await withStorage(async (storage, dir) => {
+    {
+      await using server = await start(dir, storage);
+      assertEquals(await server.ask("SET", "k", "v"), "OK");
+    }
+    storage.fault = (operation, path) =>
+      operation === "append" && path.endsWith(".incr.aof")
+        ? Object.assign(new Error("Permission denied (os error 13)"), { code: "EACCES" })
+        : null;
+    const error = await assertRejects(() => start(dir, storage), Error);
+    const path = `${dir}/appendonlydir/appendonly.aof.1.incr.aof`;
+    assertEquals(error.message, `cannot write ${path}: Permission denied`);
+  });
+});
+
 Deno.test("CONFIG SET appendonly begins files of what there is, and ends them, whatever the order", async () => {
   await withDir(async (dir) => {
     let digest;

@@ -50,3 +50,13 @@ Deno.test("a lock that cannot be made says that there is no room", async () => {
   const error = await assertRejects(() => DataLock.take(storage, PATH, 4711), LoadError);
   assertEquals(error.message, `cannot write ${PATH}: No space left on device`);
 });
+
+Deno.test("a lock that cannot be written says so", async () => {
+  const storage = storageWith("1\n");
+  storage.fault = (asked) =>
+    asked === "append"
+      ? Object.assign(new Error("Permission denied (os error 13)"), { code: "EACCES" })
+      : null;
+  const error = await assertRejects(() => DataLock.take(storage, PATH, 4711), LoadError);
+  assertEquals(error.message, `cannot write ${PATH}: Permission denied`);
+});
