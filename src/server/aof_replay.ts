@@ -95,9 +95,9 @@ export class Replay implements AofSink {
   readonly #applier: Applier;
   readonly #place: FramePlace;
   readonly #unit = new HeldUnit(NO_LIMIT);
-  /** A replica's commands since the last annotation of this file, */
+  /** A replica's commands since the last annotation of this file. */
   readonly #held = new RequestQueue();
-  /** and the byte at which each begins. */
+  /** The byte at which each of those begins. */
   readonly #heldAt: number[] = [];
   /** The byte at which the command that is run begins, or its unit. */
   #runsAt = 0;
