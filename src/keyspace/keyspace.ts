@@ -220,8 +220,8 @@ export class Keyspace implements WatchedKeys, CollectionParts {
   #hash = 0;
   /** What is taken apart in slices. A fork's are its origin's, which goes on when the fork is forgotten. */
   #graves: Grave[] = [];
-  /** Use of the arena from which on compacting was in vain. */
-  #compactBelow = Infinity;
+  /** Bytes of holes in the arena with which compacting was in vain. */
+  #vainHoles = -Infinity;
   /** Builds copies of other keyspaces' values. */
   #builder: ValueBuilder | null = null;
   readonly #list = new EntryList();
@@ -1227,17 +1227,16 @@ export class Keyspace implements WatchedKeys, CollectionParts {
    * do. The length of the holes is known at once, a span to empty is looked for among all.
    */
   compactFor(bytes: number): boolean {
-    const { arena } = this;
-    if (arena.usedBytes >= this.#compactBelow) return false;
-    if (arena.spanBytes - arena.usedBytes < bytes + HOLES_MIN_BYTES) return false;
+    const holes = this.arena.spanBytes - this.arena.usedBytes;
+    if (holes < Math.max(bytes, this.#vainHoles) + HOLES_MIN_BYTES) return false;
     if (this.compact()) return true;
-    this.#compactBelow = arena.usedBytes - HOLES_MIN_BYTES;
+    this.#vainHoles = holes;
     return false;
   }
 
   /** Where compacting was in vain it may be tried again. */
   forgetVainCompacting(): void {
-    this.#compactBelow = Infinity;
+    this.#vainHoles = -Infinity;
   }
 
   /**

@@ -126,16 +126,10 @@ const ASIDE: Uint8Array = crypto.getRandomValues(new Uint8Array(32));
 function makeRoom(keys: Keyspace, bytes: number): boolean {
   const { arena } = keys;
   arena.lendsReserve = false;
-  let isAsked = false;
   while (!arena.promises(bytes)) {
     if (arena.takeBack() || keys.compactFor(bytes)) continue;
-    if (isAsked) {
-      arena.lendsReserve = true;
-      return arena.promises(bytes);
-    }
-    // Where it was in vain, much may have been written since: nobody asks again later.
-    keys.forgetVainCompacting();
-    isAsked = true;
+    arena.lendsReserve = true;
+    return arena.promises(bytes);
   }
   return true;
 }
