@@ -181,7 +181,7 @@ function decodePayload(call: Call, deadline: number, sink: SnapshotSink): number
   return restoreDump(buf, starts[3], stops[3], buf, starts[1], stops[1], deadline, sink, longest);
 }
 
-/** Bytes that the value of a RESTORE takes at most, 0 for one that is damaged. */
+/** Bytes that the value of a RESTORE takes, nearly; 0 for one that is damaged. */
 function bytesOfPayload(call: Call): number {
   const sink = new MeasuringSink();
   return decodePayload(call, NO_DEADLINE, sink) === DUMP_OK ? sink.bytes : 0;

@@ -278,3 +278,24 @@ Deno.test("an arena never has room for gigabytes that are more than it is", () =
     assertEquals([arena.hasRoom(bytes), arena.couldHold(bytes)], [false, false], `${gigabytes}`);
   }
 });
+
+Deno.test("what is kept back for writes that are made again is lent to these alone, from 32 MiB on", () => {
+  const free = (arena: Arena) => (arena.sizeBytes - arena.spanBytes) / SPAN_BYTES - 1;
+  const fill = (arena: Arena) => {
+    while (arena.promises(PAYLOAD_BYTES_MAX)) arena.allocate(PAYLOAD_BYTES_MAX);
+    return free(arena);
+  };
+  for (const [spans, lent] of [[511, 0], [512, 16], [4_096, 80]]) {
+    const kept = [false, true].map((lends) => {
+      const arena = new Arena(spans * SPAN_BYTES);
+      const least = fill(arena);
+      arena.lendsReserve = lends;
+      return [least, fill(arena)];
+    });
+    // Without it nothing more is promised; with it all of that, and three quarters of the reserve of 16 spans.
+    assertEquals(kept[0][1], kept[0][0], `${spans} spans`);
+    assert(kept[1][0] - kept[1][1] >= lent + 12, `${spans} spans: ${kept[1]}`);
+    assert(kept[1][1] >= 4, `${spans} spans: ${kept[1]}`);
+    assert(kept[0][0] >= 16 + lent, `${spans} spans: ${kept[0]}`);
+  }
+});
